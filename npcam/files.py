@@ -1,0 +1,68 @@
+"""Files that are whole or not there at all."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from npcam.errors import InputError
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Write a file under a temporary name beside `path`, and move it there once it is complete.
+
+    Whatever interrupts the writing, `path` holds the old file or the whole new one. The temporary
+    file is removed unless the process is killed outright.
+
+    Raises:
+        InputError: the folder is missing or cannot be written to, or the disk is full.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with replacing(Path(folder, "a.txt")) as unfinished:
+    ...         _ = unfinished.write_text("done")
+    ...     Path(folder, "a.txt").read_text()
+    'done'
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} is a directory")
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        msg = f"{path}: cannot write here ({error.strerror or error}); choose another place"
+        raise InputError(msg) from error
+    unfinished = Path(name)
+    try:
+        yield unfinished
+        _flush(unfinished)
+        unfinished.chmod(0o666 & ~_umask())
+        unfinished.replace(path)
+    except OSError as error:
+        reason = error.strerror or str(error).split("\n")[0]
+        raise InputError(f"{path}: writing failed ({reason}); nothing was changed") from error
+    finally:
+        with suppress(OSError):
+            unfinished.unlink()
+
+
+def sha256_file(path: str | Path) -> str:
+    """The SHA-256 of a file's bytes, in hex, read a piece at a time."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    """Have the bytes on the disk before the name points to them."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _umask() -> int:
+    """The process's umask, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

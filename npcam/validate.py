@@ -1,0 +1,59 @@
+"""Do these tensors make this network? Every missing, extra and misshapen one is named."""
+
+from collections.abc import Iterator, Sequence
+
+from npcam.errors import InputError
+from npcam.layers import layers, weight_shapes
+from npcam.resnet import Architecture
+
+Shapes = dict[str, dict[str, tuple[int, ...]]]  # {layer name: {weight name: shape}}
+
+
+def check_shapes(arch: Architecture, found: Shapes, where: str) -> None:
+    """Raise InputError that names every missing, extra and misshapen tensor."""
+    filters = {layer: arrays["kernel"][-1] for layer, arrays in found.items() if arrays.get("kernel")}
+    expected = weight_shapes(arch, filters)
+    wanted = {
+        f"{layer}/{name}": shape for layer, arrays in expected.items() for name, shape in arrays.items()
+    }
+    present = {f"{layer}/{name}": shape for layer, arrays in found.items() for name, shape in arrays.items()}
+    empty = [layer for layer in found if not found[layer]]
+    problems = {
+        "missing": [name for name in wanted if name not in present],
+        "not of this network": [name for name in present if name not in wanted] + empty,
+        "of the wrong shape": [
+            f"{name} {present[name]} (expected {shape})"
+            for name, shape in wanted.items()
+            if name in present and (present[name] != shape or 0 in shape)
+        ],
+    }
+    for block, width, shortcut in _shortcuts(arch, filters):
+        if width != shortcut:
+            sums = f"{block}_3_conv puts out {width} channels, its shortcut {shortcut}"
+            problems["of the wrong shape"].append(sums)
+    lines = [f"{len(names)} {what}: {_some(names)}" for what, names in problems.items() if names]
+    if lines:
+        raise InputError(f"{where}: tensors do not fit a ResNet of {arch.blocks} blocks: " + "; ".join(lines))
+
+
+def check_classes(found: Shapes, names: Sequence[str] | None, what: str, where: str) -> None:
+    """Raise InputError unless there are as many `names` (class names, wnids) as classes."""
+    classes = found.get("predictions", {}).get("bias", (0,))[0]
+    if names is not None and len(names) != classes:
+        raise InputError(f"{where}: {len(names)} {what} for {classes} classes; give one per class, in order")
+
+
+def _shortcuts(arch: Architecture, filters: dict[str, int]) -> Iterator[tuple[str, int, int]]:
+    """Each block's name, its channels, and those of the shortcut that it is added to."""
+    width = 0
+    for layer in layers(arch):
+        if layer.kind == "Add":
+            block = layer.name.removesuffix("_add")
+            width = filters.get(f"{block}_0_conv", width)
+            yield block, filters.get(f"{block}_3_conv", 0), width
+
+
+def _some(names: list[str], most: int = 4) -> str:
+    """The first few of a list, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
