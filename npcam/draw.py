@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 BAND = 2**22  # pixels that are coloured at a time
+EASY_TEXT = 14  # pixels; on small photographs, if it fits
 SMALLEST_TEXT = 8  # pixels; smaller letters cannot be read
 
 
@@ -185,7 +186,7 @@ def _caption(picture: "Image", text: str) -> None:
     width, height = picture.size
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     draw = ImageDraw.Draw(picture)
-    size = max(SMALLEST_TEXT, min(height // 14, 400))
+    size = max(EASY_TEXT, min(height // 14, 400))
     while True:
         font = ImageFont.load_default(size)
         rim = max(1, size // 12)
