@@ -165,7 +165,7 @@ class Model:
         """The table that Keras's `model.summary()` prints, as text.
 
         >>> print(load_model().summary().splitlines()[-3])
-        Total params: 1,506,062 (5.75 MB)
+        Total params: 1,508,078 (5.75 MB)
         """
         return summary(self.weights)
 
