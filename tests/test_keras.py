@@ -54,8 +54,8 @@ def keras_twin(keras, weights):
 def assert_same(found, expected):
     """Every activation within 1e-5 of its layer's largest value, probabilities within 1e-6."""
     assert set(found) == set(expected)
-    for name, value in expected.items():
-        value = np.asarray(value)
+    for name, array in expected.items():
+        value = np.asarray(array)
         assert found[name].shape == value.shape, name
         tolerance = PROBABILITY if name == "predictions" else RELATIVE * np.abs(value).max()
         assert np.abs(found[name] - value).max() <= tolerance, name
