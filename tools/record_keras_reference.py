@@ -14,9 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from networks import random_tensors
 
@@ -27,6 +26,7 @@ from npcam.record import write_record
 from npcam.resnet import RESNET50
 from npcam.weights import Weights, read_weights, write_weights
 
+ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "tests" / "reference"
 STAGES = (
     "input_layer",
