@@ -1,16 +1,12 @@
 """Which array in the file belongs to which layer of the configuration."""
 
-from typing import TYPE_CHECKING
-
 from npcam.errors import InputError
+from npcam.hdf5 import Dataset
 from npcam.keras_arrays import Array, Saved
 from npcam.keras_config import Graph, Node, Path
 from npcam.keras_settings import weight_names
 
-if TYPE_CHECKING:
-    import h5py
-
-Datasets = dict[str, "h5py.Dataset"]  # of one layer, by the name of the weight
+Datasets = dict[str, Dataset]  # of one layer, by the name of the weight
 
 
 def assign(nodes: dict[str, Node], graph: Graph, saved: list[Saved], where: str) -> dict[str, Datasets]:

@@ -8,14 +8,14 @@ layer by layer; weights alone must say so by their names or, in the end, by thei
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from npcam import __version__
 from npcam.errors import InputError
 from npcam.files import sha256_file
-from npcam.hdf5 import array_shape, attribute, child, open_hdf5, read_array
+from npcam.hdf5 import Group, open_hdf5
 from npcam.keras_arrays import has_layers, named_layers, numbered_layers
 from npcam.keras_assign import Datasets, assign
 from npcam.keras_config import parse_json, read_graph
@@ -27,9 +27,6 @@ from npcam.resnet import Architecture
 from npcam.shapes import Array
 from npcam.validate import check_shapes
 from npcam.weights import Weights, check
-
-if TYPE_CHECKING:
-    import h5py
 
 DEFAULT_SIZE = (224, 224)
 DEFAULTS = {"bias": 0.0, "beta": 0.0, "gamma": 1.0}  # of weights that a layer can be built without
@@ -51,7 +48,7 @@ def read_keras(path: str | FilePath, *, class_names: Sequence[str] | None = None
     """
     where = str(path)
     with _open(path) as (file, config):
-        weights_group = child(file, "model_weights") if "model_weights" in file else file
+        weights_group = file.group("model_weights") if "model_weights" in file else file
         layout = has_layers(weights_group)
         if layout is None:
             raise InputError(
@@ -79,7 +76,7 @@ def read_keras(path: str | FilePath, *, class_names: Sequence[str] | None = None
 
 
 @contextmanager
-def _open(path: str | FilePath) -> Iterator[tuple["h5py.File", Any]]:
+def _open(path: str | FilePath) -> Iterator[tuple[Group, Any]]:
     """The file's HDF5, and the model's configuration where there is one."""
     where = str(path)
     if FilePath(path).is_file() and is_zip(path):
@@ -87,7 +84,7 @@ def _open(path: str | FilePath) -> Iterator[tuple["h5py.File", Any]]:
             yield file, parse_json(archive.config, f"{where}: config.json")
     else:
         with open_hdf5(path) as file:
-            config = attribute(file, "model_config")
+            config = file.attribute("model_config")
             yield file, None if config is None else parse_json(config, f"{where}: model_config")
 
 
@@ -97,9 +94,7 @@ def _tensors(found: dict[str, Datasets], arch: Architecture, where: str) -> dict
     What a layer was built without (a bias, a batch norm's scale) is added as the zeros or ones that
     change nothing.
     """
-    shapes = {
-        layer: {name: array_shape(array) for name, array in arrays.items()} for layer, arrays in found.items()
-    }
+    shapes = {layer: {name: array.shape for name, array in arrays.items()} for layer, arrays in found.items()}
     filters = {layer: arrays["kernel"][-1] for layer, arrays in shapes.items() if arrays.get("kernel")}
     expected = weight_shapes(arch, filters)
     filled = {
@@ -109,7 +104,7 @@ def _tensors(found: dict[str, Datasets], arch: Architecture, where: str) -> dict
     check_shapes(arch, filled, where)
     return {
         layer: {
-            name: read_array(found[layer][name])
+            name: found[layer][name].read()
             if name in found[layer]
             else np.full(shape, DEFAULTS[name], np.float32)
             for name, shape in weights.items()
