@@ -194,6 +194,12 @@ class Dataset(_Node):
     """An array of an HDF5 file, not read yet."""
 
     @property
+    def rank(self) -> int:
+        """How many axes it has, whatever it holds."""
+        with _reading(self.where):
+            return len(self._node.shape or ())
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Its shape, once it is known to be a plain float array that the file can hold.
 

@@ -40,6 +40,7 @@ class Weights:
         source: name of the file that it was converted from.
         source_sha256: of that file.
         converter: who converted it, with its version.
+        notes: what the conversion assumed, and what of the source's model it left out.
     """
 
     architecture: Architecture
@@ -51,6 +52,7 @@ class Weights:
     source: str = ""
     source_sha256: str = ""
     converter: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def write_weights(path: str | Path, weights: Weights) -> None:
@@ -167,8 +169,8 @@ def _to_attributes(weights: Weights) -> dict[str, Any]:
         "converter": weights.converter,
         "tensors_sha256": tensors_sha256(weights.tensors),
     }
-    for name in ("class_names", "wnids"):
-        if getattr(weights, name) is not None:
+    for name in ("class_names", "wnids", "notes"):
+        if getattr(weights, name):
             text = json.dumps(getattr(weights, name))
             pieces = [text[i : i + TEXT_LIMIT] for i in range(0, len(text), TEXT_LIMIT)]
             plain |= {f"{name}{i}" if i else name: piece for i, piece in enumerate(pieces)}
@@ -203,6 +205,7 @@ def _from_attributes(file: Group, path: str) -> Weights:
             source=str(file.attribute("source")),
             source_sha256=str(file.attribute("source_sha256")),
             converter=str(file.attribute("converter")),
+            notes=_names(file, "notes") or (),
         )
     except (TypeError, ValueError) as error:
         msg = f"{path}: root attributes are missing or damaged ({error}); convert again"
