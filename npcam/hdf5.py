@@ -15,7 +15,7 @@ import numpy as np
 
 from npcam.errors import InputError
 from npcam.hdf5_chunks import check_chunks, read_chunks
-from npcam.hdf5_text import FormatError, variable_texts
+from npcam.hdf5_text import FormatError, has_attribute, variable_texts
 from npcam.shapes import Array
 
 if TYPE_CHECKING:
@@ -100,8 +100,11 @@ class _Node:
         Raises:
             InputError: it is larger than any attribute of a weights file, or of a type that none has.
         """
+        import h5py
+
         with _reading(f"{self._source.label}: attribute {name} of {self.name}") as where:
-            if name not in self._node.attrs:
+            header = h5py.h5o.get_info(self._node.id).addr
+            if not has_attribute(self._source.read, header, name):
                 return None
             found = self._node.attrs.get_id(name)
             shape, dtype = found.shape, found.dtype
@@ -111,7 +114,7 @@ class _Node:
             if len(shape) > 1 or count * dtype.itemsize > MAX_ATTRIBUTE:
                 raise InputError(f"{where} has shape {shape} of {dtype}; refused, no weights file has that")
             if _is_text(found.get_type()):
-                value: Any = self._texts(name, count)
+                value: Any = variable_texts(self._source.read, header, name, count)
             elif dtype.kind in "Sbiuf":
                 value = self._node.attrs[name]
                 value = value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
@@ -120,13 +123,6 @@ class _Node:
                 raise InputError(f"{where} holds {dtype}; text or numbers expected")
         values = [v.decode("utf-8", "replace") if isinstance(v, bytes) else v for v in value]
         return values if shape else values[0]
-
-    def _texts(self, name: str, count: int) -> list[bytes]:
-        """An attribute's texts of variable length."""
-        import h5py
-
-        header = h5py.h5o.get_info(self._node.id).addr
-        return variable_texts(self._source.read, header, name, count)
 
 
 class Group(_Node):

@@ -16,12 +16,34 @@ Read = Callable[[int, int], bytes]  # (address, size) -> exactly that many bytes
 MAX_TEXT = 8 * 2**20  # bytes of one attribute; a ResNet-152's configuration takes 0.6 MB
 MAX_HEADER = 2**20  # bytes of one object's header
 MAX_BLOCKS = 64  # that a header is cut into
-ATTRIBUTE, CONTINUATION = 0x0C, 0x10  # types of messages
+ATTRIBUTE, CONTINUATION, ATTRIBUTE_INFO = 0x0C, 0x10, 0x15  # types of messages
 SHARED = 0x02  # flag of a message that is kept elsewhere
 
 
 class FormatError(ValueError):
     """The bytes are not what the specification says, or more than any Keras file needs."""
+
+
+def has_attribute(read: Read, header: int, name: str) -> bool:
+    """Whether an object has an attribute; all must be kept in its header, where none exceeds 64 KiB.
+
+    Kept apart ("dense" storage, in files for the latest libraries only) they may have any size, and
+    the library loads them whole to say as much as their shape.
+
+    Args:
+        read: reads the file, by addresses as the file counts them.
+        header: address of the object header.
+        name: of the attribute.
+
+    Raises:
+        FormatError: the header is not what the specification says, or attributes are kept apart.
+    """
+    for kind, _, body in _messages(read, header):
+        at = 4 if kind == ATTRIBUTE_INFO and body[1:2] == b"\x01" else 2
+        if kind == ATTRIBUTE_INFO and body[at : at + 8] != b"\xff" * 8:
+            msg = "its attributes are kept apart from it; save with h5py's default libver"
+            raise FormatError(msg)
+    return any(found == name.encode() for found, _ in _attributes(read, header))
 
 
 def variable_texts(read: Read, header: int, name: str, count: int) -> list[bytes]:

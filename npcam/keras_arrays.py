@@ -115,7 +115,7 @@ def _numbered(variables: Group) -> tuple[Array, ...]:
     """A layer's arrays by their numbers."""
     if len(variables) > 16:
         raise InputError(f"{variables.where} holds {len(variables)} arrays; no layer of a ResNet does")
-    return tuple(Array("", "", variables.dataset(key)) for key in sorted(variables, key=_number))
+    return tuple(Array("", "", variables.dataset(str(number))) for number in range(len(variables)))
 
 
 def split_name(name: str) -> tuple[str, str]:

@@ -24,11 +24,12 @@ def check_shapes(arch: Architecture, found: Shapes, where: str) -> None:
         "of the wrong shape": [
             f"{name} {present[name]} (expected {shape})"
             for name, shape in wanted.items()
-            if name in present and (present[name] != shape or 0 in shape)
+            # Where a kernel is missing, what should follow it is unknown, and the kernel is reported.
+            if name in present and (0 in present[name] or (present[name] != shape and 0 not in shape))
         ],
     }
     for block, width, shortcut in _shortcuts(arch, filters):
-        if width != shortcut:
+        if width != shortcut and width and shortcut:
             sums = f"{block}_3_conv puts out {width} channels, its shortcut {shortcut}"
             problems["of the wrong shape"].append(sums)
     lines = [f"{len(names)} {what}: {_some(names)}" for what, names in problems.items() if names]
