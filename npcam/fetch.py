@@ -1,6 +1,5 @@
 """Official weights by name: downloaded once, checked, converted, kept in a cache folder."""
 
-import hashlib
 import os
 import sys
 from dataclasses import replace
@@ -9,6 +8,7 @@ from typing import Any
 
 from npcam.class_names import ClassNames, read_class_names
 from npcam.errors import InputError
+from npcam.files import md5_file
 from npcam.keras_files import read_keras
 from npcam.official import (
     ADDRESS,
@@ -120,8 +120,7 @@ def _converted(path: Path, official: Official, classes: ClassNames | None) -> We
 def _recognise(path: Path, name: str) -> Official:
     """Which of the published files this is, by its MD5."""
     try:
-        with path.open("rb") as file:
-            md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        md5 = md5_file(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give a file to --from") from error
     official = identify(md5)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     pass
 
 MAX_MEMBERS = 10_000  # of a group
+MAX_DEPTH = 32  # of groups in groups; a hard link may close a circle
 MAX_ATTRIBUTE = 65_536  # bytes; HDF5's own limit for what is kept with its object
 MAX_EXPANSION = 16  # bytes that come out of the file for each one in it, and
 ALLOWANCE = 64 * 2**20  # bytes that may come out of any file
@@ -190,10 +191,10 @@ class Dataset(_Node):
     """An array of an HDF5 file, not read yet."""
 
     @property
-    def rank(self) -> int:
-        """How many axes it has, whatever it holds."""
+    def extent(self) -> tuple[int, ...]:
+        """The shape that it declares, whatever it holds and wherever."""
         with _reading(self.where):
-            return len(self._node.shape or ())
+            return tuple(int(n) for n in self._node.shape or ())
 
     @property
     def shape(self) -> tuple[int, ...]:

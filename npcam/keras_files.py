@@ -168,8 +168,11 @@ def recognise_file(file: KerasFile, where: str, network: str | None, activation:
             if activation is None:
                 notes = (*notes, "no configuration in the file: the Dense layer's softmax is assumed")
             arch = replace(arch, activation=activation or arch.activation)
-        built = {layer: set(found) for layer, found in arrays.items()}
-        return Recognised(arch, arrays, _absent(built), None, notes)
+        # Keras builds all convolutions alike: a bias that only one has not is missing, not left out.
+        built: dict[str, set[str]] = {}
+        for layer, weights in arrays.items():
+            built.setdefault(layer[-4:], set()).update(weights)
+        return Recognised(arch, arrays, _absent({n: built[n[-4:]] for n in arrays}), None, notes)
     graph = read_graph(file.config, where)
     found = recognise(graph, where)
     arch = found.architecture
@@ -180,9 +183,9 @@ def recognise_file(file: KerasFile, where: str, network: str | None, activation:
         says = f"activation {arch.activation}, not {activation}"
         raise InputError(f"{where}: its configuration says {says}; leave the option out")
     arrays = assign(found.parts, graph, file.saved, where)
-    built = {layer: set(weight_names(node)) for layer, node in found.parts.items()}
+    named = {layer: set(weight_names(node)) for layer, node in found.parts.items()}
     notes = tuple(f"in front, not run by npcam: {node.label}" for node in found.front)
-    return Recognised(arch, arrays, _absent(built), found.input_size, notes)
+    return Recognised(arch, arrays, _absent(named), found.input_size, notes)
 
 
 def expected_shapes(found: Recognised) -> Shapes:

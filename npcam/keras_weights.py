@@ -110,7 +110,7 @@ def _layers(saved: list[Saved], where: str) -> list[Layer]:
 
 def _kind(arrays: list[Array]) -> str:
     """The class that a layer's arrays are of."""
-    rank = arrays[0].dataset.rank
+    rank = len(arrays[0].dataset.extent)
     if rank == 4 and len(arrays) <= 2:
         return "Conv2D"
     if rank == 2 and len(arrays) <= 2:
