@@ -230,8 +230,12 @@ class Dataset(_Node):
                 )
             return tuple(int(n) for n in node.shape)
 
-    def read(self, dtype: Any = np.float32) -> Array:
-        """Its values as a new C-ordered array of `dtype`.
+    def read(self, dtype: Any = np.float32, finite: bool = True) -> Array:
+        """Its values as a new C-ordered array.
+
+        Args:
+            dtype: float type of the result; None for the file's own, in the machine's byte order.
+            finite: refuse NaN and infinity, as weights must not have them; activations may.
 
         Raises:
             InputError: as `shape`; or the values cannot be read, or are not finite in `dtype`.
@@ -248,8 +252,8 @@ class Dataset(_Node):
             else:
                 self._node.read_direct(array)
         with np.errstate(over="ignore"):
-            array = array.astype(dtype, copy=False)
-        if not np.isfinite(array).all():
+            array = array.astype(array.dtype.newbyteorder("=") if dtype is None else dtype, copy=False)
+        if finite and not np.isfinite(array).all():
             raise InputError(f"{self.where} holds NaN or infinity; weights must be finite")
         return array
 
