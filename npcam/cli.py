@@ -230,7 +230,7 @@ def _parser() -> argparse.ArgumentParser:
     convert.add_argument(
         "--network",
         choices=["keras", "2018", "2017"],
-        help="which ResNet, where a file of weights alone does not tell (2018: epsilon 1e-3; 2017: no pool1_pad)",
+        help="which ResNet, if weights alone do not tell (2018: epsilon 1e-3; 2017: also no pool1_pad)",
     )
     convert.add_argument(
         "--activation",

@@ -46,7 +46,6 @@ def open_hdf5(path: str | Path, file: BinaryIO | None = None) -> Iterator["Group
         if file is None and not Path(path).is_file():
             kind = "is a directory" if Path(path).is_dir() else "no such file"
             raise InputError(f"{path}: {kind}; give the path of a weights file")
-        raw = Path(path).open("rb") if file is None else file  # noqa: SIM115, closed below
         opened = h5py.File(path if file is None else file, "r")
     except DAMAGE as error:
         if isinstance(error, InputError):
@@ -55,7 +54,7 @@ def open_hdf5(path: str | Path, file: BinaryIO | None = None) -> Iterator["Group
             raise InputError(f"{path}: no permission to read it") from error
         msg = f"{path}: not an HDF5 file, or a truncated one; get it again or convert it anew"
         raise InputError(msg) from error
-    with opened, raw:
+    with opened, Path(path).open("rb") if file is None else file as raw:
         yield Group(opened, _Source(str(path), raw, opened.userblock_size))
 
 

@@ -197,7 +197,7 @@ def _layers(shapes: Shapes) -> list[dict[str, Any]]:
 
 def _any_layers(file: Group) -> list[dict[str, Any]]:
     """Every group of any HDF5 file that holds arrays, as far as plain links reach."""
-    layers = []
+    layers: list[dict[str, Any]] = []
     todo = [(file, 0)]
     seen = 0
     while todo:
