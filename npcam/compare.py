@@ -21,6 +21,7 @@ class Difference:
         reference: the reference's element there.
         times: its distance as a multiple of its tolerance; rounding explains it up to 1.
         expected: the largest tolerance of all elements.
+        largest: the reference's largest absolute value.
     """
 
     max_abs: float
@@ -32,6 +33,7 @@ class Difference:
     reference: float
     times: float
     expected: float
+    largest: float
 
     @property
     def ok(self) -> bool:
@@ -73,6 +75,7 @@ def difference(value: Array, reference: Array, tolerance: Array) -> Difference:
         reference=float(b[worst]),
         times=float(times[worst]),
         expected=float(np.max(tolerance, initial=0)),
+        largest=largest,
     )
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from npcam.errors import InputError
 
@@ -59,7 +59,7 @@ def plot_errors(
         if name.split("_")[0] != stage and not name.startswith("pool"):
             stage = name.split("_")[0]
             draw.line((x(i), TOP, x(i), HEIGHT - BOTTOM), fill=GRID)
-            if stage.startswith("conv"):
+            if stage.startswith("conv") and stage != "conv1":  # conv2 follows too closely
                 _text(draw, (x(i) + 3, HEIGHT - BOTTOM + 8), stage, "lt")
     for k, (label, line) in enumerate(lines.items()):
         colour = COLOURS[k % len(COLOURS)]
@@ -74,7 +74,7 @@ def plot_errors(
     return picture
 
 
-def _drawable(value: float | None) -> bool:
+def _drawable(value: float | None) -> TypeGuard[float]:
     """Whether a value has a place on a logarithmic axis."""
     return value is not None and 0 < value < math.inf
 

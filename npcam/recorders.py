@@ -9,7 +9,7 @@ from npcam import __version__, resnet
 from npcam import engine as fast
 from npcam.layers import layers
 from npcam.model import Model
-from npcam.record import Record, array_sha256
+from npcam.record import Record, array_sha256, tensor_hashes
 from npcam.shapes import Array
 from npcam.weights import Weights, tensors_sha256
 
@@ -50,7 +50,7 @@ def run_npcam(weights: Weights, x: Array, engine: str = "reference", dtype: Any 
         "weights_sha256": tensors_sha256(weights.tensors),
         "input_sha256": array_sha256(x),
     }
-    return Record(found, provenance)
+    return Record(found, provenance, tensor_hashes(weights.tensors))
 
 
 def _stages(weights: Weights, x: Array, dtype: Any) -> dict[str, Array]:
@@ -59,7 +59,11 @@ def _stages(weights: Weights, x: Array, dtype: Any) -> dict[str, Array]:
     found = {}
     for n in range(1, len(arch.blocks)):
         cut = replace(arch, blocks=arch.blocks[:n], strides=arch.strides[:n], activation=None)
-        tensors = {layer.name: weights.tensors[layer.name] for layer in layers(cut) if layer.name in weights.tensors}
+        tensors = {
+            layer.name: weights.tensors[layer.name] for layer in layers(cut) if layer.name in weights.tensors
+        }
         name = resnet.last_activation(cut)
-        found[name] = fast.compile(cut, tensors, dtype).run(x.astype(dtype, copy=False), [name]).activations[name]
+        found[name] = (
+            fast.compile(cut, tensors, dtype).run(x.astype(dtype, copy=False), [name]).activations[name]
+        )
     return found

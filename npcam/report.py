@@ -62,6 +62,8 @@ def finding(report: Report) -> list[str]:
     lines = [f"{bad} of {len(report.rows)} layers beyond rounding; the first: {row.name} ({row.kind})"]
     if row.shape != row.reference_shape:
         return [*lines, f"  shape: npcam {list(row.shape)}, reference {list(row.reference_shape)}"]
+    if row.other_weights:
+        lines.append(f"  its weights are not the same bits: {', '.join(row.other_weights)}")
     names = ("float64", "npcam") if report.on_trial == "npcam" else ("npcam", "reference")
     if row.alone and not row.alone.ok:
         limit = f"{row.alone.times:.3g} times what rounding explains ({ALONE:g} standard deviations)"
@@ -69,7 +71,7 @@ def finding(report: Report) -> list[str]:
         lines.append(_place(row.alone, names))
     elif row.alone is None and row.found is None:
         lines.append("  it cannot be computed from the reference's input: the shapes do not fit")
-    elif row.found:
+    elif row.found and not row.found.ok:
         limit = f"{row.found.times:.3g} times what rounding explains ({FLOW:g} standard deviations)"
         lines.append(f"  in the flow: off by {row.found.max_abs:.3g}, {limit}")
         lines.append(_place(row.found, ("npcam", "reference")))
@@ -77,6 +79,28 @@ def finding(report: Report) -> list[str]:
         errors = f"npcam {row.npcam_error:.3g}, reference {row.reference_error:.3g}"
         lines.append(f"  furthest from npcam in float64, errors before it included: {errors}")
     return lines
+
+
+def error_lines(report: Report) -> dict[str, list[float | None]]:
+    """Lines of a plot: each layer's errors as shares of its largest value.
+
+    In the flow both programs against float64, and what is expected of two; alone, the layer's own
+    error and what is expected of it.
+    """
+    rows = report.rows
+    expected = {"expected": [_share(r, r.found.expected if r.found else None) for r in rows]}
+    if report.isolated:
+        return {"alone": [_share(r, r.found.max_abs if r.found else None) for r in rows], **expected}
+    return {
+        "npcam": [_share(r, r.npcam_error) for r in rows],
+        "reference": [_share(r, r.reference_error) for r in rows],
+        **expected,
+    }
+
+
+def _share(row: Row, error: float | None) -> float | None:
+    """An absolute error as a share of the layer's largest value."""
+    return None if error is None or row.found is None else error / max(row.found.largest, 1e-300)
 
 
 def _place(found: Difference, names: tuple[str, str]) -> str:
@@ -98,6 +122,7 @@ def _row(row: Row) -> dict[str, Any]:
         "alone": _difference(row.alone) if row.alone else None,
         "npcam_error": _number(row.npcam_error),
         "reference_error": _number(row.reference_error),
+        "other_weights": list(row.other_weights),
     }
 
 
@@ -116,10 +141,11 @@ def _number(value: float | None) -> float | None:
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
     """A row without lists or objects in it."""
     alone = row.pop("alone") or {}
-    worst = row.pop("worst")
+    worst, weights = row.pop("worst"), row.pop("other_weights")
     row["shape"], row["reference_shape"] = ("x".join(map(str, row[n])) for n in ("shape", "reference_shape"))
     extra = {f"alone_{name}": alone.get(name) for name in ("max_abs", "expected", "times")}
-    return row | {"worst": "x".join(map(str, worst or []))} | extra
+    texts = {"worst": "x".join(map(str, worst or [])), "other_weights": " ".join(weights)}
+    return row | texts | extra
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -21,8 +21,8 @@ an error of variance v goes as the layer is linear: sum of w^2 v for a convoluti
 ReLU that is on, hand it on.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -48,13 +48,13 @@ class Estimate(NamedTuple):
     variance: Array
 
 
-def roundoff_variance(*dtypes: object) -> float:
+def roundoff_variance(*dtypes: Any) -> float:
     """u^2 / 3, summed over the float types that take part.
 
     >>> roundoff_variance(np.float32) == 2.0**-48 / 3
     True
     """
-    return sum((float(np.finfo(np.dtype(d)).eps) / 2) ** 2 / 3 for d in dtypes)  # type: ignore[call-overload]
+    return sum((float(np.finfo(d).eps) / 2) ** 2 / 3 for d in dtypes)
 
 
 def estimates(
@@ -83,7 +83,7 @@ def estimates(
             found = exact(x)
         elif all(estimate is not None for estimate in inputs):
             try:
-                found = LAYERS[layer.kind]([e for e in inputs if e is not None], layer, w, arch, unit)
+                found = _estimate(layer, [e for e in inputs if e is not None], w, arch, unit)
             except ValueError:  # shapes that do not fit
                 found = None
         yield layer, found
@@ -99,9 +99,33 @@ def exact(x: Array) -> Estimate:
     return Estimate(value, np.zeros_like(value))
 
 
-def _conv(e: list[Estimate], layer: Layer, w: Tensors, arch: Architecture, unit: float) -> Estimate:
+def _estimate(layer: Layer, inputs: list[Estimate], w: Tensors, arch: Architecture, unit: float) -> Estimate:
+    """One layer; ValueError where its inputs do not fit it."""
+    x, weights = inputs[0], w.get(layer.name, {})
+    match layer.kind:
+        case "Conv2D":
+            found = _conv(x, layer, weights["kernel"], weights["bias"], unit)
+        case "BatchNormalization":
+            found = _batch_norm(x, weights, arch.epsilon, unit)
+        case "Activation":
+            found = _relu(x)
+        case "ZeroPadding2D":
+            assert isinstance(layer.padding, int)
+            found = Estimate(*(ops.zero_pad2d(part, layer.padding) for part in x))
+        case "MaxPooling2D":  # the maxima of two windows differ by no more than their worst elements do
+            found = Estimate(*(ops.max_pool2d(part, layer.window, layer.stride) for part in x))
+        case "Add":
+            found = _add(x, inputs[1], unit)
+        case "GlobalAveragePooling2D":
+            found = _average(x, unit)
+        case _:
+            found = _dense(x, weights["kernel"], weights["bias"], arch.activation or "linear", unit)
+    return found
+
+
+def _conv(e: Estimate, layer: Layer, kernel: Array, bias: Array, unit: float) -> Estimate:
     """A convolution's sum of KH*KW*C products and a bias."""
-    (x, v), kernel, bias = e[0], w[layer.name]["kernel"], w[layer.name]["bias"]
+    x, v = e
     kh, kw, c, k = kernel.shape
     amounts = pad_amounts(0)
     if layer.padding == "same":
@@ -123,71 +147,58 @@ def _conv(e: list[Estimate], layer: Layer, w: Tensors, arch: Architecture, unit:
     return Estimate(y + bias, variance)
 
 
-def _dense(e: list[Estimate], layer: Layer, w: Tensors, arch: Architecture, unit: float) -> Estimate:
+def _dense(e: Estimate, kernel: Array, bias: Array, activation: str, unit: float) -> Estimate:
     """The logits, and what the activation makes of them and their errors."""
-    (x, v), kernel, bias = e[0], w[layer.name]["kernel"], w[layer.name]["bias"]
+    x, v = e
     logits, n = ops.dense(x, kernel, bias), kernel.shape[0] + 1  # (N, classes)
     terms = _sum_weight(n, unit) * x * x + v
     variance = ops.dense(terms, kernel * kernel, _sum_weight(n, unit) * bias * bias)
     variance += unit * n / 3 * logits * logits
-    y = ACTIVATIONS[arch.activation or "linear"](logits)
-    if arch.activation == "softmax":
+    y = ACTIVATIONS[activation](logits)
+    if activation == "softmax":
         # dp_j = p_j (dz_j - sum_i p_i dz_i); z - max rounds, so exp of it does by as many units
         shift = logits - logits.max(axis=-1, keepdims=True)
         common = np.sum(y * y * variance, axis=-1, keepdims=True)
         relative = variance + common + unit * (shift * shift + 16 + logits.shape[-1] / 3)
         variance = y * y * relative
-    elif arch.activation == "sigmoid":
+    elif activation == "sigmoid":
         slope = y * (1 - y)
         variance = slope * slope * variance + unit * (16 * y * y + 1)  # 0.5 + 0.5 tanh rounds near 1
     return Estimate(y, variance + UNDERFLOW**2)
 
 
-def _batch_norm(e: list[Estimate], layer: Layer, w: Tensors, arch: Architecture, unit: float) -> Estimate:
+def _batch_norm(e: Estimate, p: Mapping[str, Array], epsilon: float, unit: float) -> Estimate:
     """Scale and shift: gamma x / sqrt(...) + (beta - gamma mean / sqrt(...)), as frameworks do it.
 
     The scale takes four roundings (adding epsilon, the root, its inverse, gamma), which x and the
     mean share; then two products, a difference and a sum.
     """
-    (x, v), p = e[0], w[layer.name]
-    scale = p["gamma"] / np.sqrt(p["moving_variance"] + arch.epsilon)
-    y = ops.batch_norm(x, **p, epsilon=arch.epsilon)
+    x, v = e
+    scale = p["gamma"] / np.sqrt(p["moving_variance"] + epsilon)
+    y = ops.batch_norm(x, **p, epsilon=epsilon)
     shift = p["moving_mean"] * scale
     rounded = 4 * (y - p["beta"]) ** 2 + (x * scale) ** 2 + shift**2 + (p["beta"] - shift) ** 2 + y * y
     return Estimate(y, scale * scale * v + unit * rounded)
 
 
-def _relu(e: list[Estimate], layer: Layer, w: Tensors, arch: Architecture, unit: float) -> Estimate:
+def _relu(e: Estimate) -> Estimate:
     """No rounding; an error passes unless the unit is certainly off."""
-    x, v = e[0]
+    x, v = e
     return Estimate(ops.relu(x), np.where(x > -SURE * np.sqrt(v), v, 0.0))
 
 
-def _pad(e: list[Estimate], layer: Layer, w: Tensors, arch: Architecture, unit: float) -> Estimate:
-    """No rounding."""
-    assert isinstance(layer.padding, int)
-    x, v = (ops.zero_pad2d(part, layer.padding) for part in e[0])
-    return Estimate(x, v)
-
-
-def _max_pool(e: list[Estimate], layer: Layer, w: Tensors, arch: Architecture, unit: float) -> Estimate:
-    """No rounding; the maxima of two windows differ by no more than their worst elements do."""
-    x, v = (ops.max_pool2d(part, layer.window, layer.stride) for part in e[0])
-    return Estimate(x, v)
-
-
-def _add(e: list[Estimate], layer: Layer, w: Tensors, arch: Architecture, unit: float) -> Estimate:
+def _add(a: Estimate, b: Estimate, unit: float) -> Estimate:
     """One rounding."""
-    if e[0].value.shape != e[1].value.shape:
-        msg = f"{layer.name}: cannot add {e[0].value.shape} and {e[1].value.shape}"
+    if a.value.shape != b.value.shape:
+        msg = f"cannot add {a.value.shape} and {b.value.shape}"
         raise ValueError(msg)
-    y = e[0].value + e[1].value
-    return Estimate(y, e[0].variance + e[1].variance + unit * y * y)
+    y = a.value + b.value
+    return Estimate(y, a.variance + b.variance + unit * y * y)
 
 
-def _average(e: list[Estimate], layer: Layer, w: Tensors, arch: Architecture, unit: float) -> Estimate:
+def _average(e: Estimate, unit: float) -> Estimate:
     """A sum and a division. A channel's errors may well be the same everywhere: no help from n."""
-    x, v = e[0]
+    x, v = e
     y, n = ops.global_average_pool2d(x), x.shape[1] * x.shape[2]
     squares = ops.global_average_pool2d(x * x) / n  # the sum of the squares of x / n
     variance = ops.global_average_pool2d(np.sqrt(v)) ** 2
@@ -197,15 +208,3 @@ def _average(e: list[Estimate], layer: Layer, w: Tensors, arch: Architecture, un
 def _sum_weight(n: int, unit: float) -> float:
     """What each squared term adds to the variance of a sum of n."""
     return unit * (1 + n / 6)
-
-
-LAYERS: dict[str, Callable[[list[Estimate], Layer, Tensors, Architecture, float], Estimate]] = {
-    "Conv2D": _conv,
-    "Dense": _dense,
-    "BatchNormalization": _batch_norm,
-    "Activation": _relu,
-    "ZeroPadding2D": _pad,
-    "MaxPooling2D": _max_pool,
-    "Add": _add,
-    "GlobalAveragePooling2D": _average,
-}
