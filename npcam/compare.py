@@ -53,6 +53,8 @@ def difference(value: Array, reference: Array, tolerance: Array) -> Difference:
     >>> found.max_abs, found.max_rel, found.times, found.worst, found.ok
     (0.5, 0.2, 5.0, (1,), False)
     """
+    if not value.size:
+        return Difference(0.0, 0.0, 0.0, 1.0, (), 0.0, 0.0, 0.0, 0.0, 0.0)
     a, b = value.astype(np.float64), reference.astype(np.float64)
     with np.errstate(all="ignore"):  # infinity minus infinity, 0 / 0: decided below
         off = np.abs(a - b)
@@ -61,10 +63,10 @@ def difference(value: Array, reference: Array, tolerance: Array) -> Difference:
         times = off / tolerance
         times[off == 0] = 0
         times[np.isnan(times)] = np.inf  # no tolerance is known where the estimate itself overflows
-        largest = float(np.max(np.abs(b), initial=0))
-        max_abs = float(np.max(off, initial=0))
+        largest = float(np.max(np.abs(b)))
+        max_abs = float(np.max(off))
         max_rel = max_abs / largest if max_abs and largest else max_abs and np.inf
-    worst = np.unravel_index(int(np.argmax(times)), times.shape) if times.size else ()
+    worst = np.unravel_index(int(np.argmax(times)), times.shape)
     return Difference(
         max_abs=max_abs,
         max_rel=float(max_rel),
@@ -74,7 +76,7 @@ def difference(value: Array, reference: Array, tolerance: Array) -> Difference:
         value=float(a[worst]),
         reference=float(b[worst]),
         times=float(times[worst]),
-        expected=float(np.max(tolerance, initial=0)),
+        expected=float(np.max(tolerance)),
         largest=largest,
     )
 
@@ -82,6 +84,6 @@ def difference(value: Array, reference: Array, tolerance: Array) -> Difference:
 def _cosine(a: Array, b: Array) -> float:
     """Of the angle between two arrays; their scales are taken off first, lest squares overflow."""
     with np.errstate(all="ignore"):
-        a, b = (v.ravel() / (np.max(np.abs(v), initial=0) or 1) for v in (a, b))
+        a, b = (v.ravel() / (np.max(np.abs(v)) or 1) for v in (a, b))
         norms = float(np.linalg.norm(a) * np.linalg.norm(b))
         return float(a @ b) / norms if norms else float(not (a.any() or b.any()))
