@@ -14,6 +14,9 @@ from npcam.resnet import Architecture
 # What the weights cannot tell: (zeros around the pool's input, epsilon) of Keras's ResNets, by year.
 NETWORKS = {"keras": (1, 1.001e-5), "2018": (1, 1e-3), "2017": (0, 1e-3)}
 
+# Layers that change the input, by the names of their groups without underscores.
+FRONT = ("rescaling", "normalization", "resizing", "slicingoplambda", "tfoplambda")
+
 ARRAYS = {
     "Conv2D": ("kernel", "bias"),
     "Dense": ("kernel", "bias"),
@@ -75,7 +78,7 @@ def from_weights(saved: list[Saved], network: str | None, where: str) -> Found:
         parts["predictions"] = dense[0]
         _check_flattened(dense[0], parts, where)
     kinds = _kinds(saved)
-    for kind in ("globalmaxpooling2d", "lambda", "tfoplambda"):
+    for kind in ("globalmaxpooling2d", "lambda"):
         if kinds[kind]:
             raise InputError(f"{where}: holds a layer of the class {kind}, which npcam can't run")
     pool_padding, epsilon = NETWORKS[network] if network else _which(old, kinds, where)
@@ -87,9 +90,7 @@ def from_weights(saved: list[Saved], network: str | None, where: str) -> Found:
         epsilon=epsilon,
         activation="softmax" if dense else None,
     )
-    front = [
-        f"{kind} in the file, not run by npcam" for kind in ("rescaling", "normalization") if kinds[kind]
-    ]
+    front = [f"{kind} in the file, not run by npcam" for kind in FRONT if kinds[kind]]
     return Found(arch, {part: _by_weight(layer, where) for part, layer in parts.items()}, tuple(front))
 
 
