@@ -8,13 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npcam import ops, resnet
-from npcam.engine.fold import Folded, fold_batch_norm
-from npcam.engine.kernels import Workspace, conv1x1, conv2d, conv3x3_same, max_pool3x3, padded
+from npcam.engine.filters import fold_network
+from npcam.engine.layouts import Layout, ManyPhotographs, OnePhotograph
+from npcam.engine.team import Team, cores, one_blas_thread
 from npcam.layers import layers
 from npcam.resnet import ACTIVATIONS, Architecture, Tensors
 from npcam.shapes import Array
 
-PIECE_BYTES = 256 << 20  # scratch memory that one piece of a batch may take
+GROUP = 8  # photographs per worker and pass
+IDLE = 3  # recorded passes to keep, with their scratch memory, when nobody runs them
 
 
 class Outputs(NamedTuple):
@@ -43,7 +45,9 @@ def compile(architecture: Architecture, tensors: Tensors, dtype: Any = np.float3
 class Engine:
     """The network, compiled. May be called from several threads at once."""
 
-    def __init__(self, architecture: Architecture, tensors: Tensors, dtype: Any = np.float32) -> None:
+    def __init__(
+        self, architecture: Architecture, tensors: Tensors, dtype: Any = np.float32, threads: int | None = None
+    ) -> None:
         self._arch = architecture
         self._tensors = {
             layer: {name: np.asarray(a).astype(dtype, copy=False) for name, a in arrays.items()}
@@ -52,12 +56,9 @@ class Engine:
         self._dtype = np.dtype(dtype).type
         self._names = {layer.name for layer in layers(architecture)}
         self._features = resnet.last_activation(architecture)
-        self._convs = {
-            layer.inputs[0]: fold_batch_norm(self._tensors, layer.inputs[0], layer.name, architecture)
-            for layer in layers(architecture)
-            if layer.kind == "BatchNormalization"
-        }
-        self._idle: list[Workspace] = []
+        self._filters = fold_network(self._tensors, architecture)
+        self._team = Team(threads or cores())
+        self._idle: list[tuple[tuple[int, ...], Layout]] = []
         self._lock = threading.Lock()
 
     def run(self, x: Array, names: Sequence[str] = ()) -> Outputs:
@@ -80,25 +81,9 @@ class Engine:
         if unknown:
             msg = f"no layer is called {unknown[0]!r}; the network's layers are named as Keras names them"
             raise ValueError(msg)
-        x = x.astype(self._dtype, copy=False)
         compiled = {self._features, "avg_pool", "predictions", "input_layer"}
         run = self._fast if compiled.issuperset(names) else self._unfolded
-        step = max(1, PIECE_BYTES // self._image_bytes(*x.shape[1:3]))
-        pieces = [run(x[i : i + step], names) for i in range(0, max(len(x), 1), step)]
-        if len(pieces) == 1:
-            return pieces[0]
-        logits = [p.logits for p in pieces if p.logits is not None]
-        return Outputs(
-            np.concatenate(logits) if logits else None,
-            {name: np.concatenate([p.activations[name] for p in pieces]) for name in names},
-        )
-
-    def _image_bytes(self, height: int, width: int) -> int:
-        """Scratch memory per image: the stem's and the first stage's buffers are the largest."""
-        stem = self._convs["conv1_conv"].kernel.shape
-        wide = max(conv.kernel.shape[3] for name, conv in self._convs.items() if name.startswith("conv2"))
-        per_pixel = (7 * 7 * 3 + 2 * stem[3]) / 4 + (4 * wide) / 16
-        return int(height * width * per_pixel * np.dtype(self._dtype).itemsize)
+        return run(x.astype(self._dtype, copy=False), names)
 
     def _unfolded(self, x: Array, names: Sequence[str]) -> Outputs:
         """Layer by layer, as Keras does: what folding destroys is only to be had so."""
@@ -117,54 +102,40 @@ class Engine:
 
     def _fast(self, x: Array, names: Sequence[str]) -> Outputs:
         """The compiled pass."""
-        with self._workspace() as workspace:
-            y = self._features_of(x, workspace)
-            found = {"input_layer": x}
-            if self._features in names:
-                found[self._features] = y.copy()
-            if self._arch.activation is None:
-                return Outputs(None, {name: found[name] for name in names})
-            found["avg_pool"] = ops.global_average_pool2d(y)
-        logits = ops.dense(found["avg_pool"], **self._tensors["predictions"])
-        if "predictions" in names:
-            found["predictions"] = ACTIVATIONS[self._arch.activation](logits)
-        return Outputs(logits, {name: found[name] for name in names})
-
-    def _features_of(self, x: Array, scratch: Workspace) -> Array:
-        """The last activation, in a buffer of `scratch`."""
-        x = padded(x, ((3, 3), (3, 3)), scratch)
-        x = conv2d(x, self._convs["conv1_conv"], 2, scratch, "a")
-        np.maximum(x, 0, out=x)
-        p = self._arch.pool_padding
-        x = max_pool3x3(padded(x, ((p, p), (p, p)), scratch), scratch, "x")
-        for block in resnet.residual_blocks(self._arch):
-            x = self._bottleneck(x, block, scratch)
-        return x
-
-    def _bottleneck(self, x: Array, block: resnet.Block, scratch: Workspace) -> Array:
-        """One residual block, into the buffer that `x` does not use."""
-        first, second = (block.stride, 1) if self._arch.stride_in == 1 else (1, block.stride)
-
-        def conv(part: int) -> Folded:
-            return self._convs[f"{block.name}_{part}_conv"]
-
-        shortcut = conv1x1(x, conv(0), block.stride, scratch, "shortcut") if block.projects else x
-        y = conv1x1(x, conv(1), first, scratch, "a")
-        np.maximum(y, 0, out=y)
-        y = conv3x3_same(y, conv(2), second, scratch, "b")
-        np.maximum(y, 0, out=y)
-        free = "y" if np.shares_memory(shortcut, scratch.take("x", (1,))) else "x"
-        y = conv1x1(y, conv(3), 1, scratch, free)
-        y += shortcut
-        return np.maximum(y, 0, out=y)
+        found: dict[str, list[Array]] = {self._features: [], "avg_pool": []}
+        at = 0
+        while at < len(x):
+            with self._layout(len(x) - at, *x.shape[1:3]) as layout, one_blas_thread:
+                y = layout.run(x[at : at + layout.size])
+                found["avg_pool"].append(ops.global_average_pool2d(y) + self._filters.offset)
+                if self._features in names:
+                    found[self._features].append(y + self._filters.offset)
+                at += layout.size
+        activations = {name: np.concatenate(pieces) for name, pieces in found.items() if pieces}
+        activations["input_layer"] = x
+        logits = None
+        if self._arch.activation is not None:
+            logits = ops.dense(activations["avg_pool"], **self._tensors["predictions"])
+            if "predictions" in names:
+                activations["predictions"] = ACTIVATIONS[self._arch.activation](logits)
+        return Outputs(logits, {name: activations[name] for name in names})
 
     @contextmanager
-    def _workspace(self) -> Iterator[Workspace]:
-        """Scratch memory of one's own, so that several threads may run one engine."""
+    def _layout(self, n: int, height: int, width: int) -> Iterator[Layout]:
+        """A recorded pass for so many of `n` photographs as go at once, for this caller alone."""
+        group = min(n // self._team.size, GROUP) if n > 1 else 0
+        key = (group, height, width)
         with self._lock:
-            workspace = self._idle.pop() if self._idle else Workspace(self._dtype)
+            found = [i for i, (k, _) in enumerate(self._idle) if k == key]
+            layout = self._idle.pop(found[-1])[1] if found else None
+        layout = layout or self._record(*key)
         try:
-            yield workspace
+            yield layout
         finally:
             with self._lock:
-                self._idle.append(workspace)
+                self._idle = [*self._idle, (key, layout)][-IDLE:]
+
+    def _record(self, group: int, height: int, width: int) -> Layout:
+        """Record a pass of `group` photographs per member of the team, or one among all."""
+        args = self._filters, self._arch.pool_padding, height, width, self._team
+        return ManyPhotographs(*args, group) if group else OnePhotograph(*args)

@@ -1,0 +1,148 @@
+"""How photographs are shared out to a team: one among all members, or many, each some of them."""
+
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+
+from npcam.engine.filters import BlockFilters, Filters
+from npcam.engine.geometry import geometry, pooled_size
+from npcam.engine.plan import BlockPlan
+from npcam.engine.program import Op, Recorder, Workspace, run_ops
+from npcam.engine.shares import Shares
+from npcam.engine.slices import Slices
+from npcam.engine.team import Team
+from npcam.shapes import Array
+
+Blocks = list[tuple[BlockPlan, BlockFilters]]
+SLICE_FROM = 1 << 21  # blocks with more numbers in their filters are shared out by channels
+GATHER_BELOW = 512  # blocks with fewer positions per photograph take several photographs at once
+
+
+class Layout(Protocol):
+    """A pass recorded for so many photographs of one size."""
+
+    size: int  # how many photographs
+
+    def run(self, x: Array) -> Array:
+        """Preprocessed photographs (size, H, W, 3) -> features (size, h, w, C) minus the offset, scratch memory."""
+
+
+def split_blocks(blocks: Blocks) -> tuple[Blocks, Blocks]:
+    """The blocks to share out by positions, and those by channels: from the first large one on."""
+    large = [f.kernel_1.size + f.kernel_2.size + f.kernel_3.size > SLICE_FROM for _, f in blocks]
+    first = large.index(True) if True in large else len(blocks)
+    return blocks[:first], blocks[first:]
+
+
+def split_small(blocks: Blocks, h: int, w: int) -> tuple[Blocks, Blocks]:
+    """The blocks with many positions per photograph, and those from the first with few of them on."""
+    for i, (plan, filters) in enumerate(blocks):
+        if h * w < GATHER_BELOW:
+            return blocks[:i], blocks[i:]
+        g = geometry(plan, filters, 1, h, w)
+        h, w = g.h, g.w
+    return blocks, []
+
+
+class OnePhotograph:
+    """One photograph, its rows shared out; then the channels."""
+
+    size = 1
+
+    def __init__(self, filters: Filters, pool_padding: int, height: int, width: int, team: Team) -> None:
+        dtype = filters.stem.dtype
+        shared = Workspace(dtype)
+        recorders = [Recorder(dtype) for _ in range(team.size)]
+        self._team = team
+        self._padded = np.zeros((1, height + 6, width + 6, 3), dtype)
+        by_rows, by_channels = split_blocks(filters.blocks)
+        shares = Shares(recorders, shared, 1)
+        shares.stem(self._padded, filters, pool_padding, by_rows[0] if by_rows else None)
+        for (plan, block), after in zip(by_rows, [*by_rows[1:], None], strict=False):
+            shares.block(plan, block, after)
+        slices = Slices(recorders, Workspace(dtype), shares.x)
+        for plan, block in by_channels:
+            slices.block(plan, block)
+        self._phases = [[partial(run_ops, ops) for ops in phase] for phase in shares.phases + slices.phases]
+        self._y = slices.x
+
+    def run(self, x: Array) -> Array:
+        """See `Layout`."""
+        np.copyto(self._padded[:, 3:-3, 3:-3], x)
+        self._team.run(self._phases)
+        return self._y
+
+
+class ManyPhotographs:
+    """So many photographs for each member: one by one, then its group at once, then all by channels."""
+
+    def __init__(
+        self, filters: Filters, pool_padding: int, height: int, width: int, team: Team, group: int
+    ) -> None:
+        dtype = filters.stem.dtype
+        self.size = group * team.size
+        self._team = team
+        recorders = [Recorder(dtype) for _ in range(team.size)]
+        by_rows, by_channels = split_blocks(filters.blocks)
+        self._members = [
+            _Member(record, filters, by_rows, pool_padding, (height, width), group) for record in recorders
+        ]
+        y = self._members[0].y
+        together = np.empty((self.size, *y.shape[1:]), dtype)
+        slices = Slices(recorders, Workspace(dtype), together)
+        for plan, block in by_channels:
+            slices.block(plan, block)
+        self._together, self._y = together, slices.x
+        self._phases = [[partial(run_ops, ops) for ops in phase] for phase in slices.phases]
+
+    def run(self, x: Array) -> Array:
+        """See `Layout`."""
+        parts = [slice(p * self.size // self._team.size, (p + 1) * self.size // self._team.size) for p in range(self._team.size)]
+        first = [
+            partial(member.run, x[part], self._together[part])
+            for member, part in zip(self._members, parts, strict=True)
+        ]
+        self._team.run([first, *self._phases])
+        return self._y
+
+
+class _Member:
+    """One worker's photographs: those stages one by one that fill the cache alone, the others at once."""
+
+    def __init__(
+        self, record: Recorder, filters: Filters, blocks: Blocks, pool_padding: int, size: tuple[int, int], group: int
+    ) -> None:
+        dtype = filters.stem.dtype
+        self._padded = np.zeros((1, size[0] + 6, size[1] + 6, 3), dtype)
+        h, w = pooled_size(*size, pool_padding)
+        first, rest = split_small(blocks, h, w)
+        alone = Shares([record], Workspace(dtype), 1)
+        alone.stem(self._padded, filters, pool_padding, first[0] if first else None)
+        for (plan, block), after in zip(first, [*first[1:], None], strict=False):
+            alone.block(plan, block, after)
+        self._alone = _flat(alone)
+        self._one = alone.x
+        self._many = np.empty((group, *alone.x.shape[1:]), dtype)
+        at_once = Shares([record], Workspace(dtype), group)
+        at_once.x = self._many
+        if rest:
+            at_once.start(self._many, rest[0])
+        for (plan, block), after in zip(rest, [*rest[1:], None], strict=False):
+            at_once.block(plan, block, after)
+        self._at_once = _flat(at_once)
+        self.y = at_once.x
+
+    def run(self, x: Array, y: Array) -> None:
+        """Photographs (group, H, W, 3) -> y (group, h, w, C)."""
+        for i in range(len(x)):
+            np.copyto(self._padded[:, 3:-3, 3:-3], x[i])
+            run_ops(self._alone)
+            np.copyto(self._many[i], self._one[0])
+        run_ops(self._at_once)
+        np.copyto(y, self.y)
+
+
+def _flat(shares: Shares) -> list[Op]:
+    """All operations of a single worker."""
+    return [op for phase in shares.phases for ops in phase for op in ops]
