@@ -107,9 +107,9 @@ class Engine:
         while at < len(x):
             with self._layout(len(x) - at, *x.shape[1:3]) as layout, one_blas_thread:
                 y = layout.run(x[at : at + layout.size])
-                found["avg_pool"].append(ops.global_average_pool2d(y) + self._filters.offset)
+                found["avg_pool"].append(ops.global_average_pool2d(y))
                 if self._features in names:
-                    found[self._features].append(y + self._filters.offset)
+                    found[self._features].append(y.copy())
                 at += layout.size
         activations = {name: np.concatenate(pieces) for name, pieces in found.items() if pieces}
         activations["input_layer"] = x

@@ -16,7 +16,6 @@ from npcam.engine.program import Recorder
 from npcam.engine.winograd import AT, BT, TILE
 from npcam.shapes import Array
 
-
 class Span(NamedTuple):
     """Images `i` to `j`, rows `top` to `bottom`, of an activation."""
 
@@ -41,6 +40,8 @@ def spans(whole: Span, row: int, budget: int, multiple: int = 1) -> Iterator[Spa
     [Span(i=0, j=1, top=0, bottom=4), Span(i=0, j=1, top=4, bottom=8)]
     """
     i, j, top, bottom = whole
+    if i == j or top == bottom:
+        return
     images = budget // max(row * (bottom - top), 1)
     if images >= 1:
         parts = -(-(j - i) // images)
@@ -215,3 +216,9 @@ def stem(record: Recorder, padded: Array, filters: Filters, pool_padding: int, r
     record(np.matmul, columns.reshape(-1, 49 * c), filters.stem, out=t.reshape(-1, t.shape[3]))
     before = first - (2 * rows.top - pool_padding)
     max_pool(record, t, before, pool_padding, filters.stem_floor, rows.of(y))
+
+
+def relu(record: Recorder, x: Array, y: Array) -> None:
+    """ReLU, (n, h, w, K) -> y, both contiguous. For the row of zeros see `filters.BlockFilters`."""
+    zeros = np.zeros(x.shape[2] * x.shape[3], x.dtype)
+    record(np.maximum, x.reshape(-1, zeros.size), zeros, out=y.reshape(-1, zeros.size))

@@ -101,7 +101,7 @@ class Shares:
     def _branch(
         self, record: Recorder, plan: BlockPlan, filters: BlockFilters, g: Geometry, padded: Array, x: Array, span: Span
     ) -> Array:
-        """The 3x3 over a piece, beside it what a projecting shortcut reads: (n, h, w, F [+ C])."""
+        """The 3x3 over a piece, beside it what a projecting shortcut reads: (n, h, w, F [+ C] + 1)."""
         f2 = filters.kernel_2.shape[3]
         shape = (span.j - span.i, span.bottom - span.top, g.w, len(filters.kernel_3))
         joined = record.scratch.take("joined", shape)
@@ -113,7 +113,8 @@ class Shares:
             halo = padded[span.i : span.j, s * span.top : s * (span.bottom - 1) + 3]
             kernels.conv3x3(record, halo, filters.kernel_2, filters.floor_2, s, joined[..., :f2])
         if plan.projects:
-            record(np.copyto, joined[..., f2:], _sampled(x, span, plan.stride_0))
+            record(np.copyto, joined[..., f2:-1], _sampled(x, span, plan.stride_0))
+        record(np.copyto, joined[..., -1], 1)
         return joined
 
     def _join(
@@ -128,9 +129,7 @@ class Shares:
         record(np.matmul, a.reshape(-1, c), filters.kernel_3, out=t.reshape(-1, k))
         if not plan.projects:
             record(np.add, t, _sampled(x, points, plan.stride_0), out=out)
-        wide = np.tile(filters.floor_3, out.shape[2])
-        rows = out.reshape(-1, wide.size)
-        record(np.maximum, rows, wide, out=rows)
+        kernels.relu(record, out, out)
 
     def _enter(self, plan: BlockPlan, filters: BlockFilters, h: int, w: int):  # type: ignore[no-untyped-def]
         """Make room for what a block's 3x3 reads; returns the function that records its first 1x1."""

@@ -42,6 +42,7 @@ class Slices:
         padded = self._shared.take("padded", (n, *g.padded, f))
         joined = self._shared.take("joined", (n, g.h, g.w, len(filters.kernel_3)))
         self._first(plan, filters, g, padded)
+        self._beside(plan, filters, joined)
         if g.winograd:
             self._winograd(filters, padded, joined[..., :f2])
         else:
@@ -87,14 +88,19 @@ class Slices:
             kernels.tiles_out(record, tiles, filters.transformed()[..., k], filters.floor_2[k], y[..., k])
         self._meet()
 
+    def _beside(self, plan: BlockPlan, filters: BlockFilters, joined: Array) -> None:
+        """What stands beside the 3x3's output: what a projecting shortcut reads, and ones for the bias."""
+        self._recorders[0](np.copyto, joined[..., -1], 1)
+        if plan.projects:
+            x = self.x[:, :: plan.stride_0, :: plan.stride_0]
+            y = joined[..., filters.kernel_2.shape[3] : -1]
+            for record, k in self._cut(x.shape[3]):
+                record(np.copyto, y[..., k], x[..., k])
+
     def _last(self, plan: BlockPlan, filters: BlockFilters, g: Geometry, joined: Array) -> None:
         """The last 1x1, the shortcut and the ReLU, each worker some outputs."""
         n, s, x = len(joined), plan.stride_0, self.x[:, :: plan.stride_0, :: plan.stride_0]
         c, k3 = filters.kernel_3.shape
-        if plan.projects:
-            for record, k in self._cut(x.shape[3]):
-                record(np.copyto, joined[..., filters.kernel_2.shape[3] :][..., k], x[..., k])
-            self._meet()
         in_place = not plan.projects and s == 1
         y = self.x if in_place else self._shared.take(f"x{self._flip % 2}", (n, g.h, g.w, k3))
         self._flip += not in_place
@@ -103,7 +109,7 @@ class Slices:
             record(np.matmul, joined.reshape(-1, c), filters.kernel_3[:, k], out=t.reshape(-1, t.shape[3]))
             if not plan.projects:
                 record(np.add, t, x[..., k], out=t)
-            record(np.maximum, t, filters.floor_3[k], out=y[..., k])
+            record(np.maximum, t, np.zeros(t.shape[3], t.dtype), out=y[..., k])
         self._meet()
         self.x = y
 
