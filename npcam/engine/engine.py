@@ -15,7 +15,7 @@ from npcam.layers import layers
 from npcam.resnet import ACTIVATIONS, Architecture, Tensors
 from npcam.shapes import Array
 
-GROUP = 8  # photographs per worker and pass
+GROUP = 16  # photographs per worker and pass
 IDLE = 3  # recorded passes to keep, with their scratch memory, when nobody runs them
 
 

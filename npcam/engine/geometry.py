@@ -9,7 +9,7 @@ from npcam.engine.plan import BlockPlan
 from npcam.engine.winograd import TILE
 from npcam.shapes import same_padding
 
-REUSE = 4096  # Winograd's filters are worth reading from this many numbers per tile downwards
+REUSE = 8192  # Winograd's filters are worth reading from this many numbers per tile downwards
 
 
 class Geometry(NamedTuple):
