@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -12,23 +12,11 @@ from npcam.engine.filters import fold_network
 from npcam.engine.layouts import Layout, ManyPhotographs, OnePhotograph
 from npcam.engine.team import Team, cores, one_blas_thread
 from npcam.layers import layers
-from npcam.resnet import ACTIVATIONS, Architecture, Tensors
+from npcam.resnet import ACTIVATIONS, Architecture, Outputs, Tensors
 from npcam.shapes import Array
 
 GROUP = 16  # photographs per worker and pass
 IDLE = 3  # recorded passes to keep, with their scratch memory, when nobody runs them
-
-
-class Outputs(NamedTuple):
-    """What a run gives.
-
-    Attributes:
-        logits: (N, classes), before the softmax; None for a network without a top.
-        activations: {Keras layer name: array}, as asked for.
-    """
-
-    logits: Array | None
-    activations: dict[str, Array]
 
 
 def compile(architecture: Architecture, tensors: Tensors, dtype: Any = np.float32) -> "Engine":
@@ -87,18 +75,7 @@ class Engine:
 
     def _unfolded(self, x: Array, names: Sequence[str]) -> Outputs:
         """Layer by layer, as Keras does: what folding destroys is only to be had so."""
-        found: dict[str, Array] = {"input_layer": x}
-
-        def keep(name: str, value: Array) -> Array:
-            if name in names:
-                found[name] = value
-            return value
-
-        y = resnet.features(x, self._tensors, self._arch, keep)
-        logits = None
-        if self._arch.activation is not None:
-            logits, _ = resnet.head(y, self._tensors, self._arch, keep)
-        return Outputs(logits, {name: found[name] for name in names})
+        return resnet.run(x, self._tensors, self._arch, names)
 
     def _fast(self, x: Array, names: Sequence[str]) -> Outputs:
         """The compiled pass."""

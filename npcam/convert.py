@@ -1,0 +1,31 @@
+"""From a Keras file to npcam's own: read, check, write."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from npcam.class_names import read_class_names
+from npcam.keras_files import read_keras
+from npcam.weights import Weights, write_weights
+
+
+def convert(
+    source: str | Path, destination: str | Path, *, class_names: Sequence[str] | str | Path | None = None
+) -> Weights:
+    """Convert a Keras ResNet to npcam's HDF5; the same source gives the same bytes.
+
+    Args:
+        source: a `.keras` file, a `.weights.h5`, or a legacy `.h5`.
+        destination: the file to write; it appears whole or not at all.
+        class_names: the names themselves, or a text file (one a line) or JSON file that holds them.
+
+    Returns:
+        What was written.
+
+    Raises:
+        InputError: the source is not usable, or the destination cannot be written.
+    """
+    if isinstance(class_names, (str, Path)):
+        class_names = read_class_names(class_names).names
+    weights = read_keras(source, class_names=class_names)
+    write_weights(destination, weights)
+    return weights
