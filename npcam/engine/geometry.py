@@ -4,12 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npcam.engine.filters import BlockFilters
-from npcam.engine.plan import BlockPlan
+from npcam.engine.filters import Block
 from npcam.engine.winograd import TILE
 from npcam.shapes import same_padding
 
-REUSE = 8192  # Winograd's filters are worth reading from this many numbers per tile downwards
+REUSE = 8192  # pairs of channels per tile, up to which Winograd's convolution pays
 
 
 class Geometry(NamedTuple):
@@ -43,8 +42,9 @@ def pooled_size(height: int, width: int, pool_padding: int) -> tuple[int, int]:
     return h, w
 
 
-def geometry(plan: BlockPlan, filters: BlockFilters, n: int, h: int, w: int) -> Geometry:
+def geometry(block: Block, n: int, h: int, w: int) -> Geometry:
     """Sizes and method for `n` images at once, of `h` x `w` at the block's input."""
+    plan = block.plan
     h1, w1 = -(-h // plan.stride_1), -(-w // plan.stride_1)
     (top, bottom), (left, right) = (
         ((1, 1), (1, 1))
@@ -53,18 +53,18 @@ def geometry(plan: BlockPlan, filters: BlockFilters, n: int, h: int, w: int) -> 
     )
     h2, w2 = (h1 + top + bottom - 3) // plan.stride_2 + 1, (w1 + left + right - 3) // plan.stride_2 + 1
     rows, columns = -(-h2 // TILE), -(-w2 // TILE)
-    winograd = plan.stride_2 == 1 and _pays(filters, n * rows * columns, n * h2 * w2)
+    winograd = plan.stride_2 == 1 and _pays(block, n * rows * columns, n * h2 * w2)
     padded = (TILE * rows + 2, TILE * columns + 2) if winograd else (top + h1 + bottom, left + w1 + right)
     inside = (slice(top, top + h1), slice(left, left + w1))
     return Geometry(h1, w1, padded, inside, h2, w2, winograd)
 
 
-def _pays(filters: BlockFilters, tiles: int, positions: int) -> bool:
+def _pays(block: Block, tiles: int, positions: int) -> bool:
     """Whether Winograd's convolution is the faster one.
 
-    Its filters are 4 times as large as the kernel, and reading them must be shared by enough
-    tiles; and tiles that hang over the edge must not eat up what it saves. In float64 the direct
-    sum is taken, for its precision.
+    Its filters are 4 times as large as the kernel, so reading them must serve enough tiles: 16 for
+    256 channels, 32 for 512. And tiles that hang over the edge must not eat up what it saves. In
+    float64 the direct sum is taken, for its precision.
     """
-    c, k = filters.kernel_2.shape[2:]
-    return filters.kernel_2.dtype == np.float32 and tiles * REUSE >= c * k and 36 * tiles <= 5 * positions
+    c, k = block.kernel_2.shape[2:]
+    return block.kernel_2.dtype == np.float32 and tiles * REUSE >= c * k and 36 * tiles <= 5 * positions

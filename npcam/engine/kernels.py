@@ -6,6 +6,7 @@ positions in it.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from npcam.engine.filters import Filters
 from npcam.engine.program import Recorder
 from npcam.engine.winograd import AT, BT, TILE
 from npcam.shapes import Array
+
 
 class Span(NamedTuple):
     """Images `i` to `j`, rows `top` to `bottom`, of an activation."""
@@ -46,18 +48,20 @@ def spans(whole: Span, row: int, budget: int, multiple: int = 1) -> Iterator[Spa
     if images >= 1:
         parts = -(-(j - i) // images)
         edges = [i + (j - i) * p // parts for p in range(parts + 1)]
-        for a, b in zip(edges, edges[1:], strict=False):
+        for a, b in pairwise(edges):
             yield Span(a, b, top, bottom)
         return
     steps = -(-(bottom - top) // multiple)  # rows go in multiples, but for the last ones
     parts = min(-(-row * (bottom - top) // budget), steps)
     edges = [min(top + steps * p // parts * multiple, bottom) for p in range(parts + 1)]
     for image in range(i, j):
-        for a, b in zip(edges, edges[1:], strict=False):
+        for a, b in pairwise(edges):
             yield Span(image, image + 1, a, b)
 
 
-def fill_border(record: Recorder, padded: Array, inside: tuple[slice, slice], rows: slice, floor: Array) -> None:
+def fill_border(
+    record: Recorder, padded: Array, inside: tuple[slice, slice], rows: slice, floor: Array
+) -> None:
     """Surround `rows` of images (n, H+, W+, C) with zeros; a zero is kept as 0 - b, the floor.
 
     `inside` says which rows and columns of `padded` are the image's. The rows above go with the
@@ -118,7 +122,8 @@ def winograd3x3(record: Recorder, padded: Array, kernel: Array, floor: Array, y:
 
 def tile_count(y: Array) -> int:
     """How many 4x4 tiles cover y (n, h, w, K)."""
-    return len(y) * -(-y.shape[1] // TILE) * -(-y.shape[2] // TILE)
+    n, h, w, _ = y.shape
+    return int(n * -(-h // TILE) * -(-w // TILE))
 
 
 def tiles_in(record: Recorder, padded: Array, h: int, w: int) -> Array:
@@ -174,13 +179,13 @@ def _edges(size: int) -> list[tuple[int, int, int]]:
 
 
 def max_pool(record: Recorder, x: Array, top: int, left: int, floor: Array, y: Array) -> None:
-    """3x3 stride 2: x (1, H, W, C) -> y (1, h, w, C), columns first, then rows; bias and ReLU on the way.
+    """3x3 at stride 2, bias and ReLU: x (1, H, W, C) -> y (1, h, w, C), columns first, then rows.
 
     The pool's zeros may be left out: what is pooled was no less than 0. `top` and `left` say how
     many of them stand before the first row and column.
     """
     _, high, _, c = x.shape
-    h, w = y.shape[1:3]
+    w = y.shape[2]
     columns = record.scratch.take("pool", (1, high, w, c))
     _max3(record, x.transpose(2, 0, 1, 3), left, columns.transpose(2, 0, 1, 3))
     _max3(record, columns.transpose(1, 0, 2, 3), top, y.transpose(1, 0, 2, 3))

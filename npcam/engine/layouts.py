@@ -5,17 +5,16 @@ from typing import Protocol
 
 import numpy as np
 
-from npcam.engine.filters import BlockFilters, Filters
+from npcam.engine.filters import Block, Filters
 from npcam.engine.geometry import geometry, pooled_size
-from npcam.engine.plan import BlockPlan
 from npcam.engine.program import Op, Recorder, Workspace, run_ops
 from npcam.engine.shares import Shares
 from npcam.engine.slices import Slices
 from npcam.engine.team import Team
 from npcam.shapes import Array
 
-Blocks = list[tuple[BlockPlan, BlockFilters]]
-SLICE_FROM = 1 << 21  # blocks with more numbers in their filters are shared out by channels
+SLICE_ONE = 1 << 20  # blocks with more numbers in their filters are shared out by channels,
+SLICE_MANY = 1 << 21  # with one photograph sooner than with many
 GATHER_BELOW = 512  # blocks with fewer positions per photograph take several photographs at once
 
 
@@ -23,24 +22,25 @@ class Layout(Protocol):
     """A pass recorded for so many photographs of one size."""
 
     size: int  # how many photographs
+    nbytes: int  # scratch memory
 
     def run(self, x: Array) -> Array:
-        """Preprocessed photographs (size, H, W, 3) -> features (size, h, w, C) minus the offset, scratch memory."""
+        """Preprocessed photographs (size, H, W, 3) -> features (size, h, w, C), scratch memory."""
 
 
-def split_blocks(blocks: Blocks) -> tuple[Blocks, Blocks]:
+def split_large(blocks: list[Block], limit: int) -> tuple[list[Block], list[Block]]:
     """The blocks to share out by positions, and those by channels: from the first large one on."""
-    large = [f.kernel_1.size + f.kernel_2.size + f.kernel_3.size > SLICE_FROM for _, f in blocks]
+    large = [block.size > limit for block in blocks]
     first = large.index(True) if True in large else len(blocks)
     return blocks[:first], blocks[first:]
 
 
-def split_small(blocks: Blocks, h: int, w: int) -> tuple[Blocks, Blocks]:
+def split_small(blocks: list[Block], h: int, w: int) -> tuple[list[Block], list[Block]]:
     """The blocks with many positions per photograph, and those from the first with few of them on."""
-    for i, (plan, filters) in enumerate(blocks):
+    for i, block in enumerate(blocks):
         if h * w < GATHER_BELOW:
             return blocks[:i], blocks[i:]
-        g = geometry(plan, filters, 1, h, w)
+        g = geometry(block, 1, h, w)
         h, w = g.h, g.w
     return blocks, []
 
@@ -56,14 +56,17 @@ class OnePhotograph:
         recorders = [Recorder(dtype) for _ in range(team.size)]
         self._team = team
         self._padded = np.zeros((1, height + 6, width + 6, 3), dtype)
-        by_rows, by_channels = split_blocks(filters.blocks)
+        by_rows, by_channels = split_large(filters.blocks, SLICE_ONE)
         shares = Shares(recorders, shared, 1)
         shares.stem(self._padded, filters, pool_padding, by_rows[0] if by_rows else None)
-        for (plan, block), after in zip(by_rows, [*by_rows[1:], None], strict=False):
-            shares.block(plan, block, after)
-        slices = Slices(recorders, Workspace(dtype), shares.x)
-        for plan, block in by_channels:
-            slices.block(plan, block)
+        for block, after in zip(by_rows, [*by_rows[1:], None], strict=False):
+            shares.block(block, after)
+        late = Workspace(dtype)
+        slices = Slices(recorders, late, shares.x)
+        for block in by_channels:
+            slices.block(block)
+        scratch = [shared, late, *(record.scratch for record in recorders)]
+        self.nbytes = self._padded.nbytes + sum(space.nbytes for space in scratch)
         self._phases = [[partial(run_ops, ops) for ops in phase] for phase in shares.phases + slices.phases]
         self._y = slices.x
 
@@ -84,24 +87,26 @@ class ManyPhotographs:
         self.size = group * team.size
         self._team = team
         recorders = [Recorder(dtype) for _ in range(team.size)]
-        by_rows, by_channels = split_blocks(filters.blocks)
+        by_rows, by_channels = split_large(filters.blocks, SLICE_MANY)
         self._members = [
             _Member(record, filters, by_rows, pool_padding, (height, width), group) for record in recorders
         ]
         y = self._members[0].y
         together = np.empty((self.size, *y.shape[1:]), dtype)
-        slices = Slices(recorders, Workspace(dtype), together)
-        for plan, block in by_channels:
-            slices.block(plan, block)
+        late = Workspace(dtype)
+        slices = Slices(recorders, late, together)
+        for block in by_channels:
+            slices.block(block)
+        self.nbytes = together.nbytes + late.nbytes + sum(member.nbytes for member in self._members)
         self._together, self._y = together, slices.x
         self._phases = [[partial(run_ops, ops) for ops in phase] for phase in slices.phases]
 
     def run(self, x: Array) -> Array:
         """See `Layout`."""
-        parts = [slice(p * self.size // self._team.size, (p + 1) * self.size // self._team.size) for p in range(self._team.size)]
+        g = self.size // self._team.size
         first = [
-            partial(member.run, x[part], self._together[part])
-            for member, part in zip(self._members, parts, strict=True)
+            partial(member.run, x[i * g : (i + 1) * g], self._together[i * g : (i + 1) * g])
+            for i, member in enumerate(self._members)
         ]
         self._team.run([first, *self._phases])
         return self._y
@@ -111,27 +116,35 @@ class _Member:
     """One worker's photographs: those stages one by one that fill the cache alone, the others at once."""
 
     def __init__(
-        self, record: Recorder, filters: Filters, blocks: Blocks, pool_padding: int, size: tuple[int, int], group: int
+        self,
+        record: Recorder,
+        filters: Filters,
+        blocks: list[Block],
+        pool_padding: int,
+        size: tuple[int, int],
+        group: int,
     ) -> None:
         dtype = filters.stem.dtype
         self._padded = np.zeros((1, size[0] + 6, size[1] + 6, 3), dtype)
         h, w = pooled_size(*size, pool_padding)
         first, rest = split_small(blocks, h, w)
-        alone = Shares([record], Workspace(dtype), 1)
+        spaces = [record.scratch, Workspace(dtype), Workspace(dtype)]
+        alone = Shares([record], spaces[1], 1)
         alone.stem(self._padded, filters, pool_padding, first[0] if first else None)
-        for (plan, block), after in zip(first, [*first[1:], None], strict=False):
-            alone.block(plan, block, after)
+        for block, after in zip(first, [*first[1:], None], strict=False):
+            alone.block(block, after)
         self._alone = _flat(alone)
         self._one = alone.x
         self._many = np.empty((group, *alone.x.shape[1:]), dtype)
-        at_once = Shares([record], Workspace(dtype), group)
+        at_once = Shares([record], spaces[2], group)
         at_once.x = self._many
         if rest:
             at_once.start(self._many, rest[0])
-        for (plan, block), after in zip(rest, [*rest[1:], None], strict=False):
-            at_once.block(plan, block, after)
+        for block, after in zip(rest, [*rest[1:], None], strict=False):
+            at_once.block(block, after)
         self._at_once = _flat(at_once)
         self.y = at_once.x
+        self.nbytes = self._padded.nbytes + self._many.nbytes + sum(space.nbytes for space in spaces)
 
     def run(self, x: Array, y: Array) -> None:
         """Photographs (group, H, W, 3) -> y (group, h, w, C)."""

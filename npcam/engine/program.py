@@ -8,7 +8,15 @@ import numpy as np
 
 from npcam.shapes import Array
 
-Op = Callable[[], Any]
+
+class Op(partial[Any]):
+    """A call that knows what it is for.
+
+    Attributes:
+        layer: the Keras layer that it works on.
+    """
+
+    layer: str
 
 
 class Workspace:
@@ -30,6 +38,11 @@ class Workspace:
             self._flat[name] = np.empty(size, self._dtype)
         return self._flat[name][:size].reshape(shape)
 
+    @property
+    def nbytes(self) -> int:
+        """How much memory it has taken."""
+        return sum(flat.nbytes for flat in self._flat.values())
+
 
 class Recorder:
     """One worker's operations, and the scratch memory that is its own.
@@ -40,11 +53,14 @@ class Recorder:
 
     def __init__(self, dtype: Any) -> None:
         self.scratch = Workspace(dtype)
+        self.layer = ""
         self.ops: list[Op] = []
 
     def __call__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-        """Record `function(*args, **kwargs)`."""
-        self.ops.append(partial(function, *args, **kwargs))
+        """Record `function(*args, **kwargs)`, for the layer that was set last."""
+        op = Op(function, *args, **kwargs)
+        op.layer = self.layer
+        self.ops.append(op)
 
     def cut(self) -> list[Op]:
         """What was recorded since the last cut."""
