@@ -314,9 +314,6 @@ class _Matcher:
             raise InputError(f"{self.where}: {len(inputs)} inputs; a ResNet takes one photograph")
         size = _input_size(inputs[0])
         for layer in front:
-            if layer.kind == "Lambda" or "Lambda" in layer.kind:
-                reason = "is Python code in the file, which npcam never runs"
-                raise InputError(f"{self.where}: {layer.label} {reason}; take it out of the model")
             if {"height", "width"} <= layer.config.keys():
                 size = (int(layer.config["height"]), int(layer.config["width"]))
             if layer.kind in ("Conv2D", "Dense", "BatchNormalization"):
