@@ -1,7 +1,35 @@
-"""Keras ResNet-50 and its class activation maps in pure NumPy."""
+"""Keras ResNet-50 and its class activation maps in pure NumPy.
 
-from npcam.errors import InputError
+>>> import npcam
+>>> model = npcam.load_model()
+>>> e = npcam.explain(model, "examples/chelsea.png")
+>>> e.label
+'cat'
+"""
 
 __version__ = "0.1.0"
 
-__all__ = ["InputError", "__version__"]
+from npcam import naive, ops
+from npcam.cam import bounding_box, class_activation_map, upsample_map
+from npcam.errors import InputError
+from npcam.explain import Explanation, explain
+from npcam.labels import decode_predictions
+from npcam.model import Model, load_model
+from npcam.preprocess import load_image, preprocess_input
+
+__all__ = [
+    "Explanation",
+    "InputError",
+    "Model",
+    "__version__",
+    "bounding_box",
+    "class_activation_map",
+    "decode_predictions",
+    "explain",
+    "load_image",
+    "load_model",
+    "naive",
+    "ops",
+    "preprocess_input",
+    "upsample_map",
+]

@@ -130,6 +130,8 @@ def attribute(node: "h5py.Group | h5py.Dataset", name: str) -> Any:
         return None
     where = f"{node.file.filename}: attribute {name} of {node.name}"
     info = node.attrs.get_id(name)
+    if info.shape is not None and 0 in info.shape:
+        return []
     if info.get_storage_size() > MAX_ATTRIBUTE:
         raise InputError(f"{where} takes {info.get_storage_size()} bytes; refused")
     value = node.attrs[name]

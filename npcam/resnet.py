@@ -5,7 +5,7 @@ form of `keras.applications.ResNet50`, `ResNet101` and `ResNet152`. Every activa
 name that Keras gives the layer that makes it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -139,3 +139,29 @@ def head(x: Array, w: Tensors, arch: Architecture, keep: Keep = pass_on) -> tupl
     x = keep("avg_pool", ops.global_average_pool2d(x))  # (N, C)
     logits = ops.dense(x, **w["predictions"])  # (N, classes)
     return logits, keep("predictions", ACTIVATIONS[arch.activation or "linear"](logits))
+
+
+class Outputs(NamedTuple):
+    """What a run gives.
+
+    Attributes:
+        logits: (N, classes), before the softmax; None for a network without a top.
+        activations: {Keras layer name: array}, as asked for.
+    """
+
+    logits: Array | None
+    activations: dict[str, Array]
+
+
+def run(x: Array, w: Tensors, arch: Architecture, names: Collection[str] = ()) -> Outputs:
+    """Run a preprocessed batch layer by layer, and keep the activations that are asked for."""
+    found = {"input_layer": x}
+
+    def keep(name: str, value: Array) -> Array:
+        if name in names:
+            found[name] = value
+        return value
+
+    maps = features(x, w, arch, keep)
+    logits = None if arch.activation is None else head(maps, w, arch, keep)[0]
+    return Outputs(logits, {name: found[name] for name in names})

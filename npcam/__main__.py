@@ -1,0 +1,7 @@
+"""`python -m npcam` is `npcam`."""
+
+import sys
+
+from npcam.cli import main
+
+sys.exit(main())

@@ -1,0 +1,173 @@
+"""Arrays in, pictures out: heat maps, overlays and montages, as Pillow images."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from npcam.colormaps import colormap as colour_table
+from npcam.errors import InputError
+from npcam.shapes import Array
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+WHITE, BLACK = (255, 255, 255), (0, 0, 0)
+SMALLEST_TEXT = 8  # pixels; smaller letters cannot be read
+
+
+def normalize(heatmap: Array, mode: str = "relu") -> Array:
+    """Bring a signed map to 0..1 for display.
+
+    Args:
+        heatmap: (H, W), signed.
+        mode: "relu" drops what speaks against the class and divides by the maximum, so that 0 is
+            the absence of evidence; "min-max" stretches the whole range.
+
+    Returns:
+        (H, W) float, 0..1; all zeros for a map without any evidence, or a constant one in "min-max".
+
+    Raises:
+        InputError: an unknown mode.
+
+    >>> normalize(np.array([[-1.0, 0.0, 2.0]]))
+    array([[0., 0., 1.]])
+    >>> normalize(np.array([[-1.0, 0.0, 2.0]]), mode="min-max").round(2)
+    array([[0.  , 0.33, 1.  ]])
+    """
+    if mode not in ("relu", "min-max"):
+        raise InputError(f'normalize: mode {mode!r}: expected "relu" or "min-max"')
+    heatmap = heatmap.astype(np.promote_types(heatmap.dtype, np.float32))
+    values = np.maximum(heatmap, 0) if mode == "relu" else heatmap - heatmap.min()  # (H, W)
+    largest = values.max()
+    return values / largest if largest > 0 else np.zeros_like(values)
+
+
+def heatmap_image(heatmap: Array, colormap: str = "viridis", mode: str = "relu") -> "Image":
+    """A map as a picture of its own: (H, W) signed -> a W x H image in colour.
+
+    >>> heatmap_image(np.eye(3)).size
+    (3, 3)
+    """
+    return _coloured(_indices(heatmap, mode), colormap)
+
+
+def overlay(
+    photo: "Image",
+    heatmap: Array,
+    *,
+    colormap: str = "viridis",
+    alpha: float = 0.5,
+    box: tuple[int, int, int, int] | None = None,
+    caption: str | None = None,
+) -> "Image":
+    """Lay a heat map over its photograph.
+
+    Args:
+        photo: an RGB image of any size.
+        heatmap: (H, W), signed. It is stretched over the whole photograph; negative is shown as 0.
+        colormap: "viridis", "jet", "turbo", "magma" or "grey".
+        alpha: opacity of the heat map, 0..1.
+        box: (x0, y0, x1, y1) in pixels of the photograph, exclusive; its outline is drawn.
+        caption: one line for the lower left corner; left out where the photograph is too small.
+
+    Returns:
+        An RGB image of the photograph's size.
+
+    Raises:
+        InputError: an unknown colormap, or `alpha` outside 0..1.
+
+    >>> from PIL import Image
+    >>> overlay(Image.new("RGB", (60, 40)), np.eye(7)).size
+    (60, 40)
+    """
+    from PIL import Image
+
+    check_style(colormap, alpha)
+    # Enlarging the 8-bit colour indices takes a tenth of the memory that floats would: a photograph
+    # may have a hundred million pixels, and the screen has no more than 256 steps anyway.
+    indices = _indices(heatmap, "relu").resize(photo.size, Image.Resampling.BILINEAR)
+    picture = Image.blend(photo.convert("RGB"), _coloured(indices, colormap), alpha)
+    if box is not None:
+        _outline(picture, box)
+    if caption:
+        _caption(picture, caption)
+    return picture
+
+
+def montage(images: Sequence["Image"], captions: Sequence[str] = (), columns: int = 4) -> "Image":
+    """Pictures of one size side by side, in rows.
+
+    Args:
+        images: at least one; all are brought to the first one's size.
+        captions: a line for each, or none.
+        columns: pictures in a row.
+
+    >>> montage([heatmap_image(np.eye(9))] * 5, columns=3).size
+    (27, 18)
+    """
+    from PIL import Image
+
+    w, h = images[0].size
+    columns = min(columns, len(images))
+    sheet = Image.new("RGB", (columns * w, -(-len(images) // columns) * h), BLACK)
+    for i, image in enumerate(images):
+        tile = image.convert("RGB").resize((w, h))
+        if i < len(captions):
+            _caption(tile, captions[i])
+        sheet.paste(tile, (i % columns * w, i // columns * h))
+    return sheet
+
+
+def check_style(colormap: str, alpha: float) -> None:
+    """Raise InputError unless both can be drawn with."""
+    colour_table(colormap)
+    if not 0 <= alpha <= 1:
+        raise InputError(f"alpha {alpha}: expected an opacity from 0 (photograph only) to 1 (heat map only)")
+
+
+def _indices(heatmap: Array, mode: str) -> "Image":
+    """A map as a grey image of colour indices 0..255."""
+    from PIL import Image
+
+    return Image.fromarray(np.rint(normalize(heatmap, mode) * 255).astype(np.uint8))
+
+
+def _coloured(indices: "Image", colormap: str) -> "Image":
+    """Colour indices -> RGB."""
+    picture = indices.copy()
+    picture.putpalette(colour_table(colormap).tobytes())
+    return picture.convert("RGB")
+
+
+def _outline(picture: "Image", box: tuple[int, int, int, int]) -> None:
+    """A white line within a black one: it stands out on any ground."""
+    from PIL import ImageDraw
+
+    x0, y0, x1, y1 = box
+    line = max(1, min(picture.size) // 150)
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((x0, y0, x1 - 1, y1 - 1), outline=BLACK, width=min(2 * line, x1 - x0, y1 - y0))
+    draw.rectangle((x0, y0, x1 - 1, y1 - 1), outline=WHITE, width=min(line, x1 - x0, y1 - y0))
+
+
+def _caption(picture: "Image", text: str) -> None:
+    """White letters with a black rim in the lower left corner, as large as fits."""
+    from PIL import ImageDraw, ImageFont
+
+    width, height = picture.size
+    text = " ".join(text.split())
+    draw = ImageDraw.Draw(picture)
+    size = max(SMALLEST_TEXT, min(height // 14, 400))
+    while True:
+        font = ImageFont.load_default(size)
+        rim = max(1, size // 12)
+        left, top, right, bottom = draw.textbbox((0, 0), text, font=font, stroke_width=rim)
+        if right - left <= width * 0.94 and bottom - top <= height / 3:
+            break
+        if size == SMALLEST_TEXT:
+            return
+        size = max(SMALLEST_TEXT, size * 7 // 8)
+    margin = size // 2 if right - left + size <= width else 0
+    place = (margin - left, height - margin - bottom)
+    draw.text(place, text, font=font, fill=WHITE, stroke_width=rim, stroke_fill=BLACK)

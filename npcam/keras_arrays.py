@@ -1,0 +1,160 @@
+"""Where Keras put a model's arrays: the two layouts that it ever had for them in HDF5.
+
+The older one names everything: a root attribute lists the layers, each layer's group lists its
+weights (`conv1_conv/kernel:0`), and a nested model is one layer with many weights. The newer one
+(`.weights.h5`, and the HDF5 inside a `.keras`) numbers everything: `layers/conv2d_3/vars/0` is the
+first weight of the fourth Conv2D; recent versions note the layer's own name beside it.
+
+Both come out as a list of layers with their arrays still in the file.
+"""
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from npcam.errors import InputError
+from npcam.hdf5 import attribute, child
+from npcam.keras_config import MAX_LAYERS, MAX_NESTING, Path
+
+if TYPE_CHECKING:
+    import h5py
+
+LAYERS = ("layers", "_layer_checkpoint_dependencies")  # the second is Keras 2.12's and 2.13's
+
+# The endings of the names of weights, those of Keras 1 too. Its running_std holds the variance.
+ENDINGS = {
+    "kernel": "kernel",
+    "W": "kernel",
+    "bias": "bias",
+    "b": "bias",
+    "gamma": "gamma",
+    "beta": "beta",
+    "moving_mean": "moving_mean",
+    "running_mean": "moving_mean",
+    "moving_variance": "moving_variance",
+    "running_std": "moving_variance",
+}
+_ENDING = re.compile(rf"^(?:(?P<layer>.*)_)?(?P<ending>{'|'.join(ENDINGS)})(?:_\d+)?(?::\d+)?$")
+
+
+class Array(NamedTuple):
+    """One array in the file: the layer and weight that its name tells (`""` if none), and itself."""
+
+    layer: str
+    weight: str
+    dataset: "h5py.Dataset"
+
+
+class Saved(NamedTuple):
+    """One layer in the file, or, in the older layout, one model with all its layers.
+
+    Attributes:
+        path: its name, after those of the models it is in; `()` where the file does not tell.
+        slot: its class and number, after those of the models it is in; `()` in the older layout.
+        arrays: in the order in which they were saved.
+    """
+
+    path: Path
+    slot: Path
+    arrays: tuple[Array, ...]
+
+
+def has_layers(file: "h5py.Group") -> str | None:
+    """Which layout a group holds: "named" (the older), "numbered", or None."""
+    if names(file, "layer_names") is not None:
+        return "named"
+    return "numbered" if any(name in file for name in LAYERS) else None
+
+
+def named_layers(group: "h5py.Group") -> list[Saved]:
+    """The layers of the older layout, in the model's order.
+
+    Args:
+        group: the root, or `model_weights` of a whole model.
+
+    Raises:
+        InputError: a layer or weight that is listed is missing, or a link to elsewhere.
+    """
+    listed = names(group, "layer_names") or []
+    if len(listed) > MAX_LAYERS:
+        raise InputError(f"{group.file.filename}: {len(listed)} layers; no ResNet has as many")
+    saved = []
+    for name in listed:
+        node = descend(group, name)
+        arrays = []
+        for weight in names(node, "weight_names") or []:
+            layer, short = split_name(weight)
+            arrays.append(Array(layer, short, descend(node, weight)))
+        saved.append(Saved((name,), (), tuple(arrays)))
+    return saved
+
+
+def numbered_layers(file: "h5py.Group") -> list[Saved]:
+    """The layers of the newer layout, sorted by their numbers within each class and model.
+
+    Raises:
+        InputError: more or deeper groups than any ResNet has, or links to elsewhere.
+    """
+    saved: list[Saved] = []
+    todo: list[tuple[Any, Path, Path]] = [(file, (), ())]
+    while todo:
+        group, path, slot = todo.pop()
+        container = next((name for name in LAYERS if name in group), None)
+        if container is None:
+            continue
+        members = child(group, container)
+        if len(members) + len(saved) > MAX_LAYERS or len(slot) > MAX_NESTING:
+            raise InputError(f"{file.file.filename}: {container} holds more than any ResNet has; refused")
+        for key in sorted(members, key=_number):
+            member = child(members, key)
+            variables = child(member, "vars") if "vars" in member else None
+            name = attribute(variables, "name") if variables is not None else None
+            inner = (*path, str(name)) if name is not None and len(path) == len(slot) else path
+            listed = sorted(variables, key=_number) if variables is not None else []
+            if len(listed) > 16:
+                raise InputError(f"{file.file.filename}: {member.name} holds {len(listed)} arrays; refused")
+            arrays = tuple(Array("", "", child(variables, index)) for index in listed)
+            saved.append(Saved(inner, (*slot, key), arrays))
+            todo.append((member, inner, (*slot, key)))
+    return saved
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """The layer and the weight that a weight's name tells of.
+
+    >>> split_name("conv1_conv/kernel:0"), split_name("bn_conv1_running_std:0")
+    (('conv1_conv', 'kernel'), ('bn_conv1', 'moving_variance'))
+    """
+    *above, last = name.split("/")
+    found = _ENDING.match(last)
+    if not found:
+        return (above[-1] if above else ""), ""
+    layer = found["layer"] or (above[-1] if above else "")
+    return layer, ENDINGS[found["ending"]]
+
+
+def names(group: "h5py.Group", name: str) -> list[str] | None:
+    """A list of names in an attribute, which Keras cuts into `name0`, `name1` where it is long."""
+    whole = attribute(group, name)
+    if whole is not None:
+        return [str(n) for n in (whole if isinstance(whole, list) else [whole])]
+    pieces: list[list[str]] = []
+    while (piece := attribute(group, f"{name}{len(pieces)}")) is not None:
+        pieces.append([str(n) for n in (piece if isinstance(piece, list) else [piece])])
+    return [n for piece in pieces for n in piece] if pieces else None
+
+
+def descend(group: Any, path: str) -> Any:
+    """A member at `a/b/c`, every step a plain one."""
+    for part in path.split("/"):
+        if hasattr(group, "dtype"):
+            raise InputError(f"{group.file.filename}: {group.name} is an array where a group was expected")
+        group = child(group, part)
+    return group
+
+
+def _number(key: str) -> tuple[str, int]:
+    """Sorts conv2d, conv2d_1, ... conv2d_10 by number."""
+    stem, _, number = key.rpartition("_")
+    if number.isdigit() and len(number) < 10:
+        return stem, int(number)
+    return ("", int(key)) if key.isdigit() and len(key) < 10 else (key, 0)

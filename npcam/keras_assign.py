@@ -1,0 +1,86 @@
+"""Which array in the file belongs to which layer of the configuration."""
+
+from typing import TYPE_CHECKING
+
+from npcam.errors import InputError
+from npcam.keras_arrays import Array, Saved
+from npcam.keras_config import Graph, Node, Path
+from npcam.keras_settings import weight_names
+
+if TYPE_CHECKING:
+    import h5py
+
+Datasets = dict[str, "h5py.Dataset"]  # of one layer, by the name of the weight
+
+
+def assign(nodes: dict[str, Node], graph: Graph, saved: list[Saved], where: str) -> dict[str, Datasets]:
+    """Find every layer's arrays.
+
+    Args:
+        nodes: the layers wanted, by any key.
+        graph: the whole configuration.
+        saved: the layers in the file.
+        where: the file's name, for messages.
+
+    Returns:
+        For each key the arrays in the file, by the name of the weight.
+
+    Raises:
+        InputError: a layer's arrays are missing, or not as many as its configuration says.
+    """
+    by_path = {layer.path: layer for layer in saved if layer.path}
+    by_slot = {layer.slot: layer for layer in saved if layer.slot}
+    found = {}
+    for key, node in nodes.items():
+        if by_slot:
+            layer = by_slot.get(node.slot)
+            # Both names and numbers are there in recent files; where they disagree the name is right.
+            if layer is None or (len(layer.path) == len(node.path) and layer.path != node.path):
+                layer = by_path.get(node.path, layer)
+            arrays = layer.arrays if layer else ()
+        else:
+            layer = by_path.get(node.path[:1])
+            arrays = _inner(node, graph, layer, where) if layer else ()
+        found[key] = _by_weight(node, arrays, where)
+    return found
+
+
+def _inner(node: Node, graph: Graph, layer: Saved, where: str) -> tuple[Array, ...]:
+    """A layer's arrays among those of the outermost model that it is nested in."""
+    if len(node.path) == 1:
+        return layer.arrays
+    named = tuple(array for array in layer.arrays if array.layer == node.path[-1])
+    if named:
+        return named
+    order = _saved_order(graph, node.path[0])
+    if len(order) != len(layer.arrays):
+        raise InputError(
+            f"{where}: {layer.path[0]} holds {len(layer.arrays)} arrays, its configuration names {len(order)}"
+        )
+    return tuple(
+        array._replace(weight=weight)
+        for (path, weight), array in zip(order, layer.arrays, strict=True)
+        if path == node.path
+    )
+
+
+def _saved_order(graph: Graph, model: str) -> list[tuple[Path, str]]:
+    """The order of a nested model's weights in the older layout: what is trained, then what is not."""
+    first: list[tuple[Path, str]] = []
+    then: list[tuple[Path, str]] = []
+    for path, node in graph.nodes.items():
+        if path[0] == model:
+            for weight in weight_names(node):
+                trained = node.trainable and not weight.startswith("moving_")
+                (first if trained else then).append((path, weight))
+    return first + then
+
+
+def _by_weight(node: Node, arrays: tuple[Array, ...], where: str) -> Datasets:
+    """A layer's arrays by weight name: by the names in the file, else by their order."""
+    expected = weight_names(node)
+    if len(arrays) != len(expected):
+        raise InputError(f"{where}: {node.label} has {len(arrays)} arrays, expected {', '.join(expected)}")
+    if {array.weight for array in arrays} == set(expected):
+        return {array.weight: array.dataset for array in arrays}
+    return {name: array.dataset for name, array in zip(expected, arrays, strict=True)}

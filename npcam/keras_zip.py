@@ -1,0 +1,104 @@
+"""A `.keras` file: a zip from a stranger, of which three members are read and none is unpacked."""
+
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from npcam.errors import InputError
+from npcam.keras_config import MAX_JSON
+
+CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+MAX_MEMBERS = 1_000  # Keras writes three, and some assets
+MAX_DIRECTORY = 2**20  # bytes of the zip's table of contents
+MAX_EXPANSION = 20  # Keras stores members uncompressed; weights that are recompressed gain less than 2
+MAX_UNPACKED = 2**30  # bytes of a member that is compressed
+
+
+class Archive(NamedTuple):
+    """The members of a `.keras` file: two texts, and the weights' HDF5 as an open file."""
+
+    config: bytes
+    metadata: bytes
+    weights: BinaryIO
+
+
+def is_zip(path: str | Path) -> bool:
+    """Whether a file starts as a zip does."""
+    with Path(path).open("rb") as file:
+        return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+@contextmanager
+def open_archive(path: str | Path) -> Iterator[Archive]:
+    """Open a `.keras` file for reading.
+
+    Raises:
+        InputError: damaged, a zip of something else, a bomb, or with members twice.
+    """
+    try:
+        _check_directory(path)
+        with zipfile.ZipFile(path) as archive:
+            members = _members(archive, str(path))
+            for info in members.values():
+                _check_member(archive, info, str(path))
+            config = archive.read(members[CONFIG])
+            metadata = archive.read(members[METADATA]) if METADATA in members else b"{}"
+            with archive.open(members[WEIGHTS]) as weights:
+                yield Archive(config, metadata, weights)  # type: ignore[arg-type]
+    except InputError:
+        raise
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, RuntimeError) as error:
+        reason = str(error).split("\n")[0]
+        raise InputError(f"{path}: damaged zip ({reason}); get it again or save the model again") from error
+
+
+def _check_directory(path: str | Path) -> None:
+    """Raise InputError before the table of contents is read, if it is none of a `.keras` file."""
+    with Path(path).open("rb") as file:
+        end = file.seek(0, 2)
+        file.seek(max(0, end - 22 - 65_535))
+        tail = file.read()
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) - at < 22:
+        raise InputError(f"{path}: a zip that ends too early; get it again")
+    members = int.from_bytes(tail[at + 10 : at + 12], "little")
+    size = int.from_bytes(tail[at + 12 : at + 16], "little")
+    if size == 0xFFFFFFFF or members == 0xFFFF:
+        raise InputError(f"{path}: a zip of more members than a .keras file has; refused")
+    if members > MAX_MEMBERS or size > MAX_DIRECTORY:
+        raise InputError(f"{path}: a zip of {members} members; a .keras file has three; refused")
+
+
+def _members(archive: zipfile.ZipFile, where: str) -> dict[str, zipfile.ZipInfo]:
+    """The members that are read, by name."""
+    names = [info.filename for info in archive.infolist()]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"{where}: {twice[0]} is in the zip twice; refused, save the model again")
+    strange = [name for name in names if name.startswith("/") or ".." in name.split("/") or "\\" in name]
+    if strange:
+        raise InputError(f"{where}: the zip's member {strange[0]!r} points outside of it; refused")
+    if CONFIG not in names or WEIGHTS not in names:
+        found = ", ".join(names[:4]) or "nothing"
+        raise InputError(f"{where}: a zip of {found}; a .keras file holds {CONFIG} and {WEIGHTS}")
+    return {name: archive.getinfo(name) for name in (CONFIG, METADATA, WEIGHTS) if name in names}
+
+
+def _check_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> None:
+    """Raise InputError for a member that is encrypted, a bomb, or damaged."""
+    name = f"{where}: {info.filename} in the zip"
+    if info.flag_bits & 1:
+        raise InputError(f"{name} is encrypted; save the model without")
+    if info.filename != WEIGHTS:
+        if info.file_size > MAX_JSON:
+            raise InputError(f"{name} holds {info.file_size} bytes of JSON, {MAX_JSON} at most; refused")
+        return
+    if info.compress_type != zipfile.ZIP_STORED and (
+        info.file_size > MAX_UNPACKED or info.file_size > MAX_EXPANSION * info.compress_size
+    ):
+        raise InputError(f"{name} unpacks {info.compress_size} bytes to {info.file_size}; refused as a bomb")
+    with archive.open(info) as file:
+        while file.read(2**20):  # to the end, where the checksum is compared
+            pass

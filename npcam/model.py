@@ -1,0 +1,185 @@
+"""A weights file turned into something to call."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from npcam import engine as fast
+from npcam import resnet
+from npcam.errors import InputError
+from npcam.layers import layers
+from npcam.resnet import ACTIVATIONS, Outputs
+from npcam.shapes import Array
+from npcam.summary import summary
+from npcam.weights import Weights, cast, read_weights
+
+BUNDLED = "photos14.h5"
+SMALLEST = 32  # pixels; below, Keras's ResNet has nothing left to convolve
+
+
+def load_model(path: str | Path | None = None, dtype: Any = np.float32, engine: str = "fast") -> "Model":
+    """Load a weights file, ready to run.
+
+    Args:
+        path: an npcam weights file (`npcam convert` makes one); None for the bundled model.
+        dtype: float type to compute in, `numpy.float32` or `numpy.float64`.
+        engine: "fast", or "reference", which runs layer by layer as Keras does. Both give the
+            same numbers up to rounding.
+
+    Raises:
+        InputError: the file is missing, damaged or of another format, or `engine` is unknown.
+
+    >>> load_model().class_names[:3]
+    ('cassette_player', 'cat', 'chain_saw')
+    """
+    if np.dtype(dtype).kind != "f":
+        raise InputError(f"dtype {np.dtype(dtype)}: expected a float type such as float32 or float64")
+    return Model(read_weights(bundled_path() if path is None else path, dtype), dtype, engine)
+
+
+def bundled_path() -> Path:
+    """Where the bundled model is: in the installed package, or in a checkout's `weights/`."""
+    package = Path(__file__).parent
+    installed, checkout = package / "bundled" / BUNDLED, package.parent / "weights" / BUNDLED
+    return installed if installed.exists() else checkout
+
+
+class Model:
+    """A network with its weights. It holds no state between calls: one may serve many threads.
+
+    Attributes:
+        weights: the arrays, the architecture and where they are from.
+        dtype: the float type it computes in.
+        engine: "fast" or "reference".
+    """
+
+    def __init__(self, weights: Weights, dtype: Any = np.float32, engine: str = "fast") -> None:
+        """Make a model of weights that are in memory; `load_model` reads them from a file."""
+        if engine not in ("fast", "reference"):
+            raise InputError(f'engine {engine!r}: expected "fast" or "reference"')
+        self.dtype = np.dtype(dtype)
+        self.engine = engine
+        self.weights = weights
+        self._tensors = cast(weights.tensors, self.dtype)
+        self._names = [layer.name for layer in layers(weights.architecture)]
+        self._compiled = (
+            fast.compile(weights.architecture, self._tensors, dtype) if engine == "fast" else None
+        )
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """One name per class, or None where the file has none."""
+        return self.weights.class_names
+
+    @property
+    def classes(self) -> int:
+        """How many classes it tells apart; 0 without a top."""
+        return len(self._tensors["predictions"]["bias"]) if self.has_top else 0
+
+    @property
+    def has_top(self) -> bool:
+        """Whether it ends in a dense layer; a backbone (`include_top=False`) does not."""
+        return self.weights.architecture.activation is not None
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """(height, width) that it was trained for, in pixels."""
+        return self.weights.input_size
+
+    @property
+    def last_activation(self) -> str:
+        """The name of the maps that a class activation map sums: `conv5_block3_out` in ResNet-50."""
+        return resnet.last_activation(self.weights.architecture)
+
+    def predict(self, x: Array) -> Array:
+        """Classify a preprocessed batch: (N, H, W, 3) -> probabilities (N, classes).
+
+        Raises:
+            InputError: `x` is not such a batch, or the network has no top.
+
+        >>> x = np.zeros((1, 224, 224, 3), np.float32)
+        >>> load_model().predict(x).shape
+        (1, 14)
+        """
+        return self.probabilities(self.logits(x))
+
+    def logits(self, x: Array) -> Array:
+        """What the dense layer puts out before the softmax: (N, H, W, 3) -> (N, classes)."""
+        self.require_top("tell classes apart")
+        logits = self.run(x).logits
+        assert logits is not None
+        return logits
+
+    def probabilities(self, logits: Array) -> Array:
+        """Apply the top's own activation (softmax, sigmoid or none) to its logits."""
+        return ACTIVATIONS[self.weights.architecture.activation or "linear"](logits)
+
+    def activations(self, x: Array, names: str | Sequence[str] | None = None) -> dict[str, Array]:
+        """The activations of a preprocessed batch, by Keras layer name.
+
+        Args:
+            x: (N, H, W, 3).
+            names: one name, several, or None for every layer.
+
+        Returns:
+            {name: array}, in the network's order for None, else in the order asked for.
+
+        Raises:
+            InputError: `x` is not a preprocessed batch, or a name is unknown.
+
+        >>> x = np.zeros((1, 64, 96, 3), np.float32)
+        >>> load_model().activations(x, "conv1_relu")["conv1_relu"].shape
+        (1, 32, 48, 16)
+        """
+        wanted = self._names if names is None else [names] if isinstance(names, str) else list(names)
+        for name in wanted:
+            if name not in self._names:
+                near = difflib.get_close_matches(name, self._names, n=3)
+                hint = f"; did you mean {' or '.join(near)}?" if near else "; `npcam summary` lists them"
+                raise InputError(f"no layer is called {name!r}{hint}")
+        return self.run(x, wanted).activations
+
+    def run(self, x: Array, names: Sequence[str] = ()) -> Outputs:
+        """Logits and activations from one pass, as `logits` and `activations` give them."""
+        x = self._checked(x)
+        if self._compiled is not None:
+            return self._compiled.run(x, names)
+        return resnet.run(x, self._tensors, self.weights.architecture, names)
+
+    def class_weights(self, index: int) -> tuple[Array, float]:
+        """The weights w_k of one class, (K,), and its bias."""
+        self.require_top("explain a class")
+        top = self._tensors["predictions"]
+        return top["kernel"][:, index], float(top["bias"][index])
+
+    def require_top(self, purpose: str) -> None:
+        """Raise InputError where the network has no dense layer."""
+        if not self.has_top:
+            msg = f"this network has no top (include_top=False), so it cannot {purpose}; activations() works"
+            raise InputError(msg)
+
+    def summary(self) -> str:
+        """The table that Keras's `model.summary()` prints, as text.
+
+        >>> print(load_model().summary().splitlines()[-3])
+        Total params: 1,508,078 (5.75 MB)
+        """
+        return summary(self.weights)
+
+    def _checked(self, x: Array) -> Array:
+        """The batch in the model's dtype, or InputError."""
+        x = np.asarray(x)
+        if x.ndim != 4 or x.shape[3] != 3 or min(x.shape[1:3]) < SMALLEST:
+            found = f"got shape {x.shape}"
+            raise InputError(
+                f"expected a batch (N, H, W, 3) of pictures from {SMALLEST}x{SMALLEST} up, {found}"
+            )
+        if x.dtype.kind != "f":
+            msg = (
+                f"expected a preprocessed batch of floats, got {x.dtype}; apply npcam.preprocess_input first"
+            )
+            raise InputError(msg)
+        return x.astype(self.dtype, copy=False)

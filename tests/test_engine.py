@@ -1,0 +1,194 @@
+"""The compiled forward pass against the readable one, which is the definition."""
+
+import threading
+
+import numpy as np
+import pytest
+from networks import random_tensors
+
+from npcam import engine, resnet
+from npcam.resnet import Architecture
+
+SMALL = Architecture(blocks=(1, 2, 2, 1))
+EPS = {np.float32: float(np.finfo(np.float32).eps), np.float64: float(np.finfo(np.float64).eps)}
+
+
+def photographs(n, height, width, seed=1, dtype=np.float32):
+    """Noise over the range that preprocessed photographs have."""
+    return np.random.default_rng(seed).uniform(-120, 150, (n, height, width, 3)).astype(dtype)
+
+
+def reference(x, tensors, arch):
+    """Every activation of the readable forward pass in float64, the logits among them."""
+    found = {}
+    wide = {layer: {n: a.astype(np.float64) for n, a in arrays.items()} for layer, arrays in tensors.items()}
+
+    def keep(name, value):
+        found[name] = value
+        return value
+
+    y = resnet.features(x.astype(np.float64), wide, arch, keep)
+    if arch.activation is not None:
+        found["logits"], _ = resnet.head(y, wide, arch, keep)
+    return found
+
+
+def assert_close(found, expected, dtype=np.float32, roundings=64):
+    """Equal to `roundings` units of rounding of the largest number.
+
+    A unit is eps times the maximum. A convolution over K terms in blocks rounds like sqrt(K) random
+    steps and a residual network hands that on with a gain of about 1, so an error grows like the
+    square root of the depth: some tens of units for 16 blocks.
+    """
+    assert found.dtype == dtype
+    assert found.shape == expected.shape
+    error = np.abs(found - expected).max() / np.abs(expected).max()
+    assert error < roundings * EPS[dtype]
+
+
+def check(arch, tensors, x, dtype=np.float32):
+    """Logits and features of the engine against the readable forward pass in float64."""
+    expected = reference(x, tensors, arch)
+    features = resnet.last_activation(arch)
+    outputs = engine.compile(arch, tensors, dtype).run(x, [features])
+    assert_close(outputs.activations[features], expected[features], dtype)
+    if arch.activation is None:
+        assert outputs.logits is None
+    else:
+        assert_close(outputs.logits, expected["logits"], dtype)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (33, 47), (64, 96), (75, 50), (97, 32), (112, 112)])
+@pytest.mark.parametrize("batch", [1, 2, 3, 5])
+def test_sizes_and_batches(size, batch):
+    """Any size from 32 up, square or not, even or odd, in any batch."""
+    check(SMALL, random_tensors(SMALL), photographs(batch, *size))
+
+
+@pytest.mark.parametrize("width", [1, 3, 5, 8, 17, 32])
+def test_widths(width):
+    """Any number of channels, odd ones too."""
+    check(SMALL, random_tensors(SMALL, width), photographs(2, 64, 64))
+
+
+@pytest.mark.parametrize(
+    "arch",
+    [
+        Architecture(blocks=(3, 4, 6, 3)),
+        Architecture(blocks=(1,), strides=(1,)),
+        Architecture(blocks=(1, 1), strides=(2, 3)),
+        Architecture(blocks=(2, 2, 2, 2), stride_in=2),
+        Architecture(blocks=(1, 1, 1, 1), pool_padding=0, epsilon=1e-3),
+        Architecture(blocks=(2, 1, 1, 1), strides=(1, 2, 2, 1)),
+        Architecture(blocks=(1, 1, 1, 1), activation="sigmoid"),
+        Architecture(blocks=(1, 1, 1, 1), activation=None),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("size", [(64, 64), (71, 90)])
+def test_architectures(arch, size):
+    """Every entry of an architecture, at an even and an odd size."""
+    tensors = random_tensors(arch)
+    if arch.activation is None:
+        tensors.pop("predictions", None)
+    check(arch, tensors, photographs(2, *size))
+
+
+def test_float64():
+    """A float64 engine rounds like float64."""
+    x = photographs(2, 64, 64, dtype=np.float64)
+    check(SMALL, random_tensors(SMALL, dtype=np.float64), x, np.float64)
+
+
+def test_every_activation_by_name():
+    """Each Keras layer's own value, also where the compiled pass never has it."""
+    tensors, x = random_tensors(SMALL), photographs(2, 64, 64)
+    expected = reference(x, tensors, SMALL)
+    names = [name for name in expected if name != "logits"]
+    compiled = engine.compile(SMALL, tensors)
+    together = compiled.run(x, names).activations
+    assert list(together) == names
+    for name in names:
+        assert_close(together[name], expected[name])
+        assert_close(compiled.run(x, [name]).activations[name], expected[name])
+
+
+def test_a_photograph_alone_and_in_a_batch():
+    """The same result to rounding, wherever in the batch it stands."""
+    x = photographs(5, 64, 64)
+    compiled = engine.compile(SMALL, random_tensors(SMALL))
+    together = compiled.run(x).logits
+    alone = np.concatenate([compiled.run(x[i : i + 1]).logits for i in range(5)])
+    assert_close(together, alone)
+
+
+def test_the_same_bits_every_time():
+    """Run after run, and in a second engine of the same weights."""
+    x, tensors = photographs(3, 64, 64), random_tensors(SMALL)
+    compiled = engine.compile(SMALL, tensors)
+    first = compiled.run(x).logits
+    assert np.array_equal(first, compiled.run(x).logits)
+    assert np.array_equal(first, engine.compile(SMALL, tensors).run(x).logits)
+
+
+def test_results_stay_when_the_engine_runs_on():
+    """What was returned is nobody's scratch memory."""
+    compiled = engine.compile(SMALL, random_tensors(SMALL))
+    first = compiled.run(photographs(2, 64, 64), ["conv5_block1_out"]).activations["conv5_block1_out"]
+    copy = first.copy()
+    compiled.run(photographs(2, 64, 64, seed=2), ["conv5_block1_out"])
+    assert np.array_equal(first, copy)
+
+
+def test_many_threads_one_engine():
+    """Eight threads with pictures of different sizes get what each would get alone."""
+    compiled = engine.compile(SMALL, random_tensors(SMALL))
+    batches = [photographs(1 + i % 3, 40 + 8 * i, 64, seed=i) for i in range(8)]
+    expected = [compiled.run(x).logits for x in batches]
+    found = [None] * len(batches)
+
+    def work(i):
+        for _ in range(5):
+            found[i] = compiled.run(batches[i]).logits
+            assert np.array_equal(found[i], expected[i])
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_a_batch_larger_than_memory_is_cut(monkeypatch):
+    """In pieces of one, the result is the same to rounding."""
+    x = photographs(5, 64, 64)
+    compiled = engine.compile(SMALL, random_tensors(SMALL))
+    whole = compiled.run(x, ["avg_pool"])
+    monkeypatch.setattr("npcam.engine.engine.PIECE_BYTES", 1)
+    cut = compiled.run(x, ["avg_pool"])
+    assert_close(cut.logits, whole.logits)
+    assert_close(cut.activations["avg_pool"], whole.activations["avg_pool"])
+
+
+def test_arguments_are_left_alone():
+    """Neither the batch nor the weights change."""
+    x, tensors = photographs(2, 64, 64), random_tensors(SMALL)
+    before = x.copy()
+    engine.compile(SMALL, tensors).run(x)
+    assert np.array_equal(x, before)
+    fresh = random_tensors(SMALL)
+    assert all(np.array_equal(tensors[la][n], fresh[la][n]) for la in fresh for n in fresh[la])
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 3), (1, 31, 32, 3), (1, 32, 32, 1)])
+def test_no_batch_of_photographs(shape):
+    """A wrong shape is named."""
+    with pytest.raises(ValueError, match=r"\(N, H, W, 3\)"):
+        engine.compile(SMALL, random_tensors(SMALL)).run(np.zeros(shape, np.float32))
+
+
+def test_an_unknown_name():
+    """A layer that is not there is named."""
+    with pytest.raises(ValueError, match="conv9_out"):
+        engine.compile(SMALL, random_tensors(SMALL)).run(photographs(1, 32, 32), ["conv9_out"])
