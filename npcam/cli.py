@@ -242,16 +242,18 @@ def _make_folder(folder: Path) -> None:
 
 def _output_names(photos: Sequence[str], folder: Path) -> list[Path]:
     """A path without suffix for each photograph's files; none hides another, or a photograph."""
-    taken = {Path(photo).resolve() for photo in photos}
-    names: list[Path] = []
+    photographs = {Path(photo).resolve() for photo in photos}
+    seen: dict[str, int] = {}
+    taken: dict[Path, None] = {}
     for photo in photos:
-        stem, number = f"{Path(photo).stem}_cam", 2
-        path = folder / stem
-        while path.with_name(f"{path.name}.png").resolve() in taken:
-            path, number = folder / f"{stem}-{number}", number + 1
-        taken.add(path.with_name(f"{path.name}.png").resolve())
-        names.append(path)
-    return names
+        stem = f"{Path(photo).stem}_cam"
+        while True:
+            seen[stem] = seen.get(stem, 0) + 1
+            path = folder / (stem if seen[stem] == 1 else f"{stem}-{seen[stem]}")
+            if path.with_name(f"{path.name}.png").resolve() not in photographs and path not in taken:
+                break
+        taken[path] = None
+    return list(taken)
 
 
 def _save_image(image: "object", path: Path) -> None:

@@ -67,6 +67,14 @@ d02f05ce2d04cc2b04ca2a04c82803c52603c32503c12302be2102bc2002b91e02b71d02b41b01b2
 a91601a71401a41301a112019e10019b0f01980e01950d01920b018e0a018b09028808028507028106027e05027a0403
 """
 
+# Matplotlib's jet, which the CAM tutorials draw with; MATLAB's has its corners at other places.
+# For red, green and blue: the positions of the corners, and the values there.
+JET = (
+    ((0.35, 0.66, 0.89, 1.0), (0.0, 1.0, 1.0, 0.5)),
+    ((0.125, 0.375, 0.64, 0.91), (0.0, 1.0, 1.0, 0.0)),
+    ((0.0, 0.11, 0.34, 0.65), (0.5, 1.0, 1.0, 0.0)),
+)
+
 NAMES = ("viridis", "jet", "turbo", "magma", "grey")
 
 
@@ -86,9 +94,8 @@ def colormap(name: str) -> Array:
     ramp = np.linspace(0, 1, 256)  # (256,)
     if name == "grey":
         return _bytes(np.stack([ramp, ramp, ramp], axis=-1))
-    if name == "jet":  # three trapezoids, a quarter apart
-        centres = np.array([0.75, 0.5, 0.25])  # of red, green and blue
-        return _bytes(np.clip(1.5 - 4 * np.abs(ramp[:, None] - centres), 0, 1))
+    if name == "jet":
+        return _bytes(np.stack([np.interp(ramp, *channel) for channel in JET], axis=-1))
     tables = {"viridis": VIRIDIS, "magma": MAGMA, "turbo": TURBO}
     if name not in tables:
         raise InputError(f"colormap {name!r}: expected one of {', '.join(NAMES)}")

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
+BAND = 2**22  # pixels that are coloured at a time
+EASY_TEXT = 14  # pixels; on small photographs, if it fits
 SMALLEST_TEXT = 8  # pixels; smaller letters cannot be read
 
 
@@ -22,13 +24,15 @@ def normalize(heatmap: Array, mode: str = "relu") -> Array:
     Args:
         heatmap: (H, W), signed.
         mode: "relu" drops what speaks against the class and divides by the maximum, so that 0 is
-            the absence of evidence; "min-max" stretches the whole range.
+            the absence of evidence; "min-max" stretches the whole range. A map that is in 0..1
+            with a maximum of 1 is left as it is, so normalizing twice does no harm.
 
     Returns:
-        (H, W) float, 0..1; all zeros for a map without any evidence, or a constant one in "min-max".
+        (H, W) float, 0..1; all zeros where nothing is positive ("relu"), and for a constant map:
+        no place in it stands out.
 
     Raises:
-        InputError: an unknown mode.
+        InputError: an unknown mode, not a map (H, W), or one with NaN or infinity.
 
     >>> normalize(np.array([[-1.0, 0.0, 2.0]]))
     array([[0., 0., 1.]])
@@ -37,7 +41,16 @@ def normalize(heatmap: Array, mode: str = "relu") -> Array:
     """
     if mode not in ("relu", "min-max"):
         raise InputError(f'normalize: mode {mode!r}: expected "relu" or "min-max"')
+    heatmap = np.asarray(heatmap)
+    if heatmap.ndim != 2 or heatmap.size == 0 or heatmap.dtype.kind not in "fiu":
+        raise InputError(f"heatmap: expected numbers (H, W), got {heatmap.shape} {heatmap.dtype}")
+    if not np.isfinite(heatmap).all():
+        raise InputError("heatmap: holds NaN or infinity; look at the weights and the photograph's pixels")
     heatmap = heatmap.astype(np.promote_types(heatmap.dtype, np.float32))
+    # Interpolating a constant map leaves differences of a few roundings: stretched, they would be
+    # shown as if they were evidence.
+    if np.ptp(heatmap) <= 4 * np.finfo(heatmap.dtype).eps * np.abs(heatmap).max():
+        return np.zeros_like(heatmap)
     values = np.maximum(heatmap, 0) if mode == "relu" else heatmap - heatmap.min()  # (H, W)
     largest = values.max()
     return values / largest if largest > 0 else np.zeros_like(values)
@@ -63,6 +76,10 @@ def overlay(
 ) -> "Image":
     """Lay a heat map over its photograph.
 
+    The heat map's pixels are those of the network's input, which is the whole photograph squashed:
+    the map is stretched back over all of it, each pixel covering its share of the area (half-pixel
+    centres), however the map itself was upsampled from the network's last layer.
+
     Args:
         photo: an RGB image of any size.
         heatmap: (H, W), signed. It is stretched over the whole photograph; negative is shown as 0.
@@ -84,10 +101,16 @@ def overlay(
     from PIL import Image
 
     check_style(colormap, alpha)
-    # Enlarging the 8-bit colour indices takes a tenth of the memory that floats would: a photograph
-    # may have a hundred million pixels, and the screen has no more than 256 steps anyway.
+    # A photograph may have a hundred million pixels. Enlarging the 8-bit colour indices takes a
+    # twelfth of the memory that a float in each channel would, and colouring them a band of rows at a
+    # time leaves the photograph and the picture as all that is large.
     indices = _indices(heatmap, "relu").resize(photo.size, Image.Resampling.BILINEAR)
-    picture = Image.blend(photo.convert("RGB"), _coloured(indices, colormap), alpha)
+    picture = photo.convert("RGB")  # a copy
+    width, height = photo.size
+    for top in range(0, height, rows := max(1, BAND // width)):
+        band = (0, top, width, min(top + rows, height))
+        coloured = _coloured(indices.crop(band), colormap)
+        picture.paste(Image.blend(picture.crop(band), coloured, alpha), band)
     if box is not None:
         _outline(picture, box)
     if caption:
@@ -103,11 +126,16 @@ def montage(images: Sequence["Image"], captions: Sequence[str] = (), columns: in
         captions: a line for each, or none.
         columns: pictures in a row.
 
+    Raises:
+        InputError: no pictures, or no columns.
+
     >>> montage([heatmap_image(np.eye(9))] * 5, columns=3).size
     (27, 18)
     """
     from PIL import Image
 
+    if not images or columns < 1:
+        raise InputError(f"montage: expected pictures and columns, got {len(images)} and {columns}")
     w, h = images[0].size
     columns = min(columns, len(images))
     sheet = Image.new("RGB", (columns * w, -(-len(images) // columns) * h), BLACK)
@@ -156,9 +184,9 @@ def _caption(picture: "Image", text: str) -> None:
     from PIL import ImageDraw, ImageFont
 
     width, height = picture.size
-    text = " ".join(text.split())
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     draw = ImageDraw.Draw(picture)
-    size = max(SMALLEST_TEXT, min(height // 14, 400))
+    size = max(EASY_TEXT, min(height // 14, 400))
     while True:
         font = ImageFont.load_default(size)
         rim = max(1, size // 12)

@@ -101,8 +101,13 @@ def array_shape(dataset: Any) -> tuple[int, ...]:
     return tuple(int(n) for n in dataset.shape)
 
 
-def read_array(dataset: "h5py.Dataset", dtype: Any = np.float32) -> Array:
+def read_array(dataset: "h5py.Dataset", dtype: Any = np.float32, finite: bool = True) -> Array:
     """Read a plain float dataset as a new C-ordered array of `dtype`.
+
+    Args:
+        dataset: a member that `child` returned.
+        dtype: float type of the result.
+        finite: refuse NaN and infinity, as weights must not have them; activations may.
 
     Raises:
         InputError: as `array_shape`; or the values cannot be read, or are not finite.
@@ -115,7 +120,7 @@ def read_array(dataset: "h5py.Dataset", dtype: Any = np.float32) -> Array:
             dataset.read_direct(array)
     except (OSError, RuntimeError, ValueError) as error:
         raise InputError(f"{where} cannot be read; the file is damaged, get it again") from error
-    if not np.isfinite(array).all():
+    if finite and not np.isfinite(array).all():
         raise InputError(f"{where} holds NaN or infinity; weights must be finite")
     return array.astype(dtype, copy=False)
 

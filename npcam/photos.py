@@ -4,7 +4,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Union
 
@@ -125,7 +125,7 @@ def _damage(name: str, error: Exception) -> str:
     """The message for a picture that cannot be decoded."""
     from PIL import Image
 
-    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
     if isinstance(error, (Image.DecompressionBombError, MemoryError)):
         return f"{name}: has too many pixels ({reason}); make it smaller first"
     return f"{name}: is damaged or truncated ({reason}); get the photograph again"
@@ -144,7 +144,9 @@ def _turn(image: "Image") -> "Transpose | None":
         7: Image.Transpose.TRANSVERSE,
         8: Image.Transpose.ROTATE_90,
     }
-    return turns.get(image.getexif().get(0x0112, 1))
+    with suppress(Exception):  # damaged EXIF is no reason to refuse good pixels
+        return turns.get(image.getexif().get(0x0112, 1))
+    return None
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def preprocess_input(x: Array) -> Array:
     Raises:
         InputError: not three channels, or not numbers.
 
-    >>> preprocess_input(np.array([[[255, 0, 0]]], np.uint8)).round(3).tolist()
+    >>> preprocess_input(np.array([[[255.0, 0.0, 0.0]]])).tolist()
     [[[-103.939, -116.779, 131.32]]]
     """
     x = np.asarray(x)

@@ -16,7 +16,7 @@ import numpy as np
 from npcam.errors import InputError
 from npcam.files import replacing
 from npcam.hdf5 import array_shape, attribute, child, open_hdf5, read_array
-from npcam.layers import layers
+from npcam.layers import weight_shapes
 from npcam.resnet import ACTIVATIONS, Architecture, Tensors
 from npcam.shapes import Array
 from npcam.validate import Shapes, check_classes, check_shapes
@@ -68,10 +68,10 @@ def write_weights(path: str | Path, weights: Weights) -> None:
     with replacing(path) as unfinished, h5py.File(unfinished, "w") as file:
         for name, value in _to_attributes(weights).items():
             file.attrs[name] = value
-        for layer, arrays in weights.tensors.items():
+        for layer, names in weight_shapes(weights.architecture, {}).items():  # in the network's order
             group = file.create_group(layer)
-            for name, array in arrays.items():
-                group.create_dataset(name, data=array.astype("<f4"))
+            for name in names:
+                group.create_dataset(name, data=weights.tensors[layer][name].astype("<f4"))
 
 
 def read_weights(path: str | Path, dtype: Any = np.float32) -> Weights:
@@ -93,10 +93,9 @@ def read_weights(path: str | Path, dtype: Any = np.float32) -> Weights:
             for layer, members in nodes.items()
         }
         _check(header, shapes, str(path))
-        ordered = {n.name: shapes[n.name] for n in layers(header.architecture) if n.name in shapes}
         tensors = {
-            layer: {name: read_array(nodes[layer][name]) for name in shape}
-            for layer, shape in ordered.items()
+            layer: {name: read_array(nodes[layer][name]) for name in names}
+            for layer, names in weight_shapes(header.architecture, {}).items()
         }
         expected = attribute(file, "tensors_sha256")
     if expected != tensors_sha256(tensors):

@@ -30,7 +30,7 @@ def random_tensors(
 def _draw(rng: np.random.Generator, layer: str, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Random numbers of the size that a trained network has in that place."""
     if name == "kernel":
-        gain = 1.0 if layer == "predictions" else 2.0
+        gain = 0.05 if layer == "predictions" else 2.0  # probabilities that are neither 0 nor 1
         if layer == "conv1_conv":
             gain = 2.0 / 60**2  # its input is pixels, of standard deviation about 60
         return rng.normal(size=shape) * np.sqrt(gain / np.prod(shape[:-1]))

@@ -140,10 +140,10 @@ def test_dtype_is_kept_and_arguments_are_left_alone(dtype):
     before = x.copy(), w.copy(), b.copy()
     x.flags.writeable = w.flags.writeable = b.flags.writeable = False
     outputs = [
-        ops.zero_pad2d(x, 1), ops.im2col(x, 3, 1), ops.conv2d(x, w, b, 2, "same"), ops.batch_norm(x, *statistics),
-        ops.relu(x), ops.max_pool2d(x, 3, 2), ops.global_average_pool2d(x), ops.dense(x, w[0, 0], b), ops.softmax(x),
-        ops.sigmoid(x),
-    ]  # fmt: skip
+        *(ops.zero_pad2d(x, 1), ops.im2col(x, 3, 1), ops.max_pool2d(x, 3, 2), ops.global_average_pool2d(x)),
+        *(ops.conv2d(x, w, b, 2, "same"), ops.dense(x, w[0, 0], b), ops.batch_norm(x, *statistics)),
+        *(ops.relu(x), ops.softmax(x), ops.sigmoid(x)),
+    ]
     assert {y.dtype for y in outputs} == {np.dtype(dtype)}
     assert all(np.array_equal(a, b) for a, b in zip(before, (x, w, b), strict=True))
 

@@ -1,0 +1,28 @@
+.DEFAULT_GOAL := help
+.PHONY: help install test lint format types figures clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+install:  ## install npcam for working on it, with everything the tests need
+	python -m pip install --editable '.[dev]'
+
+test:  ## run the tests, doctests included
+	python -m pytest
+
+lint:  ## look for mistakes and unformatted files
+	ruff check .
+	ruff format --check .
+
+format:  ## format and sort imports
+	ruff check --fix .
+	ruff format .
+
+types:  ## check the types
+	mypy
+
+figures:  ## draw the pictures in the README and the docs anew
+	python examples/gallery.py docs/gallery.jpg
+
+clean:  ## remove what building and testing left
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

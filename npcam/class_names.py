@@ -1,0 +1,118 @@
+"""Class names from a file: plain text, or any of the JSON forms that Keras users have."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from npcam.errors import InputError
+
+MAX_FILE = 8 * 2**20  # bytes; ImageNet-21k with synonyms is below 1 MiB
+MAX_NAME = 500  # characters
+
+
+class ClassNames(NamedTuple):
+    """A name for each class in index order, and its WordNet id where the file had them."""
+
+    names: tuple[str, ...]
+    wnids: tuple[str, ...] | None = None
+
+
+def read_class_names(path: str | Path) -> ClassNames:
+    """Read class names, in index order, from a text or a JSON file.
+
+    Text has one name per line; if every line starts with a WordNet id (`n01440764 tench`), as in
+    ImageNet's own lists, that is taken off. JSON is one of
+
+    - `["cat", "dog"]`;
+    - `{"0": "cat", "1": "dog"}`, an index for each name;
+    - `{"cat": 0, "dog": 1}`, Keras's `class_indices`;
+    - `{"0": ["n02123045", "tabby"], ...}`, Keras's `imagenet_class_index.json`.
+
+    Args:
+        path: a UTF-8 file of at most 8 MiB.
+
+    Raises:
+        InputError: the file cannot be read, an index or a name is missing, or a name is empty, too
+            long, or holds control characters.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "names.json")
+    ...     _ = path.write_text('{"0": ["n02123045", "tabby"], "1": ["n02084071", "dog"]}')
+    ...     read_class_names(path)
+    ClassNames(names=('tabby', 'dog'), wnids=('n02123045', 'n02084071'))
+    """
+    path = Path(path)
+    text = _read_text(path)
+    if path.suffix.lower() == ".json" or text.lstrip()[:1] in ("[", "{"):
+        names, wnids = _from_json(text, path)
+    else:
+        names, wnids = _from_lines(text)
+    if not names:
+        raise InputError(f"{path}: holds no class names; write one per line")
+    for index, name in enumerate(names):
+        if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
+            msg = f"{path}: the name of class {index} is empty, too long or not printable: {name[:40]!r}"
+            raise InputError(msg)
+    return ClassNames(tuple(names), tuple(wnids) if wnids else None)
+
+
+def _read_text(path: Path) -> str:
+    """A small UTF-8 file, with or without a byte order mark."""
+    try:
+        if not path.is_file():
+            found = "is a directory" if path.is_dir() else "no such file"
+            raise InputError(f"{path}: {found}; give a text or JSON file of class names")
+        if path.stat().st_size > MAX_FILE:
+            raise InputError(f"{path}: is larger than {MAX_FILE >> 20} MiB; not a file of class names")
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8 text; save the class names as UTF-8") from error
+
+
+def _from_lines(text: str) -> tuple[list[str], list[str] | None]:
+    """One name per line; a line that is empty names no class only at the end of the file."""
+    names = [line.strip() for line in text.rstrip().split("\n")] if text.strip() else []
+    synsets = [re.fullmatch(r"(n[0-9]{8})[\s,]+(.+)", name) for name in names]
+    if all(synsets):
+        return [m[2] for m in synsets if m], [m[1] for m in synsets if m]
+    return names, None
+
+
+def _from_json(text: str, path: Path) -> tuple[list[str], list[str] | None]:
+    """Any of the four forms, told apart by what the values are."""
+    try:
+        found = json.loads(text, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: is not valid JSON ({str(error).splitlines()[0]})") from error
+    if isinstance(found, dict) and found and all(type(value) is int for value in found.values()):
+        found = {str(index): name for name, index in found.items()}
+    if isinstance(found, dict):
+        missing = [k for k in range(len(found)) if str(k) not in found]
+        if missing:
+            msg = f"{path}: {len(found)} names, but none for class {missing[0]}; number them from 0"
+            raise InputError(msg)
+        found = [found[str(k)] for k in range(len(found))]
+    if isinstance(found, list) and all(isinstance(name, str) for name in found):
+        return found, None
+    if isinstance(found, list) and all(_is_pair(entry) for entry in found):
+        return [name for _, name in found], [wnid for wnid, _ in found]
+    raise InputError(
+        f'{path}: expected ["cat", ...], {{"0": "cat", ...}} or {{"0": ["n02121808", "cat"], ...}}'
+    )
+
+
+def _is_pair(entry: Any) -> bool:
+    """Whether this is [wnid, name]."""
+    return isinstance(entry, list) and len(entry) == 2 and all(isinstance(part, str) for part in entry)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, unless it says the same key twice: then one of them would be lost."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is there twice")
+    return found

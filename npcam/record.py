@@ -1,0 +1,123 @@
+"""A recorded run: activations by layer name, and how they came about, in one HDF5 file.
+
+Who made it, with which versions, from which weights and which input stands in the root's
+attributes; the activations are datasets under `/activations`, compressed. A record from a stranger
+is read as carefully as a weights file.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from npcam.errors import InputError
+from npcam.files import replacing
+from npcam.hdf5 import MAX_EXPANSION, array_shape, attribute, child, open_hdf5, read_array
+from npcam.shapes import Array
+
+FORMAT = "npcam record"
+FORMAT_VERSION = 1
+PROVENANCE = (
+    "made_by",
+    "engine",
+    "model",
+    "weights_sha256",
+    "input",
+    "input_sha256",
+)
+MAX_LAYERS = 10_000
+MAX_BYTES = 16 * 2**30  # of all activations together; a photograph through ResNet-152 takes 0.4 GB
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one run of a network gave.
+
+    Attributes:
+        activations: {Keras layer name: array}, in the network's order; "input_layer" is the
+            preprocessed batch, and "logits" may be there beside Keras's "predictions".
+        provenance: what is known of the run: `made_by` (program and version), `engine` (backend or
+            engine, with its version), `model` and `input` (file names), `weights_sha256` (as in
+            npcam's weights files), `input_sha256` (see `array_sha256`).
+    """
+
+    activations: dict[str, Array]
+    provenance: dict[str, str] = field(default_factory=dict)
+
+
+def write_record(path: str | Path, record: Record) -> None:
+    """Write a record; it appears whole or not at all, and the same record gives the same bytes.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    import h5py
+
+    with replacing(path) as unfinished, h5py.File(unfinished, "w") as file:
+        file.attrs["format"] = np.bytes_(FORMAT.encode())
+        file.attrs["format_version"] = FORMAT_VERSION
+        for name in PROVENANCE:
+            if name in record.provenance:
+                file.attrs[name] = np.bytes_(record.provenance[name].encode() or b" ")
+        group = file.create_group("activations", track_order=True)
+        for name, array in record.activations.items():
+            options = {"compression": "gzip", "shuffle": True} if _compressible(array) else {}
+            group.create_dataset(name, data=array, **options)
+
+
+def read_record(path: str | Path) -> Record:
+    """Read a record that `write_record` made.
+
+    Raises:
+        InputError: no record, a damaged one, or one that holds anything but plain arrays of floats.
+    """
+    with open_hdf5(path) as file:
+        if attribute(file, "format") != FORMAT:
+            raise InputError(f"{path}: HDF5, but not an npcam record; `npcam record` makes one")
+        version = attribute(file, "format_version")
+        if version != FORMAT_VERSION:
+            raise InputError(
+                f"{path}: record version {version}; this npcam reads {FORMAT_VERSION}; update npcam"
+            )
+        group = child(file, "activations")
+        if hasattr(group, "dtype") or not 0 < len(group) <= MAX_LAYERS:
+            raise InputError(f"{path}: /activations is not a group of recorded layers; record it again")
+        nodes = {name: child(group, name) for name in group}
+        shapes = {name: array_shape(node) for name, node in nodes.items()}
+        size = sum(8 * int(np.prod(shape)) for shape in shapes.values())
+        if size > MAX_BYTES:
+            raise InputError(f"{path}: declares {size:,} bytes of activations; record fewer layers")
+        activations = {
+            name: read_array(node, node.dtype.newbyteorder("="), finite=False) for name, node in nodes.items()
+        }
+        known = {name: attribute(file, name) for name in PROVENANCE}
+    return Record(activations, {name: str(value).strip() for name, value in known.items() if value})
+
+
+def array_sha256(array: Array) -> str:
+    """SHA-256 of an array: its shape, a line feed, and its little-endian bytes.
+
+    >>> array_sha256(np.zeros((1, 2), np.float32))[:8]
+    '25b2236b'
+    """
+    digest = hashlib.sha256(f"{array.shape}\n".encode())
+    digest.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
+    return digest.hexdigest()
+
+
+def describe(provenance: Mapping[str, str]) -> str:
+    """One line that says how a run came about.
+
+    >>> describe({"made_by": "keras 3.15.1", "engine": "jax 0.7.1"})
+    'keras 3.15.1, jax 0.7.1'
+    """
+    return ", ".join(provenance[n] for n in ("made_by", "engine", "model") if provenance.get(n))
+
+
+def _compressible(array: Array) -> bool:
+    """Whether to compress: not what shrinks so much that a careful reader takes it for a bomb."""
+    sample = array.tobytes()
+    return array.size > 0 and len(sample) < MAX_EXPANSION // 2 * len(zlib.compress(sample, 1))

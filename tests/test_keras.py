@@ -1,0 +1,139 @@
+"""The whole network against live Keras, layer by layer, in float32.
+
+Two float32 programs that add the same numbers in different orders differ by rounding: a sum of n
+products is off by about sqrt(n) u of its size (u = 2**-24; Higham & Mary 2019, "A New Approach to
+Probabilistic Rounding Error Analysis"), n being up to 4608 here, and the errors of some fifty
+convolutions add up like random steps, held down by batch norm: sqrt(50 * 4608) u = 2.9e-5 where
+every term is as large as the largest. Measured against a layer's largest value, which few
+positions reach, a third of that is asked for: 1e-5. Probabilities must agree to 1e-6.
+"""
+
+import re
+
+import numpy as np
+import pytest
+from networks import random_tensors
+
+from npcam import load_model
+from npcam.layers import layers
+from npcam.model import Model
+from npcam.resnet import RESNET50, RESNET101, RESNET152
+from npcam.weights import Weights
+
+RELATIVE, PROBABILITY = 1e-5, 1e-6
+
+
+def photographs(n, height, width, seed=5):
+    """Preprocessed batches of blurred noise, with the range and the smoothness of photographs."""
+    coarse = np.random.default_rng(seed).uniform(-120, 150, (n, height // 8 + 1, width // 8 + 1, 3))
+    return coarse.repeat(8, axis=1).repeat(8, axis=2)[:, :height, :width].astype(np.float32)
+
+
+def keras_twin(keras, weights):
+    """The same network in Keras, for any picture size, as one trace of all its layers.
+
+    `keras.applications` builds it where the width is its own; narrow ones are built the same way.
+    """
+    from keras_models import resnet
+
+    tensors, blocks = weights.tensors, weights.architecture.blocks
+    width, classes = tensors["conv1_conv"]["bias"].size, tensors["predictions"]["bias"].size
+    if width == 64 and weights.architecture == RESNET50:
+        backbone = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(None, None, 3))
+        y = keras.layers.GlobalAveragePooling2D(name="avg_pool")(backbone.output)
+        y = keras.layers.Dense(classes, activation="softmax", name="predictions")(y)
+        model = keras.Model(backbone.input, y)
+    else:
+        model = resnet(blocks, width, classes, size=None)
+    for layer, arrays in tensors.items():
+        for weight in model.get_layer(layer).weights:
+            weight.assign(arrays[weight.name])
+    return keras.Model(model.input, {layer.name: layer.output for layer in model.layers[1:]})
+
+
+def assert_same(found, expected):
+    """Every activation within 1e-5 of its layer's largest value, probabilities within 1e-6."""
+    assert set(found) == set(expected)
+    for name, array in expected.items():
+        value = np.asarray(array)
+        assert found[name].shape == value.shape, name
+        tolerance = PROBABILITY if name == "predictions" else RELATIVE * np.abs(value).max()
+        assert np.abs(found[name] - value).max() <= tolerance, name
+
+
+@pytest.fixture(scope="module")
+def full(keras):
+    """Full-size ResNet-50, random weights and statistics, and its twin in Keras."""
+    weights = Weights(RESNET50, random_tensors(RESNET50, width=64, classes=1000))
+    return weights, keras_twin(keras, weights)
+
+
+@pytest.mark.parametrize("engine", ["reference", "fast"])
+@pytest.mark.parametrize("shape", [(1, 224, 224), (2, 160, 96)], ids=["photograph", "batch, not square"])
+def test_every_layer_of_resnet50(full, engine, shape):
+    """All 176 computed activations of full-size ResNet-50, for one photograph and for a batch."""
+    weights, twin = full
+    x = photographs(*shape)
+    names = [layer.name for layer in layers(RESNET50)][1:]
+    found = Model(weights, engine=engine).activations(x, names)
+    assert len(found) == 176
+    assert_same(found, twin(x))
+
+
+def test_fast_features_and_probabilities_of_resnet50(full):
+    """What the fast engine gives when nothing in between is asked for: the numbers an explanation uses."""
+    weights, twin = full
+    x = photographs(2, 224, 224)
+    model = Model(weights)
+    names = ["conv5_block3_out", "avg_pool", "predictions"]
+    found = model.activations(x, names)
+    expected = twin(x)
+    assert_same(found, {name: expected[name] for name in names})
+    assert np.abs(model.predict(x) - np.asarray(expected["predictions"])).max() <= PROBABILITY
+
+
+def test_every_layer_of_the_bundled_model(keras):
+    """The same for the trained weights that come with npcam."""
+    model = load_model(engine="reference")
+    twin = keras_twin(keras, model.weights)
+    x = photographs(2, 224, 224)
+    assert_same(model.activations(x, [layer.name for layer in layers(RESNET50)][1:]), twin(x))
+
+
+@pytest.mark.parametrize("arch", [RESNET101, RESNET152], ids=["101", "152"])
+def test_deeper_networks(keras, arch):
+    """ResNet-101 and -152, with an eighth of the filters: every layer."""
+    weights = Weights(arch, random_tensors(arch, width=8))
+    x = photographs(1, 64, 64)
+    found = Model(weights, engine="reference").activations(x)
+    del found["input_layer"]
+    assert_same(found, keras_twin(keras, weights)(x))
+
+
+@pytest.mark.parametrize("name", ["ResNet50", "ResNet101", "ResNet152"])
+def test_the_summary_is_keras_table(keras, name):
+    """Same layers in the same order, same connections, output shapes, parameter counts and totals."""
+    arch = {"ResNet50": RESNET50, "ResNet101": RESNET101, "ResNet152": RESNET152}[name]
+    model = getattr(keras.applications, name)(weights=None)
+    weights = Weights(arch, random_tensors(arch, width=64, classes=1000))
+    lines = Model(weights, engine="reference").summary().splitlines()
+    rows = [line.split("  ") for line in lines[2:-4]]
+    found = [tuple(cell.strip() for cell in row if cell.strip()) for row in rows]
+    expected = [_keras_row(layer) for layer in model.layers]
+    assert found == expected
+    printed: list[str] = []
+    model.summary(print_fn=lambda text, **_: printed.append(text))
+    totals = "\n".join(printed)
+    for line in lines[-3:]:
+        assert line in totals
+
+
+def _keras_row(layer):
+    """One layer of a Keras model, in the cells of our table."""
+    inputs = [] if layer.__class__.__name__ == "InputLayer" else layer.input
+    inputs = inputs if isinstance(inputs, list) else [inputs]
+    shape = tuple(layer.output.shape)
+    kind = layer.__class__.__name__
+    connected = ", ".join(tensor._keras_history.operation.name for tensor in inputs) or "-"
+    row = (f"{layer.name} ({kind})", str(shape), f"{layer.count_params():,}", connected)
+    return tuple(re.sub(r"^input_layer_\d+", "input_layer", cell) for cell in row)  # Keras numbers them
