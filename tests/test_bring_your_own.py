@@ -51,7 +51,7 @@ def test_every_command_of_the_page_runs(tmp_path, monkeypatch, capsys):
     (tmp_path / "weights").symlink_to(ROOT / "weights")
     monkeypatch.chdir(tmp_path)
     # The passes over the photographs are what takes hours; two are enough to see that all goes through.
-    shorter = [("20@160", "2@32"), ("25@160", "3@32"), ('weights="imagenet"', "weights=None")]
+    shorter = [(" 20@160", " 2@32"), ('weights="imagenet"', "weights=None")]
     commands = "".join(blocks("sh"))
     python = "".join(blocks("python"))
     for long, short in shorter:
