@@ -1,6 +1,6 @@
-"""Explain the photographs in this folder and draw them side by side.
+"""Explain photographs of this folder and draw them side by side.
 
-    python examples/gallery.py docs/gallery.jpg
+Usage: python examples/gallery.py docs/gallery.jpg
 """
 
 import sys

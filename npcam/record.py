@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from npcam.errors import InputError
-from npcam.files import replacing
 from npcam.hdf5 import MAX_EXPANSION, open_hdf5
+from npcam.hdf5_write import new_hdf5
 from npcam.shapes import Array
 
 FORMAT = "npcam record"
@@ -54,9 +54,7 @@ def write_record(path: str | Path, record: Record) -> None:
     Raises:
         InputError: it cannot be written.
     """
-    import h5py
-
-    with replacing(path) as unfinished, h5py.File(unfinished, "w") as file:
+    with new_hdf5(path) as file:
         file.attrs["format"] = np.bytes_(FORMAT.encode())
         file.attrs["format_version"] = FORMAT_VERSION
         for name in PROVENANCE:

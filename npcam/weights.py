@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from npcam.errors import InputError
-from npcam.files import replacing
 from npcam.hdf5 import Dataset, Group, open_hdf5
+from npcam.hdf5_write import new_hdf5
 from npcam.layers import weight_shapes
 from npcam.resnet import ACTIVATIONS, Architecture, Tensors
 from npcam.shapes import Array
@@ -61,10 +61,8 @@ def write_weights(path: str | Path, weights: Weights) -> None:
     Raises:
         InputError: the weights do not fit the architecture, or the file cannot be written.
     """
-    import h5py
-
     check(weights, str(path))
-    with replacing(path) as unfinished, h5py.File(unfinished, "w") as file:
+    with new_hdf5(path) as file:
         for name, value in _to_attributes(weights).items():
             file.attrs[name] = value
         for layer, names in weight_shapes(weights.architecture, {}).items():  # in the network's order
