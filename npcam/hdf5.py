@@ -206,6 +206,9 @@ class Dataset(_Node):
 
         node = self._node
         with _reading(self.where):
+            if node.dtype == "V2":
+                found = "2-byte values of no type that HDF5 knows (bfloat16?)"
+                raise InputError(f"{self.where} holds {found}; save the model in float32")
             if node.dtype.kind != "f" or node.dtype.itemsize > 8 or node.dtype.subdtype:
                 raise InputError(f"{self.where} holds {node.dtype}; expected floats of 16, 32 or 64 bits")
             properties = node.id.get_create_plist()

@@ -346,7 +346,9 @@ class _Matcher:
     def _expect_relu(self, node: Node) -> None:
         """Raise InputError unless `node` is a plain ReLU."""
         if node.kind not in ("Activation", "ReLU") or activation(node, self.where) != "relu":
-            raise InputError(f"{self.where}: {node.label} where a ResNet has a ReLU")
+            function = activation(node, self.where)
+            does = f" of function {function}" if function not in ("linear", "relu") else ""
+            raise InputError(f"{self.where}: {node.label}{does} where a ResNet has a plain ReLU")
 
 
 def _input_size(node: Node) -> tuple[int, int] | None:
