@@ -23,6 +23,16 @@ examples:
 examples:
   npcam convert model.keras weights.h5
   npcam convert resnet50.weights.h5 weights.h5 --class-names names.txt""",
+    "inspect": """\
+examples:
+  npcam inspect model.keras                  layers, shapes, hashes, and whether it converts
+  npcam inspect strange.h5 --json""",
+    "fetch": """\
+examples:
+  npcam fetch resnet50                       download, check, convert; then --weights resnet50 works
+  npcam fetch resnet50 --from ~/.keras/models/resnet50_weights_tf_dim_ordering_tf_kernels.h5
+
+The cache is the platform's own, or $NPCAM_CACHE.""",
     "summary": """\
 examples:
   npcam summary
@@ -122,10 +132,35 @@ def _convert(options: argparse.Namespace) -> int:
     """`npcam convert`."""
     from npcam.convert import convert
 
-    weights = convert(options.source, options.destination, class_names=options.class_names)
+    weights = convert(
+        options.source,
+        options.destination,
+        class_names=options.class_names,
+        network=options.network,
+        activation=options.activation,
+    )
     layers, arrays = len(weights.tensors), sum(len(a) for a in weights.tensors.values())
     parameters = sum(a.size for arrays in weights.tensors.values() for a in arrays.values())
     print(f"{options.destination}: {layers} layers, {arrays} arrays, {parameters:,} parameters")
+    for note in weights.notes:
+        print(f"  note: {note}")
+    return 0
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    """`npcam inspect`."""
+    from npcam.inspection import describe, inspect
+
+    found = inspect(options.file)
+    print(json.dumps(found.to_json(), indent=2) if options.json else describe(found))
+    return 0
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    """`npcam fetch`."""
+    from npcam.fetch import fetch
+
+    print(fetch(options.name, options.source))
     return 0
 
 
@@ -190,6 +225,29 @@ def _parser() -> argparse.ArgumentParser:
     convert.add_argument("destination", metavar="DESTINATION", help="npcam weights file to write")
     convert.add_argument(
         "--class-names", metavar="FILE", help="text (a name per line) or JSON, in index order"
+    )
+
+    convert.add_argument(
+        "--network",
+        choices=["keras", "2018", "2017"],
+        help="which ResNet, if weights alone do not tell (2018: epsilon 1e-3; 2017: also no pool1_pad)",
+    )
+    convert.add_argument(
+        "--activation",
+        choices=["softmax", "sigmoid", "linear"],
+        help="of the Dense layer, where a file of weights alone does not tell (default: softmax)",
+    )
+
+    inspect = _command(
+        commands, "inspect", "what is in a weights file, and whether it would convert", _inspect
+    )
+    inspect.add_argument("file", metavar="FILE", help="npcam's, Keras's or any other HDF5, damaged ones too")
+    inspect.add_argument("--json", action="store_true", help="print a JSON object instead of text")
+
+    fetch = _command(commands, "fetch", "official ImageNet weights by name", _fetch)
+    fetch.add_argument("name", metavar="NAME", help="resnet50, resnet101 or resnet152")
+    fetch.add_argument(
+        "--from", dest="source", metavar="FILE", help="a copy of the file that is already there"
     )
 
     summary = _command(commands, "summary", "the table of layers that Keras prints", _summary)

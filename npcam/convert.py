@@ -3,13 +3,18 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from npcam.class_names import read_class_names
+from npcam.class_names import ClassNames, read_class_names
 from npcam.keras_files import read_keras
 from npcam.weights import Weights, write_weights
 
 
 def convert(
-    source: str | Path, destination: str | Path, *, class_names: Sequence[str] | str | Path | None = None
+    source: str | Path,
+    destination: str | Path,
+    *,
+    class_names: Sequence[str] | ClassNames | str | Path | None = None,
+    network: str | None = None,
+    activation: str | None = None,
 ) -> Weights:
     """Convert a Keras ResNet to npcam's HDF5; the same source gives the same bytes.
 
@@ -17,6 +22,8 @@ def convert(
         source: a `.keras` file, a `.weights.h5`, or a legacy `.h5`.
         destination: the file to write; it appears whole or not at all.
         class_names: the names themselves, or a text file (one a line) or JSON file that holds them.
+        network: "keras", "2018" or "2017", as `npcam.keras_files.read_keras` takes it.
+        activation: "softmax", "sigmoid" or "linear", as `npcam.keras_files.read_keras` takes it.
 
     Returns:
         What was written.
@@ -25,7 +32,7 @@ def convert(
         InputError: the source is not usable, or the destination cannot be written.
     """
     if isinstance(class_names, (str, Path)):
-        class_names = read_class_names(class_names).names
-    weights = read_keras(source, class_names=class_names)
+        class_names = read_class_names(class_names)
+    weights = read_keras(source, class_names=class_names, network=network, activation=activation)
     write_weights(destination, weights)
     return weights

@@ -1,9 +1,20 @@
 """The one exception for input that npcam cannot use."""
 
+LONGEST = 1_000  # characters of a message
+
 
 class InputError(ValueError):
-    """A file, option or array from outside is not usable.
+    r"""A file, option or array from outside is not usable.
 
     The message is one line: which file or tensor, what was found, what was expected, what to do.
-    The command line prints it and exits with status 2; nothing else is a user's fault.
+    The command line prints it and exits with status 2; nothing else is a user's fault. Names out of
+    a stranger's file may stand in it, so whatever would not print as itself is replaced.
+
+    >>> str(InputError("layer 'a\nb\x1b[2J' is missing"))
+    "layer 'a b?[2J' is missing"
     """
+
+    def __init__(self, message: str) -> None:
+        line = " ".join(message[: 2 * LONGEST].split())
+        line = "".join(c if c.isprintable() else "?" for c in line)
+        super().__init__(line if len(line) <= LONGEST else f"{line[:LONGEST]}...")

@@ -55,6 +55,12 @@ def sha256_file(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def md5_file(path: str | Path) -> str:
+    """The MD5 of a file's bytes, in hex: what Keras publishes with its weights."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
 def _flush(path: Path) -> None:
     """Have the bytes on the disk before the name points to them."""
     with path.open("rb+") as file:

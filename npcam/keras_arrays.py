@@ -9,14 +9,11 @@ Both come out as a list of layers with their arrays still in the file.
 """
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 from npcam.errors import InputError
-from npcam.hdf5 import attribute, child
+from npcam.hdf5 import Dataset, Group
 from npcam.keras_config import MAX_LAYERS, MAX_NESTING, Path
-
-if TYPE_CHECKING:
-    import h5py
 
 LAYERS = ("layers", "_layer_checkpoint_dependencies")  # the second is Keras 2.12's and 2.13's
 
@@ -41,7 +38,7 @@ class Array(NamedTuple):
 
     layer: str
     weight: str
-    dataset: "h5py.Dataset"
+    dataset: Dataset
 
 
 class Saved(NamedTuple):
@@ -58,14 +55,14 @@ class Saved(NamedTuple):
     arrays: tuple[Array, ...]
 
 
-def has_layers(file: "h5py.Group") -> str | None:
+def has_layers(file: Group) -> str | None:
     """Which layout a group holds: "named" (the older), "numbered", or None."""
     if names(file, "layer_names") is not None:
         return "named"
     return "numbered" if any(name in file for name in LAYERS) else None
 
 
-def named_layers(group: "h5py.Group") -> list[Saved]:
+def named_layers(group: Group) -> list[Saved]:
     """The layers of the older layout, in the model's order.
 
     Args:
@@ -76,46 +73,49 @@ def named_layers(group: "h5py.Group") -> list[Saved]:
     """
     listed = names(group, "layer_names") or []
     if len(listed) > MAX_LAYERS:
-        raise InputError(f"{group.file.filename}: {len(listed)} layers; no ResNet has as many")
+        raise InputError(f"{group.where} lists {len(listed)} layers; no ResNet has as many")
     saved = []
     for name in listed:
-        node = descend(group, name)
+        node = group.group(name)
         arrays = []
         for weight in names(node, "weight_names") or []:
             layer, short = split_name(weight)
-            arrays.append(Array(layer, short, descend(node, weight)))
+            arrays.append(Array(layer, short, node.dataset(weight)))
         saved.append(Saved((name,), (), tuple(arrays)))
     return saved
 
 
-def numbered_layers(file: "h5py.Group") -> list[Saved]:
+def numbered_layers(file: Group) -> list[Saved]:
     """The layers of the newer layout, sorted by their numbers within each class and model.
 
     Raises:
         InputError: more or deeper groups than any ResNet has, or links to elsewhere.
     """
     saved: list[Saved] = []
-    todo: list[tuple[Any, Path, Path]] = [(file, (), ())]
+    todo: list[tuple[Group, Path, Path]] = [(file, (), ())]
     while todo:
         group, path, slot = todo.pop()
         container = next((name for name in LAYERS if name in group), None)
         if container is None:
             continue
-        members = child(group, container)
+        members = group.group(container)
         if len(members) + len(saved) > MAX_LAYERS or len(slot) > MAX_NESTING:
-            raise InputError(f"{file.file.filename}: {container} holds more than any ResNet has; refused")
+            raise InputError(f"{members.where} holds more than any ResNet has; refused")
         for key in sorted(members, key=_number):
-            member = child(members, key)
-            variables = child(member, "vars") if "vars" in member else None
-            name = attribute(variables, "name") if variables is not None else None
+            member = members.group(key)
+            variables = member.group("vars") if "vars" in member else None
+            name = variables.attribute("name") if variables is not None else None
             inner = (*path, str(name)) if name is not None and len(path) == len(slot) else path
-            listed = sorted(variables, key=_number) if variables is not None else []
-            if len(listed) > 16:
-                raise InputError(f"{file.file.filename}: {member.name} holds {len(listed)} arrays; refused")
-            arrays = tuple(Array("", "", child(variables, index)) for index in listed)
-            saved.append(Saved(inner, (*slot, key), arrays))
+            saved.append(Saved(inner, (*slot, key), () if variables is None else _numbered(variables)))
             todo.append((member, inner, (*slot, key)))
     return saved
+
+
+def _numbered(variables: Group) -> tuple[Array, ...]:
+    """A layer's arrays by their numbers."""
+    if len(variables) > 16:
+        raise InputError(f"{variables.where} holds {len(variables)} arrays; no layer of a ResNet does")
+    return tuple(Array("", "", variables.dataset(str(number))) for number in range(len(variables)))
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -132,24 +132,15 @@ def split_name(name: str) -> tuple[str, str]:
     return layer, ENDINGS[found["ending"]]
 
 
-def names(group: "h5py.Group", name: str) -> list[str] | None:
+def names(group: Group, name: str) -> list[str] | None:
     """A list of names in an attribute, which Keras cuts into `name0`, `name1` where it is long."""
-    whole = attribute(group, name)
+    whole = group.attribute(name)
     if whole is not None:
         return [str(n) for n in (whole if isinstance(whole, list) else [whole])]
     pieces: list[list[str]] = []
-    while (piece := attribute(group, f"{name}{len(pieces)}")) is not None:
+    while (piece := group.attribute(f"{name}{len(pieces)}")) is not None:
         pieces.append([str(n) for n in (piece if isinstance(piece, list) else [piece])])
     return [n for piece in pieces for n in piece] if pieces else None
-
-
-def descend(group: Any, path: str) -> Any:
-    """A member at `a/b/c`, every step a plain one."""
-    for part in path.split("/"):
-        if hasattr(group, "dtype"):
-            raise InputError(f"{group.file.filename}: {group.name} is an array where a group was expected")
-        group = child(group, part)
-    return group
 
 
 def _number(key: str) -> tuple[str, int]:

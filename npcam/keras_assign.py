@@ -1,16 +1,12 @@
 """Which array in the file belongs to which layer of the configuration."""
 
-from typing import TYPE_CHECKING
-
 from npcam.errors import InputError
+from npcam.hdf5 import Dataset
 from npcam.keras_arrays import Array, Saved
 from npcam.keras_config import Graph, Node, Path
 from npcam.keras_settings import weight_names
 
-if TYPE_CHECKING:
-    import h5py
-
-Datasets = dict[str, "h5py.Dataset"]  # of one layer, by the name of the weight
+Datasets = dict[str, Dataset]  # of one layer, by the name of the weight
 
 
 def assign(nodes: dict[str, Node], graph: Graph, saved: list[Saved], where: str) -> dict[str, Datasets]:
@@ -26,7 +22,8 @@ def assign(nodes: dict[str, Node], graph: Graph, saved: list[Saved], where: str)
         For each key the arrays in the file, by the name of the weight.
 
     Raises:
-        InputError: a layer's arrays are missing, or not as many as its configuration says.
+        InputError: a layer has arrays that its configuration does not explain. One that has none at
+            all gets none.
     """
     by_path = {layer.path: layer for layer in saved if layer.path}
     by_slot = {layer.slot: layer for layer in saved if layer.slot}
@@ -79,8 +76,9 @@ def _saved_order(graph: Graph, model: str) -> list[tuple[Path, str]]:
 def _by_weight(node: Node, arrays: tuple[Array, ...], where: str) -> Datasets:
     """A layer's arrays by weight name: by the names in the file, else by their order."""
     expected = weight_names(node)
+    named = {array.weight: array.dataset for array in arrays}
+    if len(named) == len(arrays) and named.keys() <= set(expected):
+        return named  # some may be missing; whoever compares shapes names them
     if len(arrays) != len(expected):
         raise InputError(f"{where}: {node.label} has {len(arrays)} arrays, expected {', '.join(expected)}")
-    if {array.weight for array in arrays} == set(expected):
-        return {array.weight: array.dataset for array in arrays}
     return {name: array.dataset for name, array in zip(expected, arrays, strict=True)}

@@ -174,6 +174,11 @@ class _Reader:
             if "layers" in _settings(entry):
                 self._collect((*path, label), inner, entry, trains)
             else:
+                if kind == "Lambda":
+                    reason = "is Python code kept in the file, which npcam never runs"
+                    raise InputError(
+                        f"{self.where}: layer {label} (Lambda) {reason}; take it out of the model"
+                    )
                 calls = [] if sequential else entry.get("inbound_nodes", [])
                 extra = tuple(_extras(calls[0])) if len(calls) == 1 else ()
                 self.nodes[(*path, label)] = Node(

@@ -6,41 +6,86 @@ layer by layer; weights alone must say so by their names or, in the end, by thei
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from npcam import __version__
+from npcam.class_names import ClassNames
 from npcam.errors import InputError
 from npcam.files import sha256_file
-from npcam.hdf5 import array_shape, attribute, child, open_hdf5, read_array
-from npcam.keras_arrays import has_layers, named_layers, numbered_layers
+from npcam.hdf5 import open_hdf5
+from npcam.keras_arrays import Saved, has_layers, named_layers, numbered_layers
 from npcam.keras_assign import Datasets, assign
 from npcam.keras_config import parse_json, read_graph
 from npcam.keras_graph import recognise
-from npcam.keras_weights import from_names
+from npcam.keras_settings import dtype_of, weight_names
+from npcam.keras_weights import NETWORKS, from_weights
 from npcam.keras_zip import is_zip, open_archive
 from npcam.layers import weight_shapes
-from npcam.resnet import Architecture
+from npcam.resnet import ACTIVATIONS, Architecture
 from npcam.shapes import Array
-from npcam.validate import check_shapes
+from npcam.validate import Shapes, check_shapes
 from npcam.weights import Weights, check
-
-if TYPE_CHECKING:
-    import h5py
 
 DEFAULT_SIZE = (224, 224)
 DEFAULTS = {"bias": 0.0, "beta": 0.0, "gamma": 1.0}  # of weights that a layer can be built without
 
 
-def read_keras(path: str | FilePath, *, class_names: Sequence[str] | None = None) -> Weights:
+class KerasFile(NamedTuple):
+    """A file of Keras's that is open.
+
+    Attributes:
+        layout: "named", every layer and weight by name, or "numbered", by class and number.
+        saved: its layers, the arrays not read yet.
+        config: the model's configuration, or None in a file of weights alone.
+        metadata: what it says of itself: `keras_version`, `backend`, `date_saved`.
+    """
+
+    layout: str
+    saved: list[Saved]
+    config: Any
+    metadata: dict[str, str]
+
+
+class Recognised(NamedTuple):
+    """The ResNet in a file, its arrays by Keras's names but not read yet.
+
+    Attributes:
+        architecture: which ResNet.
+        arrays: {layer: {weight: dataset}}.
+        absent: the weights that a layer was built without, such as a convolution's bias.
+        input_size: (height, width), or None where the file does not say.
+        notes: what was assumed, and what of the model is left out.
+    """
+
+    architecture: Architecture
+    arrays: dict[str, Datasets]
+    absent: dict[str, tuple[str, ...]]
+    input_size: tuple[int, int] | None
+    notes: tuple[str, ...]
+
+
+def read_keras(
+    path: str | FilePath,
+    *,
+    class_names: Sequence[str] | ClassNames | None = None,
+    network: str | None = None,
+    activation: str | None = None,
+) -> Weights:
     """Read a Keras ResNet: a `.keras` file, a `.weights.h5`, or a legacy `.h5` with or without its model.
 
     Args:
         path: the file.
-        class_names: one name per class, in the order of the Dense layer's columns.
+        class_names: one name per class, in the order of the Dense layer's columns; as ClassNames
+            with their WordNet ids.
+        network: for weights without their model, where nothing in the file tells: "keras", "2018"
+            (batch norm's epsilon is 1e-3) or "2017" (no padding before the pool, either).
+        activation: for weights without their model: of the Dense layer, "softmax" (assumed by
+            default), "sigmoid" or "linear".
 
     Returns:
         The weights under Keras's names for them (`conv1_conv`, `kernel`), in float32.
@@ -49,70 +94,148 @@ def read_keras(path: str | FilePath, *, class_names: Sequence[str] | None = None
         InputError: not such a file, damaged, or not a ResNet that npcam runs; the message says which
             layer or tensor is the reason.
     """
+    for option, value, known in (("network", network, NETWORKS), ("activation", activation, ACTIVATIONS)):
+        if value is not None and value not in known:
+            raise InputError(f"{option} {value!r}: expected one of {', '.join(known)}")
     where = str(path)
-    with _open(path) as (file, config):
-        weights_group = child(file, "model_weights") if "model_weights" in file else file
-        layout = has_layers(weights_group)
-        if layout is None:
-            raise InputError(
-                f"{where}: HDF5, but not Keras's: no layer_names and no layers; npcam can't convert it"
-            )
-        saved = named_layers(weights_group) if layout == "named" else numbered_layers(weights_group)
-        if config is not None:
-            graph = read_graph(config, where)
-            network = recognise(graph, where)
-            found = assign(network.parts, graph, saved, where)
-        else:
-            network, found = from_names(saved, where)
-        tensors = _tensors(found, network.architecture, where)
+    with open_keras(path) as file:
+        found = recognise_file(file, where, network, activation)
+        tensors = _read(found, where)
+    names = class_names if isinstance(class_names, ClassNames) else None
+    if class_names is not None and names is None:
+        names = ClassNames(tuple(str(name) for name in class_names))
     weights = Weights(
-        network.architecture,
+        found.architecture,
         tensors,
-        input_size=network.input_size or DEFAULT_SIZE,
-        class_names=None if class_names is None else tuple(class_names),
+        input_size=found.input_size or DEFAULT_SIZE,
+        class_names=names.names if names else None,
+        wnids=names.wnids if names else None,
         source=FilePath(path).name,
         source_sha256=sha256_file(path),
         converter=f"npcam {__version__}",
+        notes=found.notes,
     )
     check(weights, where)
     return weights
 
 
 @contextmanager
-def _open(path: str | FilePath) -> Iterator[tuple["h5py.File", Any]]:
-    """The file's HDF5, and the model's configuration where there is one."""
+def open_keras(path: str | FilePath) -> Iterator[KerasFile]:
+    """Open a file of any of Keras's layouts, and list its layers.
+
+    Raises:
+        InputError: no such file, damaged, or of something else than Keras.
+    """
     where = str(path)
-    if FilePath(path).is_file() and is_zip(path):
-        with open_archive(path) as archive, open_hdf5(path, archive.weights) as file:
-            yield file, parse_json(archive.config, f"{where}: config.json")
-    else:
-        with open_hdf5(path) as file:
-            config = attribute(file, "model_config")
-            yield file, None if config is None else parse_json(config, f"{where}: model_config")
+    with ExitStack() as stack:
+        if FilePath(path).is_file() and is_zip(path):
+            archive = stack.enter_context(open_archive(path))
+            file = stack.enter_context(open_hdf5(path, archive.weights))
+            config = parse_json(archive.config, f"{where}: config.json")
+            metadata = parse_json(archive.metadata, f"{where}: metadata.json")
+        else:
+            file = stack.enter_context(open_hdf5(path))
+            text = file.attribute("model_config")
+            config = None if text is None else parse_json(str(text), f"{where}: model_config")
+            metadata = {}
+        group = file.group("model_weights") if "model_weights" in file else file
+        for name in ("keras_version", "backend"):
+            if (value := group.attribute(name)) is not None:
+                metadata = {name: value} | (metadata if isinstance(metadata, dict) else {})
+        layout = has_layers(group)
+        if layout is None:
+            reason = "HDF5, but not Keras's: it has neither layer_names nor layers"
+            raise InputError(f"{where}: {reason}; `npcam inspect` shows what it has")
+        saved = named_layers(group) if layout == "named" else numbered_layers(group)
+        known = metadata.items() if isinstance(metadata, dict) else ()
+        yield KerasFile(layout, saved, config, {str(k): str(v) for k, v in known})
 
 
-def _tensors(found: dict[str, Datasets], arch: Architecture, where: str) -> dict[str, dict[str, Array]]:
+def recognise_file(file: KerasFile, where: str, network: str | None, activation: str | None) -> Recognised:
+    """Find the ResNet in a file, by its configuration if it has one, else by its weights.
+
+    Args:
+        file: from `open_keras`.
+        where: its name, for messages.
+        network, activation: as `read_keras` takes them.
+
+    Raises:
+        InputError: there is no ResNet that npcam runs.
+    """
+    if file.config is None:
+        arch, arrays, notes = from_weights(file.saved, network, where)
+        if arch.activation is not None:
+            if activation is None:
+                notes = (*notes, "no configuration in the file: the Dense layer's softmax is assumed")
+            arch = replace(arch, activation=activation or arch.activation)
+        # Keras builds all convolutions alike: a bias that only one has not is missing, not left out.
+        built: dict[str, set[str]] = {}
+        for layer, weights in arrays.items():
+            built.setdefault(layer[-4:], set()).update(weights)
+        return Recognised(arch, arrays, _absent({n: built[n[-4:]] for n in arrays}), None, notes)
+    graph = read_graph(file.config, where)
+    found = recognise(graph, where)
+    arch = found.architecture
+    if network is not None and NETWORKS[network] != (arch.pool_padding, arch.epsilon):
+        says = f"pool padding {arch.pool_padding} and epsilon {arch.epsilon}, not network {network}"
+        raise InputError(f"{where}: its configuration says {says}; leave the option out")
+    if activation is not None and activation != arch.activation:
+        says = f"activation {arch.activation}, not {activation}"
+        raise InputError(f"{where}: its configuration says {says}; leave the option out")
+    arrays = assign(found.parts, graph, file.saved, where)
+    named = {layer: set(weight_names(node)) for layer, node in found.parts.items()}
+    notes = tuple(f"in front of the ResNet, not run by npcam: {node.label}" for node in found.front)
+    policies = {dtype_of(node) for node in found.parts.values()} - {"float32", "float64"}
+    if policies:
+        notes = (*notes, f"Keras computes it in {', '.join(sorted(policies))}, npcam in float32")
+    return Recognised(arch, arrays, _absent(named), found.input_size, notes)
+
+
+def expected_shapes(found: Recognised) -> Shapes:
+    """The shape of every tensor of the ResNet, given the filters of the convolutions that are there."""
+    filters = {
+        layer: arrays["kernel"].shape[-1]
+        for layer, arrays in found.arrays.items()
+        if "kernel" in arrays and arrays["kernel"].shape
+    }
+    return weight_shapes(found.architecture, filters)
+
+
+def present_shapes(found: Recognised) -> Shapes:
+    """The shape of every tensor in the file, and of those that its layers were built without."""
+    expected = expected_shapes(found)
+    return {
+        layer: {name: expected.get(layer, {}).get(name, ()) for name in found.absent[layer]}
+        | {name: array.shape for name, array in arrays.items()}
+        for layer, arrays in found.arrays.items()
+    }
+
+
+def _absent(built: dict[str, set[str]]) -> dict[str, tuple[str, ...]]:
+    """The weights that layers were built without: what has a default, and is not in `built`.
+
+    >>> _absent({"conv1_conv": {"kernel"}, "conv1_bn": {"beta", "moving_mean", "moving_variance"}})
+    {'conv1_conv': ('bias',), 'conv1_bn': ('gamma',)}
+    """
+    absent = {}
+    for layer, names in built.items():
+        could = ("gamma", "beta") if layer.endswith("_bn") else ("bias",)
+        absent[layer] = tuple(name for name in could if name not in names)
+    return absent
+
+
+def _read(found: Recognised, where: str) -> dict[str, dict[str, Array]]:
     """Read the arrays, once all their shapes fit, in the order in which the network uses them.
 
-    What a layer was built without (a bias, a batch norm's scale) is added as the zeros or ones that
-    change nothing.
+    What a layer was built without is added as the zeros or ones that change nothing.
     """
-    shapes = {
-        layer: {name: array_shape(array) for name, array in arrays.items()} for layer, arrays in found.items()
-    }
-    filters = {layer: arrays["kernel"][-1] for layer, arrays in shapes.items() if arrays.get("kernel")}
-    expected = weight_shapes(arch, filters)
-    filled = {
-        layer: {name: shape for name, shape in expected.get(layer, {}).items() if name in DEFAULTS} | arrays
-        for layer, arrays in shapes.items()
-    }
-    check_shapes(arch, filled, where)
+    check_shapes(found.architecture, present_shapes(found), where)
     return {
         layer: {
-            name: read_array(found[layer][name])
-            if name in found[layer]
-            else np.full(shape, DEFAULTS[name], np.float32)
+            name: np.full(shape, DEFAULTS[name], np.float32)
+            if name in found.absent[layer]
+            else found.arrays[layer][name].read()
             for name, shape in weights.items()
         }
-        for layer, weights in expected.items()
+        for layer, weights in expected_shapes(found).items()
     }

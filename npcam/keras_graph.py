@@ -314,9 +314,6 @@ class _Matcher:
             raise InputError(f"{self.where}: {len(inputs)} inputs; a ResNet takes one photograph")
         size = _input_size(inputs[0])
         for layer in front:
-            if layer.kind == "Lambda" or "Lambda" in layer.kind:
-                reason = "is Python code in the file, which npcam never runs"
-                raise InputError(f"{self.where}: {layer.label} {reason}; take it out of the model")
             if {"height", "width"} <= layer.config.keys():
                 size = (int(layer.config["height"]), int(layer.config["width"]))
             if layer.kind in ("Conv2D", "Dense", "BatchNormalization"):
@@ -349,7 +346,9 @@ class _Matcher:
     def _expect_relu(self, node: Node) -> None:
         """Raise InputError unless `node` is a plain ReLU."""
         if node.kind not in ("Activation", "ReLU") or activation(node, self.where) != "relu":
-            raise InputError(f"{self.where}: {node.label} where a ResNet has a ReLU")
+            function = activation(node, self.where)
+            does = f" of function {function}" if function not in ("linear", "relu") else ""
+            raise InputError(f"{self.where}: {node.label}{does} where a ResNet has a plain ReLU")
 
 
 def _input_size(node: Node) -> tuple[int, int] | None:

@@ -117,6 +117,15 @@ def check_bn(node: Node, where: str) -> float:
     return epsilon
 
 
+def dtype_of(node: Node) -> str:
+    """The float type, or policy (`mixed_float16`), that a layer computes in."""
+    found = node.config.get("dtype", "float32")
+    if isinstance(found, dict):
+        settings = found.get("config")
+        found = settings.get("name", "float32") if isinstance(settings, dict) else "float32"
+    return str(found)
+
+
 def weight_names(node: Node) -> tuple[str, ...]:
     """The names of a layer's weights, in the order in which Keras saves them.
 

@@ -1,83 +1,174 @@
-"""Weights without a configuration: what network they make, told by names, else by shapes."""
+"""Weights without a configuration: what network they make, told by names, else by order and shapes."""
+
+import re
+from collections import Counter
+from typing import NamedTuple
 
 from npcam.errors import InputError
 from npcam.keras_arrays import Array, Saved
 from npcam.keras_assign import Datasets
-from npcam.keras_graph import Network
 from npcam.keras_names import count_blocks, is_old, is_v2, new_name
+from npcam.keras_order import by_order
 from npcam.resnet import Architecture
 
-WEIGHTS = {2: ("kernel", "bias"), 4: ("gamma", "beta", "moving_mean", "moving_variance")}
+# What the weights cannot tell: (zeros around the pool's input, epsilon) of Keras's ResNets, by year.
+NETWORKS = {"keras": (1, 1.001e-5), "2018": (1, 1e-3), "2017": (0, 1e-3)}
+
+# Layers that change the input, by the names of their groups without underscores.
+FRONT = ("rescaling", "normalization", "resizing", "slicingoplambda", "tfoplambda")
+
+ARRAYS = {
+    "Conv2D": ("kernel", "bias"),
+    "Dense": ("kernel", "bias"),
+    "BatchNormalization": ("gamma", "beta", "moving_mean", "moving_variance"),
+}
 
 
-def from_names(saved: list[Saved], where: str) -> tuple[Network, dict[str, Datasets]]:
-    """Recognise a network by the names of its layers.
+class Layer(NamedTuple):
+    """A layer with weights: its name (or class and number), its class as its arrays tell it, and these."""
+
+    name: str
+    kind: str
+    arrays: list[Array]
+
+
+class Found(NamedTuple):
+    """A network recognised in weights alone: its arrays by Keras's new names, and what was assumed."""
+
+    architecture: Architecture
+    arrays: dict[str, Datasets]
+    notes: tuple[str, ...]
+
+
+def from_weights(saved: list[Saved], network: str | None, where: str) -> Found:
+    """Recognise a network by the names of its layers, or, where they say nothing, by their order.
 
     Args:
         saved: the layers in the file.
+        network: a key of NETWORKS, or None to tell it from the file.
         where: the file's name, for messages.
 
-    Returns:
-        The network, and its arrays by Keras's new names.
-
     Raises:
-        InputError: the names are not those of a ResNet, or there is more than one Dense layer.
+        InputError: the layers are not those of a ResNet with one Dense layer at most, or nothing
+            tells which of Keras's ResNets they belong to.
     """
-    groups = _by_layer(saved)
-    parts: dict[str, str] = {}
-    dense: list[str] = []
-    for name, arrays in groups.items():
-        if is_v2(name):
-            raise InputError(f"{where}: layer {name} is ResNetV2's; npcam runs ResNet (v1)")
-        part = new_name(name)
-        if part is not None:
-            parts[part] = name
-        elif arrays:
-            dense.append(name)
-    if "conv1_conv" not in parts or len(parts) < 4:
-        known = ", ".join(list(groups)[:4]) or "none"
-        raise InputError(
-            f"{where}: no ResNet by the names of its layers ({known}, ...); npcam converts ResNets"
-        )
-    if len(dense) > 1:
+    layers = _layers(saved, where)
+    named = {part: layer for layer in layers if (part := new_name(layer.name)) is not None}
+    others = [layer for layer in layers if new_name(layer.name) is None]
+    old: bool | None = None
+    if "conv1_conv" in named:
+        old = any(is_old(layer.name) for layer in named.values())
+        parts = named
+    else:
+        convolutions = [layer for layer in layers if layer.kind == "Conv2D"]
+        norms = [layer for layer in layers if layer.kind == "BatchNormalization"]
+        parts, main_first = by_order(convolutions, norms, where)
+        others = [layer for layer in layers if layer.kind not in ("Conv2D", "BatchNormalization")]
+        old = main_first
+    dense = [layer for layer in others if layer.kind == "Dense"]
+    extra = [layer.name for layer in others if layer.kind in ("Conv2D", "BatchNormalization")]
+    if len(dense) > 1 or extra:
+        names = ", ".join([layer.name for layer in dense] + extra)
         msg = (
-            f"{where}: layers {', '.join(dense)} besides the ResNet's; a class activation map needs global "
+            f"{where}: layers {names} besides the ResNet's; a class activation map needs global "
             "average pooling followed by exactly one Dense layer"
         )
         raise InputError(msg)
     if dense:
         parts["predictions"] = dense[0]
-    old = any(is_old(name) for name in parts.values())
-    listed = {name for layer in saved for name in layer.path}
+        _check_flattened(dense[0], parts, where)
+    kinds = _kinds(saved)
+    for kind in ("globalmaxpooling2d", "lambda"):
+        if kinds[kind]:
+            raise InputError(f"{where}: holds a layer of the class {kind}, which npcam can't run")
+    pool_padding, epsilon = NETWORKS[network] if network else _which(old, kinds, where)
     blocks = count_blocks(set(parts))
     arch = Architecture(
         blocks=blocks,
         strides=(1, *[2] * (len(blocks) - 1)),
-        pool_padding=1 if not old or "pool1_pad" in listed else 0,
-        epsilon=1e-3 if old else 1.001e-5,
+        pool_padding=pool_padding,
+        epsilon=epsilon,
         activation="softmax" if dense else None,
     )
-    found = {part: _by_weight(name, groups[name], where) for part, name in parts.items()}
-    return Network(arch, {}, None, ()), found
+    front = [f"{kind} in the file, not run by npcam" for kind in FRONT if kinds[kind]]
+    return Found(arch, {part: _by_weight(layer, where) for part, layer in parts.items()}, tuple(front))
 
 
-def _by_layer(saved: list[Saved]) -> dict[str, list[Array]]:
-    """The arrays of each layer with weights, by its own name, nested models unpacked."""
-    groups: dict[str, list[Array]] = {}
+def _check_flattened(dense: Layer, parts: dict[str, Layer], where: str) -> None:
+    """Raise InputError where the Dense layer reads whole maps: more inputs than the maps have channels."""
+    rows = dense.arrays[0].dataset.extent[0]
+    ends = [layer.arrays[0].dataset.extent[-1] for name, layer in parts.items() if name.endswith("3_conv")]
+    channels = max(ends, default=0)
+    if channels and rows > channels and rows % channels == 0:
+        msg = (
+            f"{where}: {dense.name} reads {rows} values, {rows // channels} positions of {channels} channels "
+            "(a Flatten); a class activation map needs global average pooling before the Dense layer"
+        )
+        raise InputError(msg)
+
+
+def _layers(saved: list[Saved], where: str) -> list[Layer]:
+    """The layers with weights, nested models unpacked, under the last part of their names."""
+    groups: dict[tuple[str, ...], list[Array]] = {}
     for layer in saved:
+        own = layer.path[-1] if len(layer.path) >= len(layer.slot) and layer.path else layer.slot[-1]
         for array in layer.arrays:
-            name = layer.path[-1] if layer.path else layer.slot[-1]
-            if not layer.slot and new_name(name) is None and new_name(array.layer) is not None:
-                name = array.layer
-            groups.setdefault(name, []).append(array)
-    return groups
+            inner = re.sub(r"_[0-9]+$", "", array.layer) if new_name(array.layer) is None else array.layer
+            nested = not layer.slot and new_name(own) is None and new_name(inner) is not None
+            key = (*layer.slot, own, inner) if nested else (*layer.slot, own)
+            groups.setdefault(key, []).append(array)
+    for name in (key[-1] for key in groups):
+        if is_v2(name):
+            raise InputError(f"{where}: layer {name} is ResNetV2's; npcam runs ResNet (v1)")
+    return [Layer(key[-1], _kind(arrays), arrays) for key, arrays in groups.items()]
 
 
-def _by_weight(name: str, arrays: list[Array], where: str) -> Datasets:
-    """A layer's arrays by weight name."""
-    if all(array.weight for array in arrays):
-        return {array.weight: array.dataset for array in arrays}
-    expected = WEIGHTS.get(len(arrays))
-    if expected is None:
-        raise InputError(f"{where}: {name} has {len(arrays)} arrays, 2 or 4 expected")
-    return {weight: array.dataset for weight, array in zip(expected, arrays, strict=True)}
+def _kind(arrays: list[Array]) -> str:
+    """The class that a layer's arrays are of."""
+    rank = len(arrays[0].dataset.extent)
+    if rank == 4 and len(arrays) <= 2:
+        return "Conv2D"
+    if rank == 2 and len(arrays) <= 2:
+        return "Dense"
+    return "BatchNormalization" if rank == 1 and len(arrays) in (2, 3, 4) else "other"
+
+
+def _kinds(saved: list[Saved]) -> Counter[str]:
+    """How many layers there are of each class, as far as names and numbers tell it."""
+    names = [layer.slot[-1] if layer.slot else layer.path[-1] for layer in saved]
+    return Counter(re.sub(r"_?[0-9]+$", "", name).replace("_", "").lower() for name in names)
+
+
+def _which(old: bool | None, kinds: Counter[str], where: str) -> tuple[int, float]:
+    """(pool padding, epsilon), from the age of the names and the layers that have no weights.
+
+    Both layouts list those, too: the network of 2017 has one zero padding, later ones have two.
+    """
+    paddings = kinds["zeropadding2d"] + kinds["conv1pad"] + kinds["pool1pad"]
+    listed = kinds["maxpooling2d"] + kinds["pool1pool"] > 0
+    if old and listed and paddings in (1, 2):
+        return NETWORKS["2017" if paddings == 1 else "2018"]
+    if listed and paddings == 1 and kinds["flatten"]:  # its pooling, too, is that of 2017
+        return NETWORKS["2017"]
+    if not old and (not listed or paddings == 2):
+        return NETWORKS["keras"]
+    names = ", ".join(NETWORKS)
+    msg = (
+        f"{where}: nothing in the file tells batch norm's epsilon and the padding before the pool; say with "
+        f"--network which one it is ({names}), or convert a file that holds the whole model"
+    )
+    raise InputError(msg)
+
+
+def _by_weight(layer: Layer, where: str) -> Datasets:
+    """A layer's arrays by weight name: the file's names, else by their order."""
+    if all(array.weight for array in layer.arrays):
+        return {array.weight: array.dataset for array in layer.arrays}
+    expected = ARRAYS.get(layer.kind, ())
+    if len(layer.arrays) == 2 and layer.kind == "BatchNormalization":
+        expected = expected[2:]  # neither scaled nor shifted
+    if layer.kind in ("Conv2D", "Dense"):
+        expected = expected[: len(layer.arrays)]
+    if len(expected) != len(layer.arrays):
+        raise InputError(f"{where}: {layer.name} has {len(layer.arrays)} arrays that nothing tells apart")
+    return {weight: array.dataset for weight, array in zip(expected, layer.arrays, strict=True)}

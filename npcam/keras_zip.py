@@ -1,10 +1,11 @@
 """A `.keras` file: a zip from a stranger, of which three members are read and none is unpacked."""
 
+import io
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from npcam.errors import InputError
 from npcam.keras_config import MAX_JSON
@@ -45,8 +46,8 @@ def open_archive(path: str | Path) -> Iterator[Archive]:
                 _check_member(archive, info, str(path))
             config = archive.read(members[CONFIG])
             metadata = archive.read(members[METADATA]) if METADATA in members else b"{}"
-            with archive.open(members[WEIGHTS]) as weights:
-                yield Archive(config, metadata, weights)  # type: ignore[arg-type]
+            with _seekable(archive, members[WEIGHTS], path) as weights:
+                yield Archive(config, metadata, weights)
     except InputError:
         raise
     except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, RuntimeError) as error:
@@ -102,3 +103,44 @@ def _check_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -
     with archive.open(info) as file:
         while file.read(2**20):  # to the end, where the checksum is compared
             pass
+
+
+def _seekable(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str | Path) -> BinaryIO:
+    """A member as a file to read back and forth in."""
+    if info.compress_type != zipfile.ZIP_STORED:
+        return io.BytesIO(archive.read(info))
+    file = Path(path).open("rb")  # noqa: SIM115, the window closes it
+    file.seek(info.header_offset + 26)
+    name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
+    return _Window(file, info.header_offset + 30 + name + extra, info.file_size)
+
+
+class _Window(io.RawIOBase, BinaryIO):
+    """A part of a file as a file of its own: a member that is stored as it is."""
+
+    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
+        self._file, self._start, self._size, self._at = file, start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence])
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer)[: max(0, self._size - self._at)]
+        self._file.seek(self._start + self._at)
+        count: int = self._file.readinto(view)  # type: ignore[attr-defined]
+        self._at += count
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()

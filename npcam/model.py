@@ -11,6 +11,7 @@ from npcam import engine as fast
 from npcam import resnet
 from npcam.errors import InputError
 from npcam.layers import layers
+from npcam.official import NAMES
 from npcam.resnet import ACTIVATIONS, Outputs
 from npcam.shapes import Array
 from npcam.summary import summary
@@ -24,7 +25,8 @@ def load_model(path: str | Path | None = None, dtype: Any = np.float32, engine: 
     """Load a weights file, ready to run.
 
     Args:
-        path: an npcam weights file (`npcam convert` makes one); None for the bundled model.
+        path: an npcam weights file (`npcam convert` makes one), the name of official weights that
+            `npcam fetch` brought ("resnet50"), or None for the bundled model.
         dtype: float type to compute in, `numpy.float32` or `numpy.float64`.
         engine: "fast", or "reference", which runs layer by layer as Keras does. Both give the
             same numbers up to rounding.
@@ -37,7 +39,18 @@ def load_model(path: str | Path | None = None, dtype: Any = np.float32, engine: 
     """
     if np.dtype(dtype).kind != "f":
         raise InputError(f"dtype {np.dtype(dtype)}: expected a float type such as float32 or float64")
-    return Model(read_weights(bundled_path() if path is None else path, dtype), dtype, engine)
+    return Model(read_weights(_resolve(path), dtype), dtype, engine)
+
+
+def _resolve(path: str | Path | None) -> Path:
+    """A path, an official name (`resnet50`) that no file of that name hides, or the bundled model."""
+    if path is None:
+        return bundled_path()
+    if str(path) in NAMES and not Path(path).exists():
+        from npcam.fetch import find
+
+        return find(str(path))
+    return Path(path)
 
 
 def bundled_path() -> Path:

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from npcam.errors import InputError
-from npcam.files import replacing
-from npcam.hdf5 import MAX_EXPANSION, array_shape, attribute, child, open_hdf5, read_array
+from npcam.hdf5 import MAX_EXPANSION, open_hdf5
+from npcam.hdf5_write import new_hdf5
 from npcam.shapes import Array
 
 FORMAT = "npcam record"
@@ -54,9 +54,7 @@ def write_record(path: str | Path, record: Record) -> None:
     Raises:
         InputError: it cannot be written.
     """
-    import h5py
-
-    with replacing(path) as unfinished, h5py.File(unfinished, "w") as file:
+    with new_hdf5(path) as file:
         file.attrs["format"] = np.bytes_(FORMAT.encode())
         file.attrs["format_version"] = FORMAT_VERSION
         for name in PROVENANCE:
@@ -75,25 +73,23 @@ def read_record(path: str | Path) -> Record:
         InputError: no record, a damaged one, or one that holds anything but plain arrays of floats.
     """
     with open_hdf5(path) as file:
-        if attribute(file, "format") != FORMAT:
+        if file.attribute("format") != FORMAT:
             raise InputError(f"{path}: HDF5, but not an npcam record; `npcam record` makes one")
-        version = attribute(file, "format_version")
+        version = file.attribute("format_version")
         if version != FORMAT_VERSION:
             raise InputError(
                 f"{path}: record version {version}; this npcam reads {FORMAT_VERSION}; update npcam"
             )
-        group = child(file, "activations")
-        if hasattr(group, "dtype") or not 0 < len(group) <= MAX_LAYERS:
+        group = file.group("activations")
+        if not 0 < len(group) <= MAX_LAYERS:
             raise InputError(f"{path}: /activations is not a group of recorded layers; record it again")
-        nodes = {name: child(group, name) for name in group}
-        shapes = {name: array_shape(node) for name, node in nodes.items()}
+        nodes = {name: group.dataset(name) for name in group}
+        shapes = {name: node.shape for name, node in nodes.items()}
         size = sum(8 * int(np.prod(shape)) for shape in shapes.values())
         if size > MAX_BYTES:
             raise InputError(f"{path}: declares {size:,} bytes of activations; record fewer layers")
-        activations = {
-            name: read_array(node, node.dtype.newbyteorder("="), finite=False) for name, node in nodes.items()
-        }
-        known = {name: attribute(file, name) for name in PROVENANCE}
+        activations = {name: node.read(dtype=None, finite=False) for name, node in nodes.items()}
+        known = {name: file.attribute(name) for name in PROVENANCE}
     return Record(activations, {name: str(value).strip() for name, value in known.items() if value})
 
 

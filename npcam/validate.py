@@ -1,6 +1,7 @@
 """Do these tensors make this network? Every missing, extra and misshapen one is named."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from npcam.errors import InputError
 from npcam.layers import layers, weight_shapes
@@ -9,29 +10,51 @@ from npcam.resnet import Architecture
 Shapes = dict[str, dict[str, tuple[int, ...]]]  # {layer name: {weight name: shape}}
 
 
-def check_shapes(arch: Architecture, found: Shapes, where: str) -> None:
-    """Raise InputError that names every missing, extra and misshapen tensor."""
-    filters = {layer: arrays["kernel"][-1] for layer, arrays in found.items() if arrays.get("kernel")}
-    expected = weight_shapes(arch, filters)
+class Problems(NamedTuple):
+    """Tensors, by name, that do not make the network; none if all three are empty."""
+
+    missing: list[str]
+    extra: list[str]
+    misshapen: list[str]
+
+
+def compare_shapes(expected: Shapes, found: Shapes) -> Problems:
+    """Hold the tensors that there are against those that there should be.
+
+    >>> compare_shapes({"a": {"bias": (2,), "kernel": (3, 2)}}, {"a": {"bias": (4,)}})
+    Problems(missing=['a/kernel'], extra=[], misshapen=['a/bias (4,) (expected (2,))'])
+    """
     wanted = {
         f"{layer}/{name}": shape for layer, arrays in expected.items() for name, shape in arrays.items()
     }
     present = {f"{layer}/{name}": shape for layer, arrays in found.items() for name, shape in arrays.items()}
-    empty = [layer for layer in found if not found[layer]]
-    problems = {
-        "missing": [name for name in wanted if name not in present],
-        "not of this network": [name for name in present if name not in wanted] + empty,
-        "of the wrong shape": [
+    empty = [layer for layer in found if not found[layer] and layer not in expected]
+    return Problems(
+        missing=[name for name in wanted if name not in present],
+        extra=[name for name in present if name not in wanted] + empty,
+        misshapen=[
             f"{name} {present[name]} (expected {shape})"
             for name, shape in wanted.items()
-            if name in present and (present[name] != shape or 0 in shape)
+            # Where a kernel is missing, what should follow it is unknown, and the kernel is reported.
+            if name in present and (0 in present[name] or (present[name] != shape and 0 not in shape))
         ],
-    }
+    )
+
+
+def check_shapes(arch: Architecture, found: Shapes, where: str) -> None:
+    """Raise InputError that names every missing, extra and misshapen tensor."""
+    filters = {layer: arrays["kernel"][-1] for layer, arrays in found.items() if arrays.get("kernel")}
+    problems = compare_shapes(weight_shapes(arch, filters), found)
     for block, width, shortcut in _shortcuts(arch, filters):
-        if width != shortcut:
+        if width != shortcut and width and shortcut:
             sums = f"{block}_3_conv puts out {width} channels, its shortcut {shortcut}"
-            problems["of the wrong shape"].append(sums)
-    lines = [f"{len(names)} {what}: {_some(names)}" for what, names in problems.items() if names]
+            problems.misshapen.append(sums)
+    words = {
+        "missing": problems.missing,
+        "not of this network": problems.extra,
+        "of the wrong shape": problems.misshapen,
+    }
+    lines = [f"{len(names)} {what}: {_some(names)}" for what, names in words.items() if names]
     if lines:
         raise InputError(f"{where}: tensors do not fit a ResNet of {arch.blocks} blocks: " + "; ".join(lines))
 

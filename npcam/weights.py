@@ -9,20 +9,17 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from npcam.errors import InputError
-from npcam.files import replacing
-from npcam.hdf5 import array_shape, attribute, child, open_hdf5, read_array
+from npcam.hdf5 import Dataset, Group, open_hdf5
+from npcam.hdf5_write import new_hdf5
 from npcam.layers import weight_shapes
 from npcam.resnet import ACTIVATIONS, Architecture, Tensors
 from npcam.shapes import Array
 from npcam.validate import Shapes, check_classes, check_shapes
-
-if TYPE_CHECKING:
-    import h5py
 
 FORMAT = "npcam"
 FORMAT_VERSION = 1
@@ -43,6 +40,7 @@ class Weights:
         source: name of the file that it was converted from.
         source_sha256: of that file.
         converter: who converted it, with its version.
+        notes: what the conversion assumed, and what of the source's model it left out.
     """
 
     architecture: Architecture
@@ -54,6 +52,7 @@ class Weights:
     source: str = ""
     source_sha256: str = ""
     converter: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def write_weights(path: str | Path, weights: Weights) -> None:
@@ -62,10 +61,8 @@ def write_weights(path: str | Path, weights: Weights) -> None:
     Raises:
         InputError: the weights do not fit the architecture, or the file cannot be written.
     """
-    import h5py
-
     check(weights, str(path))
-    with replacing(path) as unfinished, h5py.File(unfinished, "w") as file:
+    with new_hdf5(path) as file:
         for name, value in _to_attributes(weights).items():
             file.attrs[name] = value
         for layer, names in weight_shapes(weights.architecture, {}).items():  # in the network's order
@@ -87,17 +84,16 @@ def read_weights(path: str | Path, dtype: Any = np.float32) -> Weights:
     """
     with open_hdf5(path) as file:
         header = _from_attributes(file, str(path))
-        nodes = {layer: _datasets(file, layer) for layer in _children(file)}
+        nodes = {layer: _datasets(file, layer) for layer in file}
         shapes = {
-            layer: {name: array_shape(node) for name, node in members.items()}
-            for layer, members in nodes.items()
+            layer: {name: node.shape for name, node in members.items()} for layer, members in nodes.items()
         }
         _check(header, shapes, str(path))
         tensors = {
-            layer: {name: read_array(nodes[layer][name]) for name in names}
+            layer: {name: nodes[layer][name].read() for name in names}
             for layer, names in weight_shapes(header.architecture, {}).items()
         }
-        expected = attribute(file, "tensors_sha256")
+        expected = file.attribute("tensors_sha256")
     if expected != tensors_sha256(tensors):
         msg = f"{path}: the tensors are not those that were written (SHA-256 differs); convert again"
         raise InputError(msg)
@@ -144,19 +140,12 @@ def _check(weights: Weights, shapes: Shapes, where: str) -> None:
     check_classes(shapes, weights.wnids, "wnids", where)
 
 
-def _children(file: "h5py.File") -> list[str]:
-    """Names of the layers' groups; a file with thousands of members is none of ours."""
-    if len(file) > 10_000:
-        raise InputError(f"{file.filename}: {len(file)} groups; an npcam file has one per layer")
-    return list(file)
-
-
-def _datasets(file: "h5py.File", layer: str) -> "dict[str, h5py.Dataset]":
+def _datasets(file: Group, layer: str) -> dict[str, Dataset]:
     """The members of a layer's group."""
-    group = child(file, layer)
-    if hasattr(group, "dtype") or len(group) > 16:
-        raise InputError(f"{file.filename}: /{layer} is not a layer's group of weights")
-    return {name: child(group, name) for name in group}
+    group = file.child(layer)
+    if isinstance(group, Dataset) or len(group) > 16:
+        raise InputError(f"{group.where} is not a layer's group of weights")
+    return {name: group.dataset(name) for name in group}
 
 
 def _to_attributes(weights: Weights) -> dict[str, Any]:
@@ -178,42 +167,43 @@ def _to_attributes(weights: Weights) -> dict[str, Any]:
         "converter": weights.converter,
         "tensors_sha256": tensors_sha256(weights.tensors),
     }
-    for name in ("class_names", "wnids"):
-        if getattr(weights, name) is not None:
+    for name in ("class_names", "wnids", "notes"):
+        if getattr(weights, name):
             text = json.dumps(getattr(weights, name))
             pieces = [text[i : i + TEXT_LIMIT] for i in range(0, len(text), TEXT_LIMIT)]
             plain |= {f"{name}{i}" if i else name: piece for i, piece in enumerate(pieces)}
     return {k: np.bytes_(v.encode()) if isinstance(v, str) else v for k, v in plain.items()}
 
 
-def _from_attributes(file: "h5py.File", path: str) -> Weights:
+def _from_attributes(file: Group, path: str) -> Weights:
     """Everything but the tensors."""
-    if attribute(file, "format") != FORMAT:
+    if file.attribute("format") != FORMAT:
         msg = f"{path}: HDF5, but not an npcam weights file; `npcam convert` makes one from Keras's"
         raise InputError(msg)
-    version = attribute(file, "format_version")
+    version = file.attribute("format_version")
     if version != FORMAT_VERSION:
         raise InputError(f"{path}: format version {version}; this npcam reads {FORMAT_VERSION}; update npcam")
     try:
         arch = Architecture(
-            blocks=tuple(int(n) for n in attribute(file, "blocks")),
-            strides=tuple(int(n) for n in attribute(file, "strides")),
-            stride_in=int(attribute(file, "stride_in")),
-            pool_padding=int(attribute(file, "pool_padding")),
-            epsilon=float(attribute(file, "epsilon")),
-            activation={"none": None}.get(attribute(file, "activation"), attribute(file, "activation")),
+            blocks=tuple(int(n) for n in file.attribute("blocks")),
+            strides=tuple(int(n) for n in file.attribute("strides")),
+            stride_in=int(file.attribute("stride_in")),
+            pool_padding=int(file.attribute("pool_padding")),
+            epsilon=float(file.attribute("epsilon")),
+            activation={"none": None}.get(file.attribute("activation"), file.attribute("activation")),
         )
-        height, width = (int(n) for n in attribute(file, "input_size"))
+        height, width = (int(n) for n in file.attribute("input_size"))
         weights = Weights(
             arch,
             tensors={},
             input_size=(height, width),
-            preprocessing=str(attribute(file, "preprocessing")),
+            preprocessing=str(file.attribute("preprocessing")),
             class_names=_names(file, "class_names"),
             wnids=_names(file, "wnids"),
-            source=str(attribute(file, "source")),
-            source_sha256=str(attribute(file, "source_sha256")),
-            converter=str(attribute(file, "converter")),
+            source=str(file.attribute("source")),
+            source_sha256=str(file.attribute("source_sha256")),
+            converter=str(file.attribute("converter")),
+            notes=_names(file, "notes") or (),
         )
     except (TypeError, ValueError) as error:
         msg = f"{path}: root attributes are missing or damaged ({error}); convert again"
@@ -240,13 +230,13 @@ def _check_architecture(arch: Architecture, weights: Weights, path: str) -> None
             raise InputError(f"{path}: attribute {name} is {value}, which npcam cannot run; convert again")
 
 
-def _names(file: "h5py.File", name: str) -> tuple[str, ...] | None:
+def _names(file: Group, name: str) -> tuple[str, ...] | None:
     """A list of names, stored as JSON text, in pieces where it is long."""
-    first = attribute(file, name)
+    first = file.attribute(name)
     if first is None:
         return None
     pieces = [first]
-    while (piece := attribute(file, f"{name}{len(pieces)}")) is not None:
+    while (piece := file.attribute(f"{name}{len(pieces)}")) is not None:
         pieces.append(piece)
     names = json.loads("".join(pieces))
     if not (isinstance(names, list) and all(isinstance(n, str) for n in names)):

@@ -165,7 +165,7 @@ def test_a_batch_larger_than_memory_is_cut(monkeypatch):
     x = photographs(5, 64, 64)
     compiled = engine.compile(SMALL, random_tensors(SMALL))
     whole = compiled.run(x, ["avg_pool"])
-    monkeypatch.setattr("npcam.engine.engine.PIECE_BYTES", 1)
+    monkeypatch.setattr("npcam.engine.engine.SCRATCH", 1)
     cut = compiled.run(x, ["avg_pool"])
     assert_close(cut.logits, whole.logits)
     assert_close(cut.activations["avg_pool"], whole.activations["avg_pool"])

@@ -13,7 +13,7 @@ class Folded(NamedTuple):
 
     Attributes:
         kernel: (KH, KW, C, K).
-        bias: (K,).
+        bias: (K,), float64: more will be added to it.
     """
 
     kernel: Array
@@ -34,4 +34,5 @@ def fold_batch_norm(tensors: Tensors, conv: str, bn: str, arch: Architecture) ->
     )
     scale = gamma / np.sqrt(variance + arch.epsilon)  # (K,)
     folded_bias = (np.asarray(bias, np.float64) - mean) * scale + beta
-    return Folded((kernel * scale).astype(kernel.dtype), folded_bias.astype(kernel.dtype))
+    folded = np.multiply(kernel, scale, out=np.empty_like(kernel), casting="same_kind")
+    return Folded(folded, folded_bias)

@@ -1,0 +1,220 @@
+"""What is in a weights file, npcam's, Keras's or any other HDF5, and whether it would convert."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from npcam.errors import InputError
+from npcam.files import md5_file, sha256_file
+from npcam.hdf5 import MAX_DEPTH, Dataset, Group, open_hdf5
+from npcam.keras_config import MAX_LAYERS
+from npcam.keras_files import expected_shapes, open_keras, present_shapes, read_keras, recognise_file
+from npcam.keras_zip import is_zip
+from npcam.official import identify
+from npcam.resnet import RESNET50, RESNET101, RESNET152, Architecture
+from npcam.validate import Shapes, compare_shapes
+from npcam.weights import FORMAT, read_weights
+
+NAMES = {RESNET50.blocks: "ResNet-50", RESNET101.blocks: "ResNet-101", RESNET152.blocks: "ResNet-152"}
+
+
+@dataclass
+class Inspection:
+    """All that can be told of a file.
+
+    Attributes:
+        file, bytes, sha256, md5: the file itself.
+        format: in words: "Keras .keras", "npcam weights", "HDF5, not Keras's", "not HDF5".
+        metadata: what it says of itself: Keras's version, backend, date.
+        official: which of Keras's published files it is, by its MD5, or None.
+        architecture: the network found, or None.
+        layers: one for each layer: `name`, `weights` ({name: shape}), `parameters`.
+        missing, extra, misshapen: tensors, by name, that do not fit the network.
+        converts: whether `npcam convert` would convert it.
+        reason: if not, why not.
+        notes: what converting assumes, and what it leaves out.
+    """
+
+    file: str
+    bytes: int = 0
+    sha256: str = ""
+    md5: str = ""
+    format: str = "not HDF5"
+    metadata: dict[str, str] = field(default_factory=dict)
+    official: str | None = None
+    architecture: dict[str, Any] | None = None
+    layers: list[dict[str, Any]] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    extra: list[str] = field(default_factory=list)
+    misshapen: list[str] = field(default_factory=list)
+    converts: bool = False
+    reason: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the layers hold."""
+        return sum(int(layer["parameters"]) for layer in self.layers)
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain JSON types."""
+        return asdict(self) | {"parameters": self.parameters}
+
+
+def inspect(path: str | Path) -> Inspection:
+    """Look at a file, however damaged.
+
+    Args:
+        path: any file; the more it is one of Keras's or npcam's, the more there is to tell.
+
+    Raises:
+        InputError: there is no such file, or it cannot be read at all.
+    """
+    path = Path(path)
+    try:
+        if not path.is_file():
+            raise InputError(f"{path}: {'is a directory' if path.is_dir() else 'no such file'}")
+        found = Inspection(str(path), path.stat().st_size, sha256_file(path), md5_file(path))
+        zipped = is_zip(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    official = identify(found.md5)
+    if official:
+        top = "with top" if official.has_top else "without top"
+        found.official = f"{official.model} {top}, network {official.network}"
+    try:
+        if zipped:
+            found.format = "zip"
+            _inspect_keras(path, found)
+        else:
+            _inspect_hdf5(path, found)
+    except InputError as error:
+        found.reason = str(error)
+    return found
+
+
+def describe(found: Inspection) -> str:
+    """The same in words, for a reader.
+
+    Args:
+        found: what `inspect` returned.
+
+    Returns:
+        Lines: the file, its hashes, the network, every layer, and whether it converts.
+    """
+    lines = [
+        found.file,
+        f"  format        {found.format}",
+        *(f"  {name:12}  {value}" for name, value in found.metadata.items()),
+        f"  size          {found.bytes:,} bytes",
+        f"  SHA-256       {found.sha256}",
+        f"  MD5           {found.md5}",
+    ]
+    if found.official:
+        lines.append(f"  official      {found.official}")
+    if found.architecture:
+        settings = ", ".join(f"{k} {v}" for k, v in found.architecture.items() if k != "name")
+        lines.append(f"  architecture  {found.architecture['name']}: {settings}")
+    lines.append(f"  layers        {len(found.layers)} with weights, {found.parameters:,} parameters")
+    for layer in found.layers:
+        shapes = "  ".join(f"{name} {tuple(shape)}" for name, shape in layer["weights"].items())
+        lines.append(f"    {layer['name']:24} {layer['parameters']:>12,}  {shapes}")
+    for what in ("missing", "extra", "misshapen", "notes"):
+        lines += [f"  {what:12}  {name}" for name in getattr(found, what)]
+    lines.append("  converts      yes" if found.converts else f"  converts      no: {found.reason}")
+    return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
+
+
+def _inspect_hdf5(path: Path, found: Inspection) -> None:
+    """npcam's file, one of Keras's, or any other."""
+    with open_hdf5(path) as file:
+        found.format = "HDF5, not Keras's"
+        found.layers = _any_layers(file)
+        if file.attribute("format") == FORMAT:
+            found.format = f"npcam weights, version {file.attribute('format_version')}"
+            found.reason = "npcam's own already"
+            found.metadata = {
+                name: str(file.attribute(name)) for name in ("source", "source_sha256", "converter")
+            }
+    if found.reason:
+        weights = read_weights(path)
+        shapes = {n: {w: a.shape for w, a in arrays.items()} for n, arrays in weights.tensors.items()}
+        found.layers = _layers(shapes)
+        found.architecture = _architecture(weights.architecture, weights.input_size)
+        found.notes = list(weights.notes)
+    else:
+        _inspect_keras(path, found)
+
+
+def _inspect_keras(path: Path, found: Inspection) -> None:
+    """One of Keras's layouts; raises InputError at the first reason why it does not convert."""
+    with open_keras(path) as file:
+        kind = {True: "whole model", False: "weights only"}[file.config is not None]
+        found.format = {
+            "named": f"Keras HDF5 (.h5), {kind}",
+            "numbered": "Keras .keras" if found.format == "zip" else "Keras .weights.h5",
+        }[file.layout]
+        found.metadata = file.metadata
+        found.layers = [
+            {
+                "name": "/".join(layer.path or layer.slot),
+                "weights": {a.weight or str(i): list(a.dataset.extent) for i, a in enumerate(layer.arrays)},
+                "parameters": sum(int(np.prod(a.dataset.extent, dtype=float)) for a in layer.arrays),
+            }
+            for layer in file.saved
+            if layer.arrays
+        ]
+        recognised = recognise_file(file, str(path), None, None)
+        found.architecture = _architecture(recognised.architecture, recognised.input_size)
+        found.notes = list(recognised.notes)
+        shapes = present_shapes(recognised)
+        found.layers = _layers(shapes)
+        problems = compare_shapes(expected_shapes(recognised), shapes)
+        found.missing, found.extra, found.misshapen = problems.missing, problems.extra, problems.misshapen
+    read_keras(path)
+    found.converts = True
+
+
+def _architecture(arch: Architecture, size: tuple[int, int] | None) -> dict[str, Any]:
+    """The architecture as plain JSON types, with the name it goes by."""
+    name = NAMES.get(arch.blocks, f"ResNet of {', '.join(map(str, arch.blocks))} blocks")
+    return {"name": name} | asdict(arch) | {"input_size": list(size) if size else None}
+
+
+def _layers(shapes: Shapes) -> list[dict[str, Any]]:
+    """Layers by name, with their shapes and how many numbers they hold."""
+    return [
+        {
+            "name": name,
+            "weights": {weight: list(shape) for weight, shape in weights.items()},
+            "parameters": sum(int(np.prod(shape, dtype=float)) for shape in weights.values()),
+        }
+        for name, weights in shapes.items()
+    ]
+
+
+def _any_layers(file: Group) -> list[dict[str, Any]]:
+    """Every group of any HDF5 file that holds arrays, as far as plain links reach."""
+    layers: list[dict[str, Any]] = []
+    todo = [(file, 0)]
+    seen = 0
+    while todo:
+        group, depth = todo.pop()
+        arrays: dict[str, tuple[int, ...]] = {}
+        for name in group:
+            seen += 1
+            if seen > MAX_LAYERS or depth > MAX_DEPTH:
+                return layers  # what there is no end of is listed as far as this
+            try:
+                member = group.child(name)
+            except InputError:
+                continue  # a link to elsewhere, or damaged: converting says so
+            if isinstance(member, Dataset):
+                arrays[name] = member.extent
+            else:
+                todo.append((member, depth + 1))
+        if arrays:
+            layers += _layers({group.name: arrays})
+    return layers
