@@ -13,8 +13,7 @@ from npcam.engine.slices import Slices
 from npcam.engine.team import Team
 from npcam.shapes import Array
 
-SLICE_ONE = 1 << 20  # blocks with more numbers in their filters are shared out by channels,
-SLICE_MANY = 1 << 21  # with one photograph sooner than with many
+SLICE_FROM = 1 << 21  # blocks with more numbers in their filters are shared out by channels
 GATHER_BELOW = 512  # blocks with fewer positions per photograph take several photographs at once
 
 
@@ -28,9 +27,9 @@ class Layout(Protocol):
         """Preprocessed photographs (size, H, W, 3) -> features (size, h, w, C), scratch memory."""
 
 
-def split_large(blocks: list[Block], limit: int) -> tuple[list[Block], list[Block]]:
+def split_large(blocks: list[Block]) -> tuple[list[Block], list[Block]]:
     """The blocks to share out by positions, and those by channels: from the first large one on."""
-    large = [block.size > limit for block in blocks]
+    large = [block.size > SLICE_FROM for block in blocks]
     first = large.index(True) if True in large else len(blocks)
     return blocks[:first], blocks[first:]
 
@@ -56,7 +55,7 @@ class OnePhotograph:
         recorders = [Recorder(dtype) for _ in range(team.size)]
         self._team = team
         self._padded = np.zeros((1, height + 6, width + 6, 3), dtype)
-        by_rows, by_channels = split_large(filters.blocks, SLICE_ONE)
+        by_rows, by_channels = split_large(filters.blocks)
         shares = Shares(recorders, shared, 1)
         shares.stem(self._padded, filters, pool_padding, by_rows[0] if by_rows else None)
         for block, after in zip(by_rows, [*by_rows[1:], None], strict=False):
@@ -87,7 +86,7 @@ class ManyPhotographs:
         self.size = group * team.size
         self._team = team
         recorders = [Recorder(dtype) for _ in range(team.size)]
-        by_rows, by_channels = split_large(filters.blocks, SLICE_MANY)
+        by_rows, by_channels = split_large(filters.blocks)
         self._members = [
             _Member(record, filters, by_rows, pool_padding, (height, width), group) for record in recorders
         ]

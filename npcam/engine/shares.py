@@ -21,15 +21,15 @@ TILES_BUDGET = 5 << 18  # numbers in the transformed tiles, or the columns, of a
 POINTS_BUDGET = 1 << 18  # numbers in the output of a 1x1 at a time
 
 
-def rows_of(h: int, part: int, parts: int) -> tuple[int, int]:
-    """The rows that a worker makes, in whole tiles.
+def rows_of(h: int, part: int, parts: int, step: int = 1) -> tuple[int, int]:
+    """The rows that a worker makes, in whole steps: TILE rows where tiles are to stay whole.
 
-    >>> [rows_of(14, part, 2) for part in range(2)]
+    >>> [rows_of(14, part, 2, step=4) for part in range(2)]
     [(0, 8), (8, 14)]
     """
-    tiles = -(-h // TILE)
-    first, last = -(-tiles * part // parts), -(-tiles * (part + 1) // parts)
-    return min(first * TILE, h), min(last * TILE, h)
+    steps = -(-h // step)
+    first, last = -(-steps * part // parts), -(-steps * (part + 1) // parts)
+    return min(first * step, h), min(last * step, h)
 
 
 class Shares:
@@ -94,10 +94,11 @@ class Shares:
         self._flip += not in_place
         self.x = y
         enter = self._enter(after, g.h, g.w) if after else None
+        step = TILE if g.winograd else 1
         for part, record in enumerate(self._recorders):
-            share = Span(0, self._n, *rows_of(g.h, part, len(self._recorders)))
+            share = Span(0, self._n, *rows_of(g.h, part, len(self._recorders), step))
             c = block.kernel_2.shape[2]
-            for span in kernels.spans(share, g.w * c * 9 // (4 if g.winograd else 1), TILES_BUDGET, TILE):
+            for span in kernels.spans(share, g.w * c * 9 // (4 if g.winograd else 1), TILES_BUDGET, step):
                 joined = _branch(record, block, g, padded, x, span)
                 for points in kernels.spans(span, g.w * k, POINTS_BUDGET):
                     _join(record, block, joined, x, y, span, points)

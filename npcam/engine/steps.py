@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from npcam.engine.filters import Block, Filters
 from npcam.engine.geometry import geometry, pooled_size
-from npcam.engine.layouts import SLICE_MANY, SLICE_ONE, split_large, split_small
+from npcam.engine.layouts import split_large, split_small
 
 
 class Step(NamedTuple):
@@ -33,7 +33,7 @@ def list_steps(
 ) -> list[Step]:
     """The steps for `group` photographs per worker, or, where it is 0, for one among all workers."""
     h, w = pooled_size(*size, pool_padding)
-    early, late = split_large(filters.blocks, SLICE_MANY if group else SLICE_ONE)
+    early, late = split_large(filters.blocks)
     alone, together = split_small(early, h, w) if group else (early, [])
     k = filters.stem.shape[1]
     h1, w1 = ((s - 1) // 2 + 1 for s in size)
