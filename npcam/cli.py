@@ -278,7 +278,11 @@ def _command(
 
 
 def _weights_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--weights", metavar="FILE", help="npcam weights file (default: the bundled model)")
+    parser.add_argument(
+        "--weights",
+        metavar="FILE|NAME",
+        help="npcam weights file, or a fetched name (default: the bundled model)",
+    )
 
 
 def _positive(text: str) -> int:
