@@ -37,6 +37,18 @@ def good(tmp_path_factory):
     model.save_weights(folder / "good.weights.h5")
     save_legacy(model, folder / "good.h5")
     convert(folder / "good.keras", folder / "npcam.h5")
+    with zipfile.ZipFile(folder / "good.keras") as stored:
+        archive(folder / "deflated.keras", *((n, stored.read(n)) for n in stored.namelist()), compress=True)
+    with h5py.File(folder / "good.h5") as a, h5py.File(folder / "gzip.h5", "w") as b:
+        b.attrs.update(a.attrs)
+
+        def compress(name, node):
+            if isinstance(node, h5py.Dataset):
+                b.create_dataset(name, data=node[...], chunks=True, compression="gzip", shuffle=True)
+            else:
+                b.require_group(name).attrs.update(node.attrs)
+
+        a.visititems(compress)
     return folder
 
 
@@ -295,7 +307,10 @@ def test_lambda_layers_are_named_and_never_run(tmp_path):
     refused(tmp_path / "a.keras", "layer divide .Lambda. is Python code")
 
 
-@pytest.mark.parametrize("name", ["good.keras", "good.weights.h5", "good.h5", "npcam.h5"])
+FLIPPED = ["good.keras", "deflated.keras", "good.weights.h5", "good.h5", "gzip.h5", "npcam.h5"]
+
+
+@pytest.mark.parametrize("name", FLIPPED)
 @settings(max_examples=60, deadline=2000, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_flipped_bytes(good, tmp_path, name, data):
