@@ -1,8 +1,8 @@
 """The Keras ResNet-50 of `train_bundled.py`, twice: as a Keras model, and as the same arithmetic in PyTorch.
 
 Keras gives the topology, the layer names, the starting weights and the file that comes out. The
-training steps themselves run in PyTorch, channels first in channels-last memory: on a CPU that is
-two to three times as fast as Keras's own training step. Weights travel between the two by their
+training steps themselves run in PyTorch, channels first in channels-last memory, which is faster on a
+CPU than the training steps of any Keras backend that we tried. Weights travel between the two by their
 Keras names, such as ``conv2_block1_1_conv/kernel``.
 """
 
