@@ -168,7 +168,10 @@ def _summary(options: argparse.Namespace) -> int:
     """`npcam summary`."""
     from npcam.model import load_model
 
-    print(load_model(options.weights, engine="reference").summary())
+    if options.plan:
+        print(load_model(options.weights).plan(options.plan))
+    else:
+        print(load_model(options.weights, engine="reference").summary())
     return 0
 
 
@@ -252,6 +255,14 @@ def _parser() -> argparse.ArgumentParser:
 
     summary = _command(commands, "summary", "the table of layers that Keras prints", _summary)
     _weights_option(summary)
+    summary.add_argument(
+        "--plan",
+        nargs="?",
+        const=1,
+        type=_positive,
+        metavar="PHOTOGRAPHS",
+        help="how the engine computes each convolution, for so many photographs at once (default 1)",
+    )
     return parser
 
 
