@@ -155,7 +155,9 @@ def main() -> None:
     parser.add_argument("--engines", help="which ones, by comma; default: all that are installed")
     parser.add_argument("--batches", default="1,8,32")
     parser.add_argument("--rounds", type=int, default=15, help="measurements per batch size")
-    parser.add_argument("--threads", type=int, default=2, help="per engine; npcam takes every core it may use")
+    parser.add_argument(
+        "--threads", type=int, default=2, help="per engine; npcam takes every core it may use"
+    )
     parser.add_argument("--quick", action="store_true", help="batches 1 and 8, 5 rounds, no growth")
     parser.add_argument("--json", type=Path, help="write the numbers there")
     parser.add_argument("--chart", type=Path, help="write a bar chart (SVG) there")
@@ -176,7 +178,9 @@ def main() -> None:
             print(f"{server.name}: started in {server.cold_start:.1f} s, differs by {error:.1e}", flush=True)
         engines: dict[str, dict] = {name: {"ms": {}} for name in names}
         for n in batches:
-            for name, ms in compare(servers, n, options.rounds if n < 32 else -(-options.rounds // 3)).items():
+            for name, ms in compare(
+                servers, n, options.rounds if n < 32 else -(-options.rounds // 3)
+            ).items():
                 engines[name]["ms"][n] = ms
             for server in servers:
                 engines[server.name]["peak_mb"] = server.run(1)["peak_mb"]

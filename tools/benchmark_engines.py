@@ -139,7 +139,7 @@ def _limit_tensorflow(threads: int) -> None:
             tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
-def _keras_model(path: str):  # noqa: ANN202
+def _keras_model(path: str):
     """Keras's own ResNet with the file's weights."""
     import keras
 
@@ -157,7 +157,7 @@ def _keras_model(path: str):  # noqa: ANN202
     return model
 
 
-def _torch_module(weights: Weights):  # noqa: ANN202
+def _torch_module(weights: Weights):
     """The folded network as a PyTorch module."""
     import torch
     from torch import nn
@@ -183,7 +183,7 @@ def _torch_module(weights: Weights):  # noqa: ANN202
                 conv(f"{name}_3_conv"),
             )
 
-        def forward(self, x):  # noqa: ANN001, ANN202
+        def forward(self, x):
             return torch.relu_(self.branch(x) + self.shortcut(x))
 
     dense = nn.Linear(*tensors["predictions"]["kernel"].shape)
@@ -195,7 +195,7 @@ def _torch_module(weights: Weights):  # noqa: ANN202
     return nn.Sequential(*stem, *blocks, *head).eval().to(memory_format=torch.channels_last)
 
 
-def _torch_run(module) -> Run:  # noqa: ANN001
+def _torch_run(module) -> Run:
     """NHWC in memory is PyTorch's channels last."""
     import torch
 
@@ -237,7 +237,10 @@ def _onnx(weights: Weights) -> bytes:
         y = conv(relu(conv(y, f"{name}_2_conv", padding=1)), f"{name}_3_conv")
         x = relu(add("Add", [y, shortcut], f"{name}_add"))
     x = add("Flatten", [add("GlobalAveragePool", [x], "gap")], "flat")
-    top = [constant("top/w", tensors["predictions"]["kernel"]), constant("top/b", tensors["predictions"]["bias"])]
+    top = [
+        constant("top/w", tensors["predictions"]["kernel"]),
+        constant("top/b", tensors["predictions"]["bias"]),
+    ]
     add("Softmax", [add("Gemm", [x, *top], "logits")], "y")
     graph = helper.make_graph(
         nodes,

@@ -90,7 +90,8 @@ def main() -> None:
     with one_blas_thread:
         peak = sgemm_peak()
     print(f"one core, batch {options.batch}; sgemm's peak {peak / 1e9:.0f} GFLOP/s\n")
-    print("| part | ms per photograph | share of time | GFLOP | share of peak |\n| --- | --- | --- | --- | --- |")
+    print("| part | ms per photograph | share of time | GFLOP | share of peak |")
+    print("| --- | --- | --- | --- | --- |")
     whole = sum(best.values())
     for part, time_taken in sorted(best.items(), key=lambda item: -item[1]):
         flops, ms = work[part] / options.batch, 1000 * time_taken / options.batch

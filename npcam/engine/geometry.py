@@ -8,7 +8,7 @@ from npcam.engine.filters import Block
 from npcam.engine.winograd import TILE
 from npcam.shapes import same_padding
 
-REUSE = 4096  # pairs of channels per tile, below which Winograd's convolution pays
+FEW_TILES = 16  # too few to pay for reading Winograd's filters
 
 
 class Geometry(NamedTuple):
@@ -62,10 +62,9 @@ def geometry(block: Block, n: int, h: int, w: int) -> Geometry:
 def _pays(block: Block, tiles: int, positions: int) -> bool:
     """Whether Winograd's convolution is the faster one.
 
-    Its filters are 4 times as large as the kernel, so reading them must serve enough tiles: more
-    than 16 for 256 channels, more than 64 for 512. So a single photograph of 224x224 needs those
-    of conv2 and conv3 only, which are made in a millisecond. And tiles that hang over the edge must
-    not eat up what it saves. In float64 the direct sum is taken, for its precision.
+    Its filters are 4 times as large as the kernel, so reading them must serve enough tiles. One
+    photograph of 224x224 so needs those of conv2 and conv3 only, which are made in milliseconds;
+    those of conv4 and conv5, 160 MB, are made for the first batch. And tiles that hang over the
+    edge must not eat up what is saved. In float64 the direct sum is taken, for its precision.
     """
-    c, k = block.kernel_2.shape[2:]
-    return block.kernel_2.dtype == np.float32 and tiles * REUSE > c * k and 36 * tiles <= 5 * positions
+    return block.kernel_2.dtype == np.float32 and tiles > FEW_TILES and 36 * tiles <= 5 * positions

@@ -51,5 +51,9 @@ AT, G, BT = winograd_matrices()
 def transform_filters(kernel: Array) -> Array:
     """G g G^T for every pair of channels: (3, 3, C, K) -> (36, C, K), found in float64."""
     c, k = kernel.shape[2:]
-    u: Array = np.kron(G, G) @ kernel.reshape(9, c * k)
-    return u.astype(kernel.dtype).reshape(36, c, k)
+    gg = np.kron(G, G)  # (36, 9)
+    u = np.empty((36, c, k), kernel.dtype)
+    for i in range(0, c, 64):  # so that what is in float64 stays small
+        some = kernel[:, :, i : i + 64].reshape(9, -1)  # (9, 64 K)
+        u[:, i : i + 64] = (gg @ some).reshape(36, -1, k)
+    return u
