@@ -311,7 +311,7 @@ FLIPPED = ["good.keras", "deflated.keras", "good.weights.h5", "good.h5", "gzip.h
 
 
 @pytest.mark.parametrize("name", FLIPPED)
-@settings(max_examples=60, deadline=2000, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=10_000, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_flipped_bytes(good, tmp_path, name, data):
     """A damaged file is read or refused; nothing else ever comes out, and inspecting it never fails."""
@@ -335,7 +335,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=2000)
+@settings(max_examples=100, deadline=10_000)
 @given(JSON)
 def test_any_configuration(config):
     """Whatever the JSON, it is a graph or a line."""
