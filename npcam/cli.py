@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from npcam import __version__
+from npcam import __version__, cli_verify
 from npcam.errors import InputError
 
 EXAMPLES = {
@@ -37,11 +37,16 @@ The cache is the platform's own, or $NPCAM_CACHE.""",
 examples:
   npcam summary
   npcam summary --weights resnet50.h5 | less""",
+    "verify": cli_verify.VERIFY_EXAMPLES,
+    "record": cli_verify.RECORD_EXAMPLES,
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0 fine, 2 bad usage or input, 130 interrupted."""
+    """Run one command; returns the exit status: 0 fine, 2 bad usage or input, 130 interrupted.
+
+    `npcam verify` also returns 1: it ran, and found a layer that is off.
+    """
     signal.signal(signal.SIGTERM, _interrupt)  # so that unfinished files are removed then, too
     try:
         options = _parser().parse_args(arguments)
@@ -263,6 +268,16 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PHOTOGRAPHS",
         help="how the engine computes each convolution, for so many photographs at once (default 1)",
     )
+
+    verify = _command(commands, "verify", "who is off, in which layer, and by how much", cli_verify.verify)
+    cli_verify.add_verify_options(verify)
+    _weights_option(verify)
+
+    record = _command(
+        commands, "record", "a run's activations in a file, to verify against", cli_verify.record
+    )
+    cli_verify.add_record_options(record)
+    _weights_option(record)
     return parser
 
 
@@ -289,7 +304,11 @@ def _command(
 
 
 def _weights_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--weights", metavar="FILE", help="npcam weights file (default: the bundled model)")
+    parser.add_argument(
+        "--weights",
+        metavar="FILE|NAME",
+        help="npcam weights file, or a fetched name (default: the bundled model)",
+    )
 
 
 def _positive(text: str) -> int:

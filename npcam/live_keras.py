@@ -22,7 +22,7 @@ from npcam.errors import InputError
 from npcam.keras_config import parse_json, read_graph
 from npcam.keras_graph import recognise
 from npcam.layers import layers
-from npcam.record import Record, array_sha256
+from npcam.record import Record, array_sha256, tensor_hashes
 from npcam.resnet import Architecture
 from npcam.shapes import Array
 from npcam.weights import Weights, tensors_sha256
@@ -154,14 +154,15 @@ def run_keras(keras: Any, model: Any, x: Array, arch: Architecture, name: str = 
         if tuple(result.shape) == tuple(found["predictions"].shape):
             found["predictions"] = result  # where the softmax is a layer of its own
     activations = {n: _to_numpy(keras, value) for n, value in found.items()}
+    tensors = _tensors(keras, model, names, arch)
     provenance = {
         "made_by": f"keras {keras.__version__}",
         "engine": _backend_version(keras),
         "model": name,
-        "weights_sha256": tensors_sha256(_tensors(keras, model, names, arch)),
+        "weights_sha256": tensors_sha256(tensors),
         "input_sha256": array_sha256(x),
     }
-    return Record(activations, provenance)
+    return Record(activations, provenance, tensor_hashes(tensors))
 
 
 def _calls(keras: Any, model: Any, x: Array, where: str) -> tuple[dict[str, Call], Any]:
@@ -199,6 +200,11 @@ def _watched(model: Any, calls: dict[str, Call]) -> Iterator[None]:
     finally:
         for layer in watched:
             del layer.call
+
+
+def layer_names(model: Any) -> set[str]:
+    """The names of a model's layers, those of nested models among them."""
+    return {layer.name for layer in _leaves(model)}
 
 
 def _leaves(model: Any) -> list[Any]:

@@ -7,8 +7,8 @@ is read as carefully as a weights file.
 
 import hashlib
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from npcam.errors import InputError
 from npcam.hdf5 import MAX_EXPANSION, open_hdf5
 from npcam.hdf5_write import new_hdf5
+from npcam.resnet import Tensors
 from npcam.shapes import Array
 
 FORMAT = "npcam record"
@@ -42,10 +43,13 @@ class Record:
         provenance: what is known of the run: `made_by` (program and version), `engine` (backend or
             engine, with its version), `model` and `input` (file names), `weights_sha256` (as in
             npcam's weights files), `input_sha256` (see `array_sha256`).
+        tensors: {"layer/weight": the first 16 digits of its `array_sha256`}: two runs with other
+            weights can be told apart even where rounding hides what the weights do.
     """
 
     activations: dict[str, Array]
     provenance: dict[str, str] = field(default_factory=dict)
+    tensors: dict[str, str] = field(default_factory=dict)
 
 
 def write_record(path: str | Path, record: Record) -> None:
@@ -60,6 +64,9 @@ def write_record(path: str | Path, record: Record) -> None:
         for name in PROVENANCE:
             if name in record.provenance:
                 file.attrs[name] = np.bytes_(record.provenance[name].encode() or b" ")
+        if record.tensors:
+            lines = [f"{name} {digest}".encode() for name, digest in record.tensors.items()]
+            file.attrs["tensors"] = np.array(lines, dtype="S")
         group = file.create_group("activations", track_order=True)
         for name, array in record.activations.items():
             options = {"compression": "gzip", "shuffle": True} if _compressible(array) else {}
@@ -90,7 +97,25 @@ def read_record(path: str | Path) -> Record:
             raise InputError(f"{path}: declares {size:,} bytes of activations; record fewer layers")
         activations = {name: node.read(dtype=None, finite=False) for name, node in nodes.items()}
         known = {name: file.attribute(name) for name in PROVENANCE}
-    return Record(activations, {name: str(value).strip() for name, value in known.items() if value})
+        lines = [str(line).split(" ") for line in file.attribute("tensors") or []]
+    return Record(
+        activations,
+        {name: str(value).strip() for name, value in known.items() if value},
+        {line[0]: line[1] for line in lines if len(line) == 2},
+    )
+
+
+def chosen(record: Record, names: Sequence[str]) -> Record:
+    """A record of fewer layers; its input stays in it.
+
+    Raises:
+        InputError: a name that it does not have.
+    """
+    missing = [name for name in names if name not in record.activations]
+    if missing:
+        raise InputError(f"no layer {missing[0]!r} was recorded; `npcam summary` lists the layers' names")
+    wanted = {"input_layer", *names}
+    return replace(record, activations={n: a for n, a in record.activations.items() if n in wanted})
 
 
 def array_sha256(array: Array) -> str:
@@ -102,6 +127,19 @@ def array_sha256(array: Array) -> str:
     digest = hashlib.sha256(f"{array.shape}\n".encode())
     digest.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
     return digest.hexdigest()
+
+
+def tensor_hashes(tensors: Tensors) -> dict[str, str]:
+    """The first 16 digits of each tensor's SHA-256 as float32, by "layer/weight".
+
+    >>> tensor_hashes({"conv1_conv": {"bias": np.zeros(2)}})
+    {'conv1_conv/bias': '4186c877fb8b5fc8'}
+    """
+    return {
+        f"{layer}/{name}": array_sha256(np.asarray(array, np.float32))[:16]
+        for layer, arrays in tensors.items()
+        for name, array in arrays.items()
+    }
 
 
 def describe(provenance: Mapping[str, str]) -> str:

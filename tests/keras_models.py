@@ -113,6 +113,12 @@ def photographs(size=64, n=2, seed=1):
     return np.random.default_rng(seed).uniform(-120, 150, (n, size, size, 3)).astype(np.float32)
 
 
+def predictions(model, x):
+    """What Keras says, as arrays; layer by layer, which compiles faster than `predict`."""
+    found = model(x, training=False)
+    return [np.asarray(y) for y in found] if isinstance(found, list) else np.asarray(found)
+
+
 def outputs(weights, x):
     """npcam's last activation, logits and probabilities."""
     maps = npcam_resnet.features(x, weights.tensors, weights.architecture)

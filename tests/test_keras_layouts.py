@@ -8,7 +8,16 @@ import keras
 import numpy as np
 import pytest
 from keras2_files import write_named, write_numbered
-from keras_models import PROBABILITY, layers, outputs, photographs, randomise, resnet, save_legacy
+from keras_models import (
+    PROBABILITY,
+    layers,
+    outputs,
+    photographs,
+    predictions,
+    randomise,
+    resnet,
+    save_legacy,
+)
 
 from npcam import InputError
 from npcam.keras_files import read_keras
@@ -20,14 +29,14 @@ X = photographs()
 def today():
     """A narrow ResNet as Keras builds it now, and what it says."""
     model = randomise(resnet(blocks=(1, 2, 1)))
-    return model, model.predict(X, verbose=0)
+    return model, predictions(model, X)
 
 
 @pytest.fixture(scope="module")
 def of_2017():
     """The network that the tutorials describe: epsilon 1e-3, no pool1_pad, average pooling and flatten."""
     model = resnet(blocks=(1, 2, 1), old_names=True, top="average", pool_pad=False, epsilon=1e-3)
-    return randomise(model), model.predict(X, verbose=0)
+    return randomise(model), predictions(model, X)
 
 
 def agrees(path, expected, **options):
@@ -86,7 +95,7 @@ def test_2017_by_configuration(tmp_path, of_2017, layout):
 def test_2018_by_listed_layers(tmp_path):
     """Old names with pool1_pad in the list are Keras 2.2.3's and 2.2.4's network."""
     model = randomise(resnet(blocks=(1, 1), old_names=True, epsilon=1e-3))
-    weights = agrees(write_named(model, tmp_path / "a.h5"), model.predict(X, verbose=0))
+    weights = agrees(write_named(model, tmp_path / "a.h5"), predictions(model, X))
     assert (weights.architecture.epsilon, weights.architecture.pool_padding) == (1e-3, 1)
 
 
@@ -118,7 +127,7 @@ def test_assumed_activation(tmp_path):
     model = randomise(resnet(blocks=(1, 1), activation="sigmoid"))
     model.save_weights(tmp_path / "a.weights.h5")
     assert "assumed" in read_keras(tmp_path / "a.weights.h5").notes[0]
-    weights = agrees(tmp_path / "a.weights.h5", model.predict(X, verbose=0), activation="sigmoid")
+    weights = agrees(tmp_path / "a.weights.h5", predictions(model, X), activation="sigmoid")
     assert weights.notes == ()
 
 
@@ -176,7 +185,7 @@ def test_frozen_nested_backbone_without_names(tmp_path):
         for i, name in enumerate(names):
             group.move(name, f"x{i}/w")
         group.attrs["weight_names"] = [f"x{i}/w" for i in range(len(names))]
-    agrees(path, model.predict(X, verbose=0))
+    agrees(path, predictions(model, X))
 
 
 def test_configuration_of_keras_2(tmp_path, today):

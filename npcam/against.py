@@ -1,0 +1,132 @@
+"""The other side of a comparison: from a word or a file's path to a recorded run."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npcam.batch import is_batch, read_batch
+from npcam.errors import InputError
+from npcam.hdf5 import open_hdf5
+from npcam.keras_files import read_keras
+from npcam.keras_names import count_blocks
+from npcam.keras_zip import is_zip
+from npcam.live_keras import (
+    build_keras_model,
+    import_keras,
+    keras_input,
+    layer_names,
+    load_keras_model,
+    run_keras,
+)
+from npcam.record import FORMAT as RECORD
+from npcam.record import Record, read_record
+from npcam.recorders import run_npcam
+from npcam.resnet import Architecture
+from npcam.shapes import Array
+from npcam.weights import FORMAT as WEIGHTS
+from npcam.weights import Weights, read_weights
+
+
+class Source(NamedTuple):
+    """What is put through both programs.
+
+    Attributes:
+        path: of a photograph or a saved batch, for Keras to prepare by itself.
+        x: the batch that npcam made of it, (N, H, W, 3).
+        weights: npcam's network.
+    """
+
+    path: str
+    x: Array
+    weights: Weights
+
+
+def other_run(against: str, source: Source, backend: str | None = None) -> Record:
+    """What the other program makes of the same input.
+
+    Args:
+        against: "reference" (npcam in float64), "fast" (npcam's fast engine), "keras" (Keras, built
+            from npcam's weights), or the path of a Keras model, a record, or npcam weights.
+        source: the input, and npcam's network.
+        backend: Keras's, see `live_keras.import_keras`.
+
+    Raises:
+        InputError: no such file, none of these, or it cannot be run.
+    """
+    weights = source.weights
+    if against == "reference":
+        return run_npcam(weights, source.x, dtype=np.float64)
+    if against == "fast":
+        return run_npcam(weights, source.x, "fast")
+    if against == "keras":
+        keras = import_keras(backend)
+        x = _keras_batch(keras, source.path, weights.input_size)
+        return run_keras(keras, build_keras_model(keras, weights), x, weights.architecture)
+    if not Path(against).is_file():
+        what = "is a directory" if Path(against).is_dir() else "no such file"
+        known = "reference, fast, keras, a Keras model, a record or a weights file"
+        raise InputError(f"--against {against}: {what}; expected {known}")
+    kind = None if is_zip(against) else _format(against)
+    if kind == RECORD:
+        return read_record(against)
+    if kind == WEIGHTS:
+        return run_npcam(read_weights(against), source.x)
+    return run_keras_file(against, source.path, backend, weights)
+
+
+def run_keras_file(path: str, photo: str, backend: str | None, weights: Weights | None = None) -> Record:
+    """Have Keras run a model of its own on a photograph or a saved batch.
+
+    Args:
+        path: a `.keras` file or whole-model `.h5`, which Keras loads in its safe mode; or a file of
+            weights alone, which npcam reads and builds a Keras model for.
+        photo: the input; Keras's own functions prepare a photograph.
+        backend: Keras's.
+        weights: npcam's network, for the names of the layers; None to go by the model alone.
+
+    Raises:
+        InputError: one of the files cannot be used.
+    """
+    whole = is_zip(path) or _has_model(path)
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file; give a Keras model")
+    keras = import_keras(backend)
+    if whole:
+        model = load_keras_model(keras, path)
+        network = weights or _recognised(path, layer_names(model))
+    else:
+        found = read_keras(path)
+        model, network = build_keras_model(keras, found), weights or found
+    x = _keras_batch(keras, photo, network.input_size)
+    return run_keras(keras, model, x, network.architecture, Path(path).name)
+
+
+def _recognised(path: str, names: set[str]) -> Weights:
+    """The network in a Keras file; where it is none of npcam's, what its layers' names say."""
+    try:
+        return read_keras(path)
+    except InputError:
+        blocks = count_blocks(names)
+        if not blocks:
+            raise
+        activation = "softmax" if "predictions" in names else None
+        strides = (1, *[2] * (len(blocks) - 1))
+        return Weights(Architecture(blocks=blocks, strides=strides, activation=activation), {})
+
+
+def _keras_batch(keras: Any, path: str, size: tuple[int, int]) -> Array:
+    """A saved batch as it is; a photograph as Keras's own functions prepare it."""
+    return read_batch(path) if is_batch(path) else keras_input(keras, path, size)
+
+
+def _format(path: str) -> Any:
+    """What an HDF5 file of npcam's says it is."""
+    with open_hdf5(path) as file:
+        return file.attribute("format")
+
+
+def _has_model(path: str) -> bool:
+    """Whether a Keras HDF5 file holds the model, not its weights alone."""
+    with open_hdf5(path) as file:
+        return file.attribute("model_config") is not None

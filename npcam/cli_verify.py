@@ -1,0 +1,139 @@
+"""`npcam verify` and `npcam record`: where two programs part, and what one of them did."""
+
+import argparse
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from npcam.errors import InputError
+
+if TYPE_CHECKING:
+    from npcam.verify import Report
+
+VERIFY_EXAMPLES = """\
+examples:
+  npcam verify cat.jpg --against model.keras --weights model.h5      every layer against live Keras
+  npcam verify cat.jpg --against keras --backend torch               Keras, built from npcam's weights
+  npcam verify batch.npy --against run.h5 --isolated                 a record, each layer by itself
+  npcam verify cat.jpg --against reference --engine fast --plot error.png
+
+--against: reference (npcam in float64), fast (npcam's fast engine), keras (Keras built from the same
+weights), a .keras or whole-model .h5 file, a record of `npcam record`, another npcam weights file.
+A .keras file is loaded by Keras, in its safe mode; all else is read as data.
+
+exit status: 0 rounding explains every layer; 1 it does not; 2 bad usage or input"""
+RECORD_EXAMPLES = """\
+examples:
+  npcam record cat.jpg --keras model.keras -o run.h5 --backend tensorflow
+  npcam record cat.jpg --weights model.h5 --dtype float64 -o run.h5
+  npcam record cat.jpg --layers conv5_block3_out,predictions -o run.h5"""
+
+
+def add_verify_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `npcam verify`, but for --weights."""
+    parser.add_argument("input", metavar="PHOTO|X.npy", help="a photograph, or a preprocessed batch")
+    parser.add_argument(
+        "--against", required=True, metavar="WHAT", help="reference, fast, keras, or a file (see below)"
+    )
+    parser.add_argument("--engine", choices=["reference", "fast"], default="reference", help=_ENGINE)
+    _backend_option(parser)
+    parser.add_argument(
+        "--isolated", action="store_true", help="show each layer alone, computed from the reference's input"
+    )
+    parser.add_argument("--json", action="store_true", help="print a JSON object instead of a table")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="also write the table as CSV")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw error against depth, PNG")
+
+
+def add_record_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `npcam record`, but for --weights."""
+    parser.add_argument("input", metavar="PHOTO|X.npy", help="a photograph, or a preprocessed batch")
+    parser.add_argument("--keras", metavar="MODEL", help="record live Keras running this .keras or .h5 model")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="RECORD.h5")
+    parser.add_argument("--layers", metavar="NAME,...", help="what to record (default: all, and the logits)")
+    parser.add_argument("--engine", choices=["reference", "fast"], default="reference", help=_ENGINE)
+    parser.add_argument("--dtype", choices=["float32", "float64"], default="float32", help="npcam's")
+    _backend_option(parser)
+
+
+_ENGINE = "npcam's engine: reference (default, has every layer) or fast (has the stages)"
+
+
+def _backend_option(parser: argparse.ArgumentParser) -> None:
+    text = "Keras's: tensorflow, jax, torch or numpy (default: $KERAS_BACKEND, or what is installed)"
+    parser.add_argument("--backend", metavar="NAME", help=text)
+
+
+def verify(options: argparse.Namespace) -> int:
+    """`npcam verify`."""
+    from npcam.against import Source, other_run
+    from npcam.batch import read_input
+    from npcam.model import load_model
+    from npcam.record import describe
+    from npcam.recorders import run_npcam
+    from npcam.report import as_csv, as_json, as_text
+    from npcam.verify import verify as compare
+
+    weights = load_model(options.weights, engine="reference").weights
+    x = read_input(options.input, weights.input_size)
+    own = run_npcam(weights, x, options.engine)
+    reference = other_run(options.against, Source(options.input, x, weights), options.backend)
+    on_trial = "npcam" if options.against == "reference" else "reference"
+    report = compare(weights, own, reference, isolated=options.isolated, on_trial=on_trial)
+    if options.csv:
+        _write(options.csv, as_csv(report).encode())
+    if options.plot:
+        _write(options.plot, _picture(report))
+    if options.json:
+        runs = {"npcam": own.provenance, "reference": reference.provenance}
+        print(json.dumps(as_json(report) | {"runs": runs}, indent=2))
+    else:
+        print(f"npcam:     {describe(own.provenance)}\nreference: {describe(reference.provenance)}\n")
+        print(as_text(report))
+    return 0 if report.ok else 1
+
+
+def record(options: argparse.Namespace) -> int:
+    """`npcam record`."""
+    from npcam.against import run_keras_file
+    from npcam.batch import read_input
+    from npcam.model import load_model
+    from npcam.record import chosen, describe, write_record
+    from npcam.recorders import run_npcam
+
+    if options.keras and options.weights:
+        raise InputError("give --weights for npcam or --keras for Keras, not both; see npcam record --help")
+    if options.keras:
+        found = run_keras_file(options.keras, options.input, options.backend)
+    else:
+        weights = load_model(options.weights, engine="reference").weights
+        x = read_input(options.input, weights.input_size)
+        found = run_npcam(weights, x, options.engine, options.dtype)
+    found.provenance["input"] = Path(options.input).name
+    if options.layers:
+        found = chosen(found, options.layers.split(","))
+    write_record(options.output, found)
+    size = sum(array.size for array in found.activations.values())
+    print(f"{options.output}: {len(found.activations)} layers, {size:,} numbers")
+    print(f"  from {describe(found.provenance)}")
+    return 0
+
+
+def _picture(report: "Report") -> bytes:
+    """Error against depth: both programs against float64, and what is expected, as a PNG file."""
+    from npcam.plot import plot_errors
+    from npcam.report import error_lines
+
+    image = plot_errors(error_lines(report), [row.name for row in report.rows])
+    file = io.BytesIO()
+    image.save(file, format="PNG")
+    return file.getvalue()
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file that is whole or not there."""
+    from npcam.files import replacing
+
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(data)

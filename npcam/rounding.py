@@ -1,0 +1,210 @@
+"""What rounding may do: every layer in float64, with the variance that float arithmetic adds to it.
+
+The model is that of Higham & Mary 2019 ("A new approach to probabilistic rounding error analysis",
+SIAM J. Sci. Comput. 41(5), A2815): an operation returns the exact result times 1 + d, and the d of
+different operations are independent, with mean 0. Then variances add. |d| is at most the unit
+roundoff u (2^-24 in float32); as a uniform number it has variance u^2 / 3.
+
+A sum of n terms goes through n partial sums, and each is rounded, in proportion to its own size
+(Higham 2002, Accuracy and Stability of Numerical Algorithms, section 4.2). Between two partial sums
+that are known, a and b, those in between wander as a bridge does: in random order the mean of their
+squares is (a^2 + ab + b^2) / 3 + T^2 / 6, with T^2 the sum of the squared terms between a and b.
+With S^2 the mean over all n, and the products rounded once each,
+
+    variance = u^2/3 (n S^2 + sum of t^2).
+
+For a convolution the partial sums after each of the kernel's KH*KW taps are computed: where the
+picture is flat and the kernel an edge, they are far larger than the result.
+
+It overestimates the blocked sums that real libraries make, which round less often. Through a layer
+an error of variance v goes as the layer is linear: sum of w^2 v for a convolution; a maximum, and a
+ReLU that is on, hand it on.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npcam import ops
+from npcam.layers import Layer, layers
+from npcam.resnet import ACTIVATIONS, Architecture, Tensors
+from npcam.shapes import Array, check_conv, pad_amounts, same_padding
+
+# Numbers below float32's normal range may be flushed to 0, with a result of this size.
+UNDERFLOW = 2.0**-126
+SURE = 8.0  # standard deviations: where a ReLU is certainly off
+
+
+class Estimate(NamedTuple):
+    """A layer's output.
+
+    Attributes:
+        value: in float64.
+        variance: of the error of a float computation of it, same shape.
+    """
+
+    value: Array
+    variance: Array
+
+
+def roundoff_variance(*dtypes: Any) -> float:
+    """u^2 / 3, summed over the float types that take part.
+
+    >>> roundoff_variance(np.float32) == 2.0**-48 / 3
+    True
+    """
+    return sum((float(np.finfo(d).eps) / 2) ** 2 / 3 for d in dtypes)
+
+
+def estimates(
+    x: Array, w: Tensors, arch: Architecture, unit: float, given: Mapping[str, Array] | None = None
+) -> Iterator[tuple[Layer, Estimate | None]]:
+    """Run a network in float64, layer by layer, with the variance that rounding adds.
+
+    Args:
+        x: preprocessed batch (N, H, W, 3).
+        w: the weights, float64.
+        arch: the architecture.
+        unit: variance of one rounding relative to its result, from `roundoff_variance`.
+        given: activations to go on with in place of the computed ones, as exact numbers, so that
+            each layer is computed from what another program gave it.
+
+    Yields:
+        Each layer with its estimate; None where a given input does not fit the layer.
+    """
+    table = layers(arch)
+    last_use = {name: i for i, layer in enumerate(table) for name in layer.inputs}
+    known: dict[str, Estimate | None] = {}
+    for i, layer in enumerate(table):
+        inputs = [known[name] for name in layer.inputs]
+        found: Estimate | None = None
+        if layer.kind == "InputLayer":
+            found = exact(x)
+        elif all(estimate is not None for estimate in inputs):
+            try:
+                found = _estimate(layer, [e for e in inputs if e is not None], w, arch, unit)
+            except ValueError:  # shapes that do not fit
+                found = None
+        yield layer, found
+        known[layer.name] = exact(given[layer.name]) if given and layer.name in given else found
+        for name in layer.inputs:
+            if last_use[name] == i:
+                del known[name]
+
+
+def exact(x: Array) -> Estimate:
+    """Numbers that are what they are."""
+    value = x.astype(np.float64)
+    return Estimate(value, np.zeros_like(value))
+
+
+def _estimate(layer: Layer, inputs: list[Estimate], w: Tensors, arch: Architecture, unit: float) -> Estimate:
+    """One layer; ValueError where its inputs do not fit it."""
+    x, weights = inputs[0], w.get(layer.name, {})
+    match layer.kind:
+        case "Conv2D":
+            found = _conv(x, layer, weights["kernel"], weights["bias"], unit)
+        case "BatchNormalization":
+            found = _batch_norm(x, weights, arch.epsilon, unit)
+        case "Activation":
+            found = _relu(x)
+        case "ZeroPadding2D":
+            assert isinstance(layer.padding, int)
+            found = Estimate(*(ops.zero_pad2d(part, layer.padding) for part in x))
+        case "MaxPooling2D":  # the maxima of two windows differ by no more than their worst elements do
+            found = Estimate(*(ops.max_pool2d(part, layer.window, layer.stride) for part in x))
+        case "Add":
+            found = _add(x, inputs[1], unit)
+        case "GlobalAveragePooling2D":
+            found = _average(x, unit)
+        case _:
+            found = _dense(x, weights["kernel"], weights["bias"], arch.activation or "linear", unit)
+    return found
+
+
+def _conv(e: Estimate, layer: Layer, kernel: Array, bias: Array, unit: float) -> Estimate:
+    """A convolution's sum of KH*KW*C products and a bias."""
+    x, v = e
+    kh, kw, c, k = kernel.shape
+    amounts = pad_amounts(0)
+    if layer.padding == "same":
+        amounts = same_padding(x.shape[1:3], (kh, kw), (layer.stride,) * 2)
+    x, v = ops.zero_pad2d(x, amounts), ops.zero_pad2d(v, amounts)
+    check_conv(x, kernel, bias, "valid")
+    taps, n = kh * kw, kh * kw * c + 1
+    oh, ow = (x.shape[1] - kh) // layer.stride + 1, (x.shape[2] - kw) // layer.stride + 1
+    y = np.zeros((len(x), oh, ow, k))
+    squares, variance = np.zeros_like(y), np.zeros_like(y)
+    for i, j in np.ndindex(kh, kw):
+        window = np.s_[:, i : i + oh * layer.stride : layer.stride, j : j + ow * layer.stride : layer.stride]
+        before = y
+        y = before + x[window] @ kernel[i, j]  # (N, OH, OW, C) @ (C, K)
+        squares += (before * before + before * y + y * y) / (3 * taps)
+        terms = x[window] ** 2 * (unit * (1 + n / taps / 6)) + v[window]
+        variance += terms @ kernel[i, j] ** 2
+    variance += unit * (n * squares + (y + bias) ** 2 + bias**2)
+    return Estimate(y + bias, variance)
+
+
+def _dense(e: Estimate, kernel: Array, bias: Array, activation: str, unit: float) -> Estimate:
+    """The logits, and what the activation makes of them and their errors."""
+    x, v = e
+    logits, n = ops.dense(x, kernel, bias), kernel.shape[0] + 1  # (N, classes)
+    terms = _sum_weight(n, unit) * x * x + v
+    variance = ops.dense(terms, kernel * kernel, _sum_weight(n, unit) * bias * bias)
+    variance += unit * n / 3 * logits * logits
+    y = ACTIVATIONS[activation](logits)
+    if activation == "softmax":
+        # dp_j = p_j (dz_j - sum_i p_i dz_i); z - max rounds, so exp of it does by as many units
+        shift = logits - logits.max(axis=-1, keepdims=True)
+        common = np.sum(y * y * variance, axis=-1, keepdims=True)
+        relative = variance + common + unit * (shift * shift + 16 + logits.shape[-1] / 3)
+        variance = y * y * relative
+    elif activation == "sigmoid":
+        slope = y * (1 - y)
+        variance = slope * slope * variance + unit * (16 * y * y + 1)  # 0.5 + 0.5 tanh rounds near 1
+    return Estimate(y, variance + UNDERFLOW**2)
+
+
+def _batch_norm(e: Estimate, p: Mapping[str, Array], epsilon: float, unit: float) -> Estimate:
+    """Scale and shift: gamma x / sqrt(...) + (beta - gamma mean / sqrt(...)), as frameworks do it.
+
+    The scale takes four roundings (adding epsilon, the root, its inverse, gamma), which x and the
+    mean share; then two products, a difference and a sum.
+    """
+    x, v = e
+    scale = p["gamma"] / np.sqrt(p["moving_variance"] + epsilon)
+    y = ops.batch_norm(x, **p, epsilon=epsilon)
+    shift = p["moving_mean"] * scale
+    rounded = 4 * (y - p["beta"]) ** 2 + (x * scale) ** 2 + shift**2 + (p["beta"] - shift) ** 2 + y * y
+    return Estimate(y, scale * scale * v + unit * rounded)
+
+
+def _relu(e: Estimate) -> Estimate:
+    """No rounding; an error passes unless the unit is certainly off."""
+    x, v = e
+    return Estimate(ops.relu(x), np.where(x > -SURE * np.sqrt(v), v, 0.0))
+
+
+def _add(a: Estimate, b: Estimate, unit: float) -> Estimate:
+    """One rounding."""
+    if a.value.shape != b.value.shape:
+        msg = f"cannot add {a.value.shape} and {b.value.shape}"
+        raise ValueError(msg)
+    y = a.value + b.value
+    return Estimate(y, a.variance + b.variance + unit * y * y)
+
+
+def _average(e: Estimate, unit: float) -> Estimate:
+    """A sum and a division. A channel's errors may well be the same everywhere: no help from n."""
+    x, v = e
+    y, n = ops.global_average_pool2d(x), x.shape[1] * x.shape[2]
+    squares = ops.global_average_pool2d(x * x) / n  # the sum of the squares of x / n
+    variance = ops.global_average_pool2d(np.sqrt(v)) ** 2
+    return Estimate(y, variance + _sum_weight(n, unit) * squares + unit * (n / 3 + 1) * y * y)
+
+
+def _sum_weight(n: int, unit: float) -> float:
+    """What each squared term adds to the variance of a sum of n."""
+    return unit * (1 + n / 6)

@@ -1,0 +1,184 @@
+"""Two runs of one network, layer by layer: where do they part, by how much, and who is off?
+
+Each layer is put to two tests. *Alone*: it is computed in float64 from what the program on trial
+itself had as that layer's input, so that only this layer's own rounding, and its own mistakes, are
+left. *In the flow*: the two programs' activations are compared as they are, errors of all layers
+before included. `rounding` says what either difference may come to; beyond that it is no rounding.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from npcam.compare import Difference, difference
+from npcam.errors import InputError
+from npcam.layers import Layer
+from npcam.record import Record
+from npcam.rounding import Estimate, estimates, roundoff_variance
+from npcam.shapes import Array
+from npcam.weights import Weights, cast
+
+# Standard deviations that pass for rounding. Alone, full-size ResNet-50 on three backends came to
+# 8.4 at most, and in the flow to 7 (docs/verification.md); what the variance leaves out, that errors
+# depend on each other and that a library may add in an unfortunate order, is to fit in the rest.
+ALONE = 16.0
+FLOW = 24.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer of a comparison.
+
+    Attributes:
+        name: Keras's name of the layer.
+        kind: its Keras class.
+        shape: of npcam's activation.
+        reference_shape: of the reference's.
+        found: the difference that was asked for, alone or in the flow; None where shapes differ.
+        alone: the layer by itself; None where it cannot be computed from the inputs on trial.
+        npcam_error: largest distance of npcam's activation from float64; None alone, or where it
+            is not known.
+        reference_error: the same of the reference.
+        other_weights: names of the layer's weights that are not the same in both, bit for bit, as
+            far as their hashes are known: rounding may hide what they do.
+        ok: whether rounding explains all of it.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    reference_shape: tuple[int, ...]
+    found: Difference | None
+    alone: Difference | None
+    npcam_error: float | None
+    reference_error: float | None
+    other_weights: tuple[str, ...]
+    ok: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a comparison found.
+
+    Attributes:
+        rows: a row for each layer that both runs have, in the network's order.
+        isolated: whether the rows show the layers alone.
+        on_trial: "reference" or "npcam": whose layers were computed alone.
+    """
+
+    rows: tuple[Row, ...]
+    isolated: bool
+    on_trial: str
+
+    @property
+    def first_bad(self) -> Row | None:
+        """The first layer whose difference is no rounding."""
+        return next((row for row in self.rows if not row.ok), None)
+
+    @property
+    def ok(self) -> bool:
+        """Whether rounding explains every layer."""
+        return self.first_bad is None
+
+
+def verify(
+    weights: Weights, npcam: Record, reference: Record, *, isolated: bool = False, on_trial: str = "reference"
+) -> Report:
+    """Compare two runs of a network.
+
+    Args:
+        weights: what the network is to be.
+        npcam: npcam's own run, with "input_layer" in it.
+        reference: the other one; layers that it lacks are left out.
+        isolated: let the rows show each layer alone, not in the flow. Either way a layer has to
+            pass both tests that apply.
+        on_trial: whose layers to compute alone, "reference" or "npcam": the latter where the
+            reference is npcam in float64, which has no rounding to speak of.
+
+    Raises:
+        InputError: the runs have no layer in common, or npcam's lacks its input.
+    """
+    a, b = npcam.activations, reference.activations
+    if "input_layer" not in a:
+        raise InputError("verify: npcam's run has no input_layer; record it with all layers, or that one")
+    suspect = b if on_trial == "reference" else a
+    w, x = cast(weights.tensors, np.float64), a["input_layer"]
+    alone = {
+        layer.name: _difference(estimate, suspect[layer.name], ALONE)
+        for layer, estimate in estimates(x, w, weights.architecture, _unit(suspect), suspect)
+        if layer.name in suspect
+    }
+    others = _other_weights(npcam.tensors, reference.tensors)
+    rows = []
+    for layer, estimate in estimates(x, w, weights.architecture, _unit(a, b)):
+        if layer.name in b and (layer.name in a or isolated):
+            pair = a.get(layer.name, b[layer.name]), b[layer.name]
+            rows.append(_row(layer, estimate, pair, alone, isolated, others.get(layer.name, ())))
+    if not rows:
+        names = ", ".join(list(b)[:4])
+        raise InputError(f"verify: no layer in common; the reference has {names}; npcam uses Keras's names")
+    return Report(tuple(rows), isolated, on_trial)
+
+
+def _row(
+    layer: Layer,
+    estimate: Estimate | None,
+    pair: tuple[Array, Array],
+    alone: Mapping[str, Difference | None],
+    isolated: bool,
+    other_weights: tuple[str, ...],
+) -> Row:
+    """A layer's tests."""
+    a, b = pair
+    by_itself = alone.get(layer.name)
+    flow = None
+    if estimate is not None and a.shape == b.shape == estimate.value.shape:
+        flow = difference(a, b, FLOW * np.sqrt(estimate.variance))
+    fits = layer.name not in alone or by_itself is not None
+    in_flow = isolated or (flow is not None and flow.ok)
+    return Row(
+        name=layer.name,
+        kind=layer.kind,
+        shape=a.shape,
+        reference_shape=b.shape,
+        found=by_itself if isolated else flow,
+        alone=by_itself,
+        npcam_error=_distance(a, estimate),
+        reference_error=_distance(b, estimate),
+        other_weights=other_weights,
+        ok=fits and in_flow and not other_weights and (by_itself is None or by_itself.ok),
+    )
+
+
+def _other_weights(npcam: Mapping[str, str], reference: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """{layer: its weights whose hashes differ}, where both runs know them."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, digest in npcam.items():
+        if reference.get(name, digest) != digest:
+            layer, weight = name.split("/")
+            found[layer] = (*found.get(layer, ()), weight)
+    return found
+
+
+def _difference(estimate: Estimate | None, value: Array, sigmas: float) -> Difference | None:
+    """A layer computed in float64 beside what a program made of the same input."""
+    if estimate is None or estimate.value.shape != value.shape:
+        return None
+    return difference(estimate.value, value, sigmas * np.sqrt(estimate.variance))
+
+
+def _distance(value: Array, estimate: Estimate | None) -> float | None:
+    """How far an activation is from float64 at most."""
+    if estimate is None or estimate.value.shape != value.shape:
+        return None
+    return float(np.max(np.abs(value - estimate.value), initial=0))
+
+
+def _unit(*runs: Mapping[str, Array]) -> float:
+    """The variance of one rounding in the coarsest float type of each run."""
+    coarsest: list[Any] = [
+        max((a.dtype for a in run.values()), key=lambda d: np.finfo(d).eps) for run in runs
+    ]
+    return roundoff_variance(*coarsest)
