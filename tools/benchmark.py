@@ -25,7 +25,7 @@ from benchmark_engines import ENGINES, installed
 
 from npcam.layers import layers, weight_shapes
 from npcam.resnet import RESNET50, RESNET101, RESNET152, Architecture
-from npcam.weights import Weights, write_weights
+from npcam.weights import Weights, read_weights, write_weights
 
 PAUSE = 0.1  # seconds between two engines, for the threads of the last one to go to sleep
 WARM_UP = 2
@@ -122,6 +122,33 @@ def growth(weights: dict[str, Path], threads: int, rounds: int) -> dict[str, dic
     return found
 
 
+def explain_seconds(path: Path, photo: Path, folder: Path, runs: int = 3) -> dict[str, float]:
+    """Process start to picture written, by `npcam explain` and by the same in Keras."""
+    root = Path(__file__).parent
+    env = os.environ | {"PYTHONPATH": str(root.parent), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    commands = {
+        "npcam": ([sys.executable, "-m", "npcam", "explain", photo, "--weights", path, "-o", folder], env)
+    }
+    if installed("Keras predict (TensorFlow)"):
+        ready = folder / "keras.weights.h5"
+        env = env | {"KERAS_BACKEND": "tensorflow"}
+        classes = str(len(read_weights(path).tensors["predictions"]["bias"]))
+        save = "import sys, benchmark_engines as e; e.keras_model(sys.argv[1]).save_weights(sys.argv[2])"
+        subprocess.run([sys.executable, "-c", save, path, ready], env=env, cwd=root, check=True)
+        script = root / "keras_explain.py"
+        commands["Keras (TensorFlow)"] = (
+            [sys.executable, script, ready, classes, photo, folder / "keras.png"],
+            env,
+        )
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(runs):
+        for name, (command, variables) in commands.items():
+            start = time.perf_counter()
+            subprocess.run(command, env=variables, check=True, capture_output=True)
+            times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
 def table(results: dict) -> str:
     """The results as Markdown."""
     batches = results["batches"]
@@ -189,6 +216,8 @@ def main() -> None:
             engines[server.name]["cold_start"] = server.cold_start
             server.close()
         results = {"machine": describe_machine(), "batches": batches, "engines": engines}
+        photo = Path(__file__).parent.parent / "examples" / "chelsea.png"
+        results["explain"] = explain_seconds(path, photo, Path(folder))
         if not options.quick:
             files = {"ResNet-50": path}
             for name, arch in (("ResNet-101", RESNET101), ("ResNet-152", RESNET152)):
@@ -196,6 +225,7 @@ def main() -> None:
                 write_weights(files[name], random_weights(arch))
             results["growth"] = growth(files, options.threads, 5)
     print(table(results))
+    print("\nphotograph to overlay: " + ", ".join(f"{k} {v:.2f} s" for k, v in results["explain"].items()))
     for kind, values in results.get("growth", {}).items():
         print(f"\n{kind}: " + ", ".join(f"{k} {v:.1f} ms" for k, v in values.items()))
     if options.json:

@@ -42,7 +42,7 @@ def npcam_reference(path: str, threads: int) -> Run:
 def keras_predict(path: str, threads: int) -> Run:
     """Keras's `model.predict`, on the backend that KERAS_BACKEND names."""
     _limit_tensorflow(threads)
-    model = _keras_model(path)
+    model = keras_model(path)
     return lambda x: np.asarray(model.predict(x, batch_size=len(x), verbose=0))
 
 
@@ -51,7 +51,7 @@ def tf_function(path: str, threads: int) -> Run:
     import tensorflow as tf
 
     _limit_tensorflow(threads)
-    model = _keras_model(path)
+    model = keras_model(path)
     graph = tf.function(lambda x: model(x, training=False))
     return lambda x: np.asarray(graph(tf.constant(x)))
 
@@ -139,7 +139,7 @@ def _limit_tensorflow(threads: int) -> None:
             tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
-def _keras_model(path: str):
+def keras_model(path: str):
     """Keras's own ResNet with the file's weights."""
     import keras
 

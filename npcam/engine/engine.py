@@ -73,8 +73,8 @@ class Engine:
         self._dtype = np.dtype(dtype)
         self._names = {layer.name for layer in layers(architecture)}
         self._features = resnet.last_activation(architecture)
-        self._filters = fold_network(self._tensors, architecture)
         self._team = team_of(threads or cores())
+        self._filters = fold_network(self._tensors, architecture, self._team)
         self._idle: list[tuple[tuple[int, ...], Layout]] = []
         self._lock = threading.Lock()
 
