@@ -31,8 +31,9 @@ BACKENDS = ("tensorflow", "jax", "torch", "numpy")
 
 
 class Call(NamedTuple):
-    """What a layer was given, and what it made of it, in the last call of a run."""
+    """What a layer of a class was given, and what it made of it, in the last call of a run."""
 
+    kind: str
     inputs: list[Any]
     output: Any
 
@@ -121,9 +122,8 @@ def run_keras(keras: Any, model: Any, x: Array, arch: Architecture, name: str = 
     """Run a Keras model eagerly, layer by layer, and take every activation.
 
     Layers are found by the names that Keras's own ResNets have; in a network that names them
-    otherwise, by what they do (`keras_graph.recognise`). Nested models are looked into. What npcam
-    has as a layer and the model has not (an activation inside a convolution's layer, a padding) is
-    what the next layer is given.
+    otherwise, by what they do (`keras_graph.recognise`). Nested models are looked into. Where a layer
+    of npcam's has no name in the model, it is what the layer after it was given.
 
     Args:
         keras: the module that `import_keras` gives.
@@ -136,25 +136,21 @@ def run_keras(keras: Any, model: Any, x: Array, arch: Architecture, name: str = 
         InputError: Keras cannot run it on `x`.
     """
     calls, result = _calls(keras, model, x, name)
+    by_name = {layer.name: layer for layer in _leaves(model)}
     names = _names(model, calls, arch)
-    found: dict[str, Any] = {}
-    table = layers(arch)
-    for layer in table:
-        call = calls.get(names.get(layer.name, layer.name))
-        if call is not None:
-            found[layer.name] = call.output
-            continue
-        for reader in (r for r in table if r.inputs == (layer.name,)):
-            call = calls.get(names.get(reader.name, reader.name))
-            if call is not None and len(call.inputs) == 1:
-                found[layer.name] = call.inputs[0]
+    found = {
+        layer.name: calls[key].output
+        for layer in layers(arch)
+        if (key := names.get(layer.name, layer.name)) in calls
+    }
+    _trace_back(found, calls, names, arch)
     dense = names.get("predictions", "predictions")
     if "predictions" in found:
-        found["logits"] = _logits(keras, model, dense, calls[dense])
+        found["logits"] = _logits(keras, by_name[dense], calls[dense])
         if tuple(result.shape) == tuple(found["predictions"].shape):
             found["predictions"] = result  # where the softmax is a layer of its own
     activations = {n: _to_numpy(keras, value) for n, value in found.items()}
-    tensors = _tensors(keras, model, names, arch)
+    tensors = _tensors(keras, by_name, names, arch)
     provenance = {
         "made_by": f"keras {keras.__version__}",
         "engine": _backend_version(keras),
@@ -162,6 +158,10 @@ def run_keras(keras: Any, model: Any, x: Array, arch: Architecture, name: str = 
         "weights_sha256": tensors_sha256(tensors),
         "input_sha256": array_sha256(x),
     }
+    for layer_name, arrays in tensors.items():
+        epsilon = getattr(by_name[names.get(layer_name, layer_name)], "epsilon", None)
+        if epsilon is not None:
+            arrays["epsilon"] = np.array(epsilon)
     return Record(activations, provenance, tensor_hashes(tensors))
 
 
@@ -182,19 +182,20 @@ def _calls(keras: Any, model: Any, x: Array, where: str) -> tuple[dict[str, Call
 def _watched(model: Any, calls: dict[str, Call]) -> Iterator[None]:
     """Put a note-taker before each layer's `call`; Keras's functional models know no other hook."""
 
-    def watch(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    def watch(name: str, kind: str, call: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(call)
         def noting(*args: Any, **kwargs: Any) -> Any:
             output = call(*args, **kwargs)
             given = args[0] if args else next(iter(kwargs.values()), None)
-            calls[name] = Call(list(given) if isinstance(given, (list, tuple)) else [given], output)
+            inputs = list(given) if isinstance(given, (list, tuple)) else [given]
+            calls[name] = Call(kind, inputs, output)
             return output
 
         return noting
 
     watched = [layer for layer in _leaves(model) if type(layer).__name__ != "InputLayer"]
     for layer in watched:
-        layer.call = watch(layer.name, layer.call)
+        layer.call = watch(layer.name, type(layer).__name__, layer.call)
     try:
         yield
     finally:
@@ -227,9 +228,24 @@ def _names(model: Any, calls: dict[str, Call], arch: Architecture) -> dict[str, 
         return {"predictions": dense[0]} if len(dense) == 1 else {}
 
 
-def _logits(keras: Any, model: Any, name: str, call: Call) -> Any:
+def _trace_back(
+    found: dict[str, Any], calls: dict[str, Call], names: dict[str, str], arch: Architecture
+) -> None:
+    """Add what the layers that go by no known name put out: what a known layer after them was given."""
+    made_by = {id(call.output): call for call in calls.values()}
+    for layer in reversed(layers(arch)):
+        if layer.name not in found or len(layer.inputs) != 1:
+            continue
+        value = found[layer.name]
+        call = calls.get(names.get(layer.name, layer.name)) or made_by.get(id(value))
+        if layer.kind == "ZeroPadding2D" and (call is None or call.kind != layer.kind):
+            found.setdefault(layer.inputs[0], value)  # the model pads elsewhere, or not at all
+        elif call is not None and len(call.inputs) == 1:
+            found.setdefault(layer.inputs[0], call.inputs[0])
+
+
+def _logits(keras: Any, dense: Any, call: Call) -> Any:
     """What the dense layer puts out before its activation."""
-    (dense,) = (layer for layer in _leaves(model) if layer.name == name)
     activation, dense.activation = dense.activation, keras.activations.linear
     try:
         return dense.call(call.inputs[0])
@@ -238,10 +254,9 @@ def _logits(keras: Any, model: Any, name: str, call: Call) -> Any:
 
 
 def _tensors(
-    keras: Any, model: Any, names: dict[str, str], arch: Architecture
+    keras: Any, by_name: dict[str, Any], names: dict[str, str], arch: Architecture
 ) -> dict[str, dict[str, Array]]:
     """The model's weights by npcam's names, for their hash."""
-    by_name = {layer.name: layer for layer in _leaves(model)}
     known = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
     return {
         layer.name: {

@@ -43,8 +43,9 @@ class Record:
         provenance: what is known of the run: `made_by` (program and version), `engine` (backend or
             engine, with its version), `model` and `input` (file names), `weights_sha256` (as in
             npcam's weights files), `input_sha256` (see `array_sha256`).
-        tensors: {"layer/weight": the first 16 digits of its `array_sha256`}: two runs with other
-            weights can be told apart even where rounding hides what the weights do.
+        tensors: {"layer/weight": the first 16 digits of its `array_sha256`}, batch norms' epsilon
+            among them: two runs of networks that are not the same can be told apart even where
+            rounding hides it.
     """
 
     activations: dict[str, Array]

@@ -50,7 +50,11 @@ def run_npcam(weights: Weights, x: Array, engine: str = "reference", dtype: Any 
         "weights_sha256": tensors_sha256(weights.tensors),
         "input_sha256": array_sha256(x),
     }
-    return Record(found, provenance, tensor_hashes(weights.tensors))
+    epsilon = {"epsilon": np.array(weights.architecture.epsilon)}
+    tensors = {
+        name: {**arrays, **(epsilon if "gamma" in arrays else {})} for name, arrays in weights.tensors.items()
+    }
+    return Record(found, provenance, tensor_hashes(tensors))
 
 
 def _stages(weights: Weights, x: Array, dtype: Any) -> dict[str, Array]:

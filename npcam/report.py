@@ -64,6 +64,8 @@ def finding(report: Report) -> list[str]:
         return [*lines, f"  shape: npcam {list(row.shape)}, reference {list(row.reference_shape)}"]
     if row.other_weights:
         lines.append(f"  its weights are not the same bits: {', '.join(row.other_weights)}")
+    if row.epsilon is not None and math.isfinite(row.epsilon):
+        lines.append(f"  as if its epsilon were {row.epsilon:.3g}")
     names = ("float64", "npcam") if report.on_trial == "npcam" else ("npcam", "reference")
     if row.alone and not row.alone.ok:
         limit = f"{row.alone.times:.3g} times what rounding explains ({ALONE:g} standard deviations)"
@@ -123,6 +125,7 @@ def _row(row: Row) -> dict[str, Any]:
         "npcam_error": _number(row.npcam_error),
         "reference_error": _number(row.reference_error),
         "other_weights": list(row.other_weights),
+        "epsilon": _number(row.epsilon),
     }
 
 

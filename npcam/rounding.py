@@ -33,7 +33,7 @@ from npcam.shapes import Array, check_conv, pad_amounts, same_padding
 
 # Numbers below float32's normal range may be flushed to 0, with a result of this size.
 UNDERFLOW = 2.0**-126
-SURE = 8.0  # standard deviations: where a ReLU is certainly off
+SURE = 64.0  # standard deviations: where a ReLU is certainly off, whatever is allowed elsewhere
 
 
 class Estimate(NamedTuple):
@@ -83,7 +83,8 @@ def estimates(
             found = exact(x)
         elif all(estimate is not None for estimate in inputs):
             try:
-                found = _estimate(layer, [e for e in inputs if e is not None], w, arch, unit)
+                with np.errstate(all="ignore"):  # another program's infinities and NaN may come in
+                    found = _estimate(layer, [e for e in inputs if e is not None], w, arch, unit)
             except ValueError:  # shapes that do not fit
                 found = None
         yield layer, found
