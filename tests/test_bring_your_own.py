@@ -5,13 +5,13 @@ import shlex
 import sys
 from pathlib import Path
 
-import pytest
+from conftest import needs
 from made_up_photos import CLASSES, make_photographs
 
 from npcam import cli
 
-torch = pytest.importorskip("torch")
-keras = pytest.importorskip("keras")
+torch = needs("torch")
+keras = needs("keras")
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "bring-your-own.md"

@@ -9,14 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import needs
 from made_up_photos import CLASSES, make_photographs
 from PIL import Image
 
 import npcam
 from npcam.convert import convert
 
-torch = pytest.importorskip("torch")
-keras = pytest.importorskip("keras")
+torch = needs("torch")
+keras = needs("keras")
 
 TOOLS = Path(__file__).parents[1] / "tools"
 sys.path.insert(0, str(TOOLS))
