@@ -12,7 +12,7 @@ from training_report import say
 
 from npcam import InputError
 from npcam.files import replacing
-from npcam.hdf5 import attribute, open_hdf5
+from npcam.hdf5 import open_hdf5
 from npcam.keras_files import read_keras
 from npcam.weights import FORMAT, read_weights, tensors_sha256
 
@@ -63,7 +63,7 @@ def _is_npcam(path: str) -> bool:
     """Whether a file is npcam's own; everything else is left to the reader of Keras's files to judge."""
     try:
         with open_hdf5(path) as file:
-            return attribute(file, "format") == FORMAT
+            return bool(file.attribute("format") == FORMAT)
     except InputError:
         return False
 
