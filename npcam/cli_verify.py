@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from npcam.cli_options import add_weights_option
 from npcam.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ examples:
 
 
 def add_verify_options(parser: argparse.ArgumentParser) -> None:
-    """The options of `npcam verify`, but for --weights."""
+    """The options of `npcam verify`."""
     parser.add_argument("input", metavar="PHOTO|X.npy", help="a photograph, or a preprocessed batch")
     parser.add_argument(
         "--against", required=True, metavar="WHAT", help="reference, fast, keras, or a file (see below)"
@@ -44,10 +45,11 @@ def add_verify_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print a JSON object instead of a table")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="also write the table as CSV")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw error against depth, PNG")
+    add_weights_option(parser)
 
 
 def add_record_options(parser: argparse.ArgumentParser) -> None:
-    """The options of `npcam record`, but for --weights."""
+    """The options of `npcam record`."""
     parser.add_argument("input", metavar="PHOTO|X.npy", help="a photograph, or a preprocessed batch")
     parser.add_argument("--keras", metavar="MODEL", help="record live Keras running this .keras or .h5 model")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="RECORD.h5")
@@ -55,6 +57,7 @@ def add_record_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=["reference", "fast"], default="reference", help=_ENGINE)
     parser.add_argument("--dtype", choices=["float32", "float64"], default="float32", help="npcam's")
     _backend_option(parser)
+    add_weights_option(parser)
 
 
 _ENGINE = "npcam's engine: reference (default, has every layer) or fast (has the stages)"

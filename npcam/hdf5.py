@@ -8,8 +8,9 @@ here goes through `Group` and `Dataset`, which refuse all that by name, before a
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -17,9 +18,6 @@ from npcam.errors import InputError
 from npcam.hdf5_chunks import check_chunks, read_chunks
 from npcam.hdf5_text import FormatError, has_attribute, variable_texts
 from npcam.shapes import Array
-
-if TYPE_CHECKING:
-    pass
 
 MAX_MEMBERS = 10_000  # of a group
 MAX_DEPTH = 32  # of groups in groups; a hard link may close a circle
@@ -195,7 +193,7 @@ class Dataset(_Node):
         with _reading(self.where):
             return tuple(int(n) for n in self._node.shape or ())
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """Its shape, once it is known to be a plain float array that the file can hold.
 
@@ -206,15 +204,19 @@ class Dataset(_Node):
 
         node = self._node
         with _reading(self.where):
-            if node.dtype.kind != "f" or node.dtype.itemsize > 8 or node.dtype.subdtype:
-                raise InputError(f"{self.where} holds {node.dtype}; expected floats of 16, 32 or 64 bits")
+            if node.dtype == "V2":
+                found = "2-byte values of no type that HDF5 knows (bfloat16?)"
+                raise InputError(f"{self.where} holds {found}; save the model in float32")
+            dtype = node.dtype  # h5py makes it anew each time
+            if dtype.kind != "f" or dtype.itemsize > 8 or dtype.subdtype:
+                raise InputError(f"{self.where} holds {dtype}; expected floats of 16, 32 or 64 bits")
             properties = node.id.get_create_plist()
             layout = properties.get_layout()
             if layout == h5py.h5d.VIRTUAL or properties.get_external_count() > 0:
                 raise InputError(f"{self.where} keeps its data in another file; npcam reads plain data only")
             if node.shape is None:
                 raise InputError(f"{self.where} is empty; an array was expected")
-            size = int(np.prod(node.shape, dtype=float)) * node.dtype.itemsize
+            size = int(np.prod(node.shape, dtype=float)) * dtype.itemsize
             stored = node.id.get_storage_size()
             if layout == h5py.h5d.CHUNKED:
                 wrong = check_chunks(node)

@@ -71,7 +71,11 @@ def _unpack(data: bytes, pipeline: list[int], skipped: int, size: int, itemsize:
             data = data[:-4]  # the checksum; whole files carry a SHA-256, and damage shows in the weights
         elif kind == DEFLATE:
             inflater = zlib.decompressobj()
-            data = inflater.decompress(data, size + 4)
+            try:
+                data = inflater.decompress(data, size + 4)
+            except zlib.error as error:
+                msg = f"a compressed chunk is damaged: {error}"
+                raise ValueError(msg) from error
             if not inflater.eof:
                 msg = f"a chunk unpacks to more than its {size} bytes"
                 raise ValueError(msg)

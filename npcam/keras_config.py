@@ -8,9 +8,11 @@ plain layers that `keras_graph` can hold against the ResNet it is to be.
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from npcam.errors import InputError
+from npcam.keras_calls import extras, histories, tensors
 
 MAX_JSON = 8 * 2**20  # bytes; a ResNet-152's takes 0.6 MB
 MAX_LAYERS = 5_000  # of all nested models together; a ResNet-152 has 517
@@ -19,6 +21,7 @@ MAX_NESTING = 8  # models within models
 Config = dict[str, Any]
 Path = tuple[str, ...]  # names of layers, from the outermost model in
 
+KERAS1 = {"Convolution2D": "Conv2D"}  # classes that have another name since
 MODELS = ("Functional", "Model", "Sequential")  # "Model" is Keras 2.0's name of Functional
 
 
@@ -95,15 +98,22 @@ def read_graph(config: Any, where: str) -> Graph:
     Raises:
         InputError: not a Functional or Sequential model, too large, or not consistent in itself.
     """
-    try:
+    with reading_config(where):
         return _Reader(where).read(config)
-    except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
+
+
+@contextmanager
+def reading_config(where: str) -> Iterator[None]:
+    """Turn whatever trips over a setting of another type than Keras writes into one line."""
+    try:
+        yield
+    except RecursionError:
+        raise InputError(f"{where}: the model's configuration is nested too deeply") from None
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         if isinstance(error, InputError):
             raise
         msg = f"{where}: the model's configuration is not one that Keras writes ({error!r}); save it again"
         raise InputError(msg) from error
-    except RecursionError:
-        raise InputError(f"{where}: the model's configuration is nested too deeply") from None
 
 
 class _Reader:
@@ -166,7 +176,7 @@ class _Reader:
             if label in layers:
                 raise InputError(f"{self.where}: two layers of {name} are named {label}; rename one")
             layers[label] = entry
-            kind = str(entry["class_name"])
+            kind = KERAS1.get(str(entry["class_name"]), str(entry["class_name"]))
             number = numbers.setdefault(_snake_case(kind), 0)
             numbers[_snake_case(kind)] += 1
             inner = (*slot, _snake_case(kind) + (f"_{number}" if number else ""))
@@ -180,7 +190,7 @@ class _Reader:
                         f"{self.where}: layer {label} (Lambda) {reason}; take it out of the model"
                     )
                 calls = [] if sequential else entry.get("inbound_nodes", [])
-                extra = tuple(_extras(calls[0])) if len(calls) == 1 else ()
+                extra = tuple(extras(calls[0])) if len(calls) == 1 else ()
                 self.nodes[(*path, label)] = Node(
                     (*path, label), inner, kind, _settings(entry), (), extra, trains
                 )
@@ -193,8 +203,8 @@ class _Reader:
         if not layers:
             raise InputError(f"{self.where}: {'/'.join(path) or 'the model'} has no layers")
         if not sequential:
-            inputs = [name for name, _ in _tensors(settings["input_layers"])]
-            return _Scope(path, layers, inputs, _tensors(settings["output_layers"]), sequential)
+            inputs = [name for name, _ in tensors(settings["input_layers"])]
+            return _Scope(path, layers, inputs, tensors(settings["output_layers"]), sequential)
         first, last = next(iter(layers)), list(layers)[-1]
         if layers[first]["class_name"] != "InputLayer":
             # Older Sequentials keep the input's shape in the first layer or beside the layers.
@@ -223,7 +233,7 @@ class _Reader:
             raise InputError(
                 f"{self.where}: layer {label} is used {len(calls)} times; a ResNet uses each once"
             )
-        return list(_histories(calls[0])) if calls else []
+        return list(histories(calls[0])) if calls else []
 
     def _resolve(self, scope: _Scope, name: str, index: int) -> Path:
         """The leaf layer behind a tensor: into nested models through their outputs, out by their inputs."""
@@ -247,52 +257,6 @@ def _settings(entry: Config) -> Config:
     """A layer's own settings. Keras 1 has a Sequential's layers there, as a bare list."""
     settings = entry["config"]
     return {"layers": settings} if isinstance(settings, list) else settings
-
-
-def _tensors(value: Any) -> list[tuple[str, int]]:
-    """Keras's lists of tensors, `[["a", 0, 0]]` or `["a", 0, 0]`, as (layer, output) pairs."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    if value and isinstance(value[0], str):
-        value = [value]
-    return [(str(name), int(index)) for name, _, index, *_ in value]
-
-
-def _histories(call: Any) -> Iterator[tuple[str, int]]:
-    """The tensors that a call takes, in order: Keras 3 nests marked dicts, Keras 2 lists of four."""
-    if isinstance(call, dict):
-        if call.get("class_name") == "__keras_tensor__":
-            name, _, index = call["config"]["keras_history"]
-            yield str(name), int(index)
-        else:
-            for part in call.values():
-                yield from _histories(part)
-    elif _is_history(call):
-        yield str(call[0]), int(call[2])
-    elif isinstance(call, list):
-        for part in call:
-            yield from _histories(part)
-
-
-def _is_history(call: Any) -> bool:
-    """Keras 2's `["conv1_pad", 0, 0, {}]`, or Keras 1's, without the dict."""
-    return (
-        isinstance(call, list)
-        and 3 <= len(call) <= 4
-        and isinstance(call[0], str)
-        and all(isinstance(n, int) for n in call[1:3])
-    )
-
-
-def _extras(call: Any) -> Iterator[Any]:
-    """What a call takes besides tensors: Keras 3's other arguments, Keras 2's keywords."""
-    if isinstance(call, dict):
-        yield from (arg for arg in call.get("args", []) if not list(_histories(arg)))
-    elif _is_history(call):
-        yield from (dict(extra) for extra in call[3:] if extra)
-    elif isinstance(call, list):
-        for part in call:
-            yield from _extras(part)
 
 
 def _snake_case(name: str) -> str:

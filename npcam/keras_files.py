@@ -22,7 +22,7 @@ from npcam.keras_arrays import Saved, has_layers, named_layers, numbered_layers
 from npcam.keras_assign import Datasets, assign
 from npcam.keras_config import parse_json, read_graph
 from npcam.keras_graph import recognise
-from npcam.keras_settings import weight_names
+from npcam.keras_settings import dtype_of, weight_names
 from npcam.keras_weights import NETWORKS, from_weights
 from npcam.keras_zip import is_zip, open_archive
 from npcam.layers import weight_shapes
@@ -184,7 +184,10 @@ def recognise_file(file: KerasFile, where: str, network: str | None, activation:
         raise InputError(f"{where}: its configuration says {says}; leave the option out")
     arrays = assign(found.parts, graph, file.saved, where)
     named = {layer: set(weight_names(node)) for layer, node in found.parts.items()}
-    notes = tuple(f"in front, not run by npcam: {node.label}" for node in found.front)
+    notes = tuple(f"in front of the ResNet, not run by npcam: {node.label}" for node in found.front)
+    policies = {dtype_of(node) for node in found.parts.values()} - {"float32", "float64"}
+    if policies:
+        notes = (*notes, f"Keras computes it in {', '.join(sorted(policies))}, npcam in float32")
     return Recognised(arch, arrays, _absent(named), found.input_size, notes)
 
 

@@ -108,13 +108,30 @@ def check_bn(node: Node, where: str) -> float:
         raise InputError(f"{where}: {node.label} normalises axis {axis}; the last one expected")
     if node.config.get("mode", 0) != 0 or node.config.get("renorm"):
         raise InputError(f"{where}: {node.label} has a mode or renorm; a plain batch norm expected")
-    if any(isinstance(extra, dict) and extra.get("training") for extra in node.call):
+    if trains_always(node):
         reason = "was called with training=True, so it takes each batch's own statistics"
         raise InputError(f"{where}: {node.label} {reason}; npcam can't")
     epsilon = float(node.config.get("epsilon", 1e-3))
     if not 0 <= epsilon <= 1:
         raise InputError(f"{where}: {node.label} has epsilon {epsilon}; between 0 and 1 expected")
     return epsilon
+
+
+def trains_always(node: Node) -> bool:
+    """Whether a layer was called with `training=True`, which Keras 2 heeds outside of training, too.
+
+    Keras 3 notes such arguments, and overrules them in `predict`.
+    """
+    return any(isinstance(extra, dict) and bool(extra.get("training")) for extra in node.call)
+
+
+def dtype_of(node: Node) -> str:
+    """The float type, or policy (`mixed_float16`), that a layer computes in."""
+    found = node.config.get("dtype", "float32")
+    if isinstance(found, dict):
+        settings = found.get("config")
+        found = settings.get("name", "float32") if isinstance(settings, dict) else "float32"
+    return str(found)
 
 
 def weight_names(node: Node) -> tuple[str, ...]:

@@ -14,6 +14,9 @@ from npcam.resnet import Architecture
 # What the weights cannot tell: (zeros around the pool's input, epsilon) of Keras's ResNets, by year.
 NETWORKS = {"keras": (1, 1.001e-5), "2018": (1, 1e-3), "2017": (0, 1e-3)}
 
+# Layers that change the input, by the names of their groups without underscores.
+FRONT = ("rescaling", "normalization", "resizing", "slicingoplambda", "tfoplambda")
+
 ARRAYS = {
     "Conv2D": ("kernel", "bias"),
     "Dense": ("kernel", "bias"),
@@ -73,8 +76,9 @@ def from_weights(saved: list[Saved], network: str | None, where: str) -> Found:
         raise InputError(msg)
     if dense:
         parts["predictions"] = dense[0]
+        _check_flattened(dense[0], parts, where)
     kinds = _kinds(saved)
-    for kind in ("globalmaxpooling2d", "lambda", "tfoplambda"):
+    for kind in ("globalmaxpooling2d", "lambda"):
         if kinds[kind]:
             raise InputError(f"{where}: holds a layer of the class {kind}, which npcam can't run")
     pool_padding, epsilon = NETWORKS[network] if network else _which(old, kinds, where)
@@ -86,10 +90,21 @@ def from_weights(saved: list[Saved], network: str | None, where: str) -> Found:
         epsilon=epsilon,
         activation="softmax" if dense else None,
     )
-    front = [
-        f"{kind} in the file, not run by npcam" for kind in ("rescaling", "normalization") if kinds[kind]
-    ]
+    front = [f"{kind} in the file, not run by npcam" for kind in FRONT if kinds[kind]]
     return Found(arch, {part: _by_weight(layer, where) for part, layer in parts.items()}, tuple(front))
+
+
+def _check_flattened(dense: Layer, parts: dict[str, Layer], where: str) -> None:
+    """Raise InputError where the Dense layer reads whole maps: more inputs than the maps have channels."""
+    rows = dense.arrays[0].dataset.extent[0]
+    ends = [layer.arrays[0].dataset.extent[-1] for name, layer in parts.items() if name.endswith("3_conv")]
+    channels = max(ends, default=0)
+    if channels and rows > channels and rows % channels == 0:
+        msg = (
+            f"{where}: {dense.name} reads {rows} values, {rows // channels} positions of {channels} channels "
+            "(a Flatten); a class activation map needs global average pooling before the Dense layer"
+        )
+        raise InputError(msg)
 
 
 def _layers(saved: list[Saved], where: str) -> list[Layer]:
@@ -133,6 +148,8 @@ def _which(old: bool | None, kinds: Counter[str], where: str) -> tuple[int, floa
     listed = kinds["maxpooling2d"] + kinds["pool1pool"] > 0
     if old and listed and paddings in (1, 2):
         return NETWORKS["2017" if paddings == 1 else "2018"]
+    if listed and paddings == 1 and kinds["flatten"]:  # its pooling, too, is that of 2017
+        return NETWORKS["2017"]
     if not old and (not listed or paddings == 2):
         return NETWORKS["keras"]
     names = ", ".join(NETWORKS)

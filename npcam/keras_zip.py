@@ -1,9 +1,11 @@
 """A `.keras` file: a zip from a stranger, of which three members are read and none is unpacked."""
 
 import io
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -15,6 +17,18 @@ MAX_MEMBERS = 1_000  # Keras writes three, and some assets
 MAX_DIRECTORY = 2**20  # bytes of the zip's table of contents
 MAX_EXPANSION = 20  # Keras stores members uncompressed; weights that are recompressed gain less than 2
 MAX_UNPACKED = 2**30  # bytes of a member that is compressed
+# What Python's zipfile raises on the way through a damaged file, not all of it its own.
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    LookupError,
+    ValueError,
+    ArithmeticError,
+    RuntimeError,
+)
 
 
 class Archive(NamedTuple):
@@ -38,21 +52,24 @@ def open_archive(path: str | Path) -> Iterator[Archive]:
     Raises:
         InputError: damaged, a zip of something else, a bomb, or with members twice.
     """
-    try:
-        _check_directory(path)
-        with zipfile.ZipFile(path) as archive:
+    with ExitStack() as stack:
+        try:
+            _check_directory(path)
+            archive = stack.enter_context(zipfile.ZipFile(path))
             members = _members(archive, str(path))
             for info in members.values():
                 _check_member(archive, info, str(path))
             config = archive.read(members[CONFIG])
             metadata = archive.read(members[METADATA]) if METADATA in members else b"{}"
-            with _seekable(archive, members[WEIGHTS], path) as weights:
-                yield Archive(config, metadata, weights)
-    except InputError:
-        raise
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, RuntimeError) as error:
-        reason = str(error).split("\n")[0]
-        raise InputError(f"{path}: damaged zip ({reason}); get it again or save the model again") from error
+            weights = stack.enter_context(_seekable(archive, members[WEIGHTS], path))
+        except InputError:
+            raise
+        except DAMAGE as error:
+            reason = str(error).split("\n")[0]
+            raise InputError(
+                f"{path}: damaged zip ({reason}); get it again or save the model again"
+            ) from error
+        yield Archive(config, metadata, weights)
 
 
 def _check_directory(path: str | Path) -> None:
@@ -92,6 +109,8 @@ def _check_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -
     name = f"{where}: {info.filename} in the zip"
     if info.flag_bits & 1:
         raise InputError(f"{name} is encrypted; save the model without")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise InputError(f"{name} is compressed in a way that Keras never does; save the model again")
     if info.filename != WEIGHTS:
         if info.file_size > MAX_JSON:
             raise InputError(f"{name} holds {info.file_size} bytes of JSON, {MAX_JSON} at most; refused")

@@ -182,6 +182,20 @@ class Model:
         """
         return summary(self.weights)
 
+    def plan(self, photographs: int = 1) -> str:
+        """What the fast engine does for so many photographs at once, as a table: how it computes
+        each convolution, and how its workers share it.
+
+        Raises:
+            InputError: the model runs on the reference engine, which has no plan.
+
+        >>> print(load_model().plan().splitlines()[2][:40])
+        conv1_conv           7x7 by im2col, ReLU
+        """
+        if self._compiled is None:
+            raise InputError('the reference engine has no plan; load the model with engine="fast"')
+        return fast.format_steps(self._compiled.plan(photographs, *self.input_size))
+
     def _checked(self, x: Array) -> Array:
         """The batch in the model's dtype, or InputError."""
         x = np.asarray(x)

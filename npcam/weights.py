@@ -124,7 +124,8 @@ def tensors_sha256(tensors: Tensors) -> str:
 
 
 def check(weights: Weights, where: str) -> None:
-    """Raise InputError unless every tensor is there, of the right shape, and finite."""
+    """Raise InputError unless it is a network that npcam runs, every tensor there, and finite."""
+    _check_architecture(weights.architecture, weights, where)
     shapes = {layer: {n: a.shape for n, a in arrays.items()} for layer, arrays in weights.tensors.items()}
     _check(weights, shapes, where)
     for layer, arrays in weights.tensors.items():

@@ -1,5 +1,6 @@
 """What the tests share."""
 
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -10,11 +11,14 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 sys.path.insert(0, str(Path(__file__).parent))  # tests import their own helpers by plain names
 
 
+def needs(name):
+    """A package that a test needs. Without it the test is skipped, except in CI, where that is a failure."""
+    if os.environ.get("CI"):
+        return importlib.import_module(name)
+    return pytest.importorskip(name, exc_type=ImportError)
+
+
 @pytest.fixture(scope="session")
 def keras():
-    """Live Keras. Without it the test is skipped, except in CI, where that is a failure."""
-    if os.environ.get("CI"):
-        import keras
-
-        return keras
-    return pytest.importorskip("keras", exc_type=ImportError)
+    """Live Keras."""
+    return needs("keras")

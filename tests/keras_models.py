@@ -8,7 +8,14 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 import keras
 import numpy as np
 
+from npcam import resnet as npcam_resnet
+
 layers = keras.layers
+
+# Both sides sum float32 products in another order; probabilities are at most 1, and 1e-6 is the
+# promise made to users. Maps are compared relative to their largest value.
+PROBABILITY = 1e-6
+RELATIVE = 1e-5
 
 
 def resnet(
@@ -28,7 +35,7 @@ def resnet(
 ):
     """A ResNet as `keras.applications` builds it, or, with `old_names`, as the Keras of 2017 did.
 
-    `top` is "gap" and "average7" (the pooling of 2017), each with one Dense layer, "pooled" (no
+    `top` is "gap" and "average" (the pooling of 2017), each with one Dense layer, "pooled" (no
     Dense), or None.
     """
     L = k.layers
@@ -73,10 +80,10 @@ def resnet(
             y = L.Activation("relu", **named(f"{part}_out"))(y)
     if top in ("gap", "pooled"):
         y = L.GlobalAveragePooling2D(name="avg_pool")(y)
-    elif top == "average7":
-        y = L.AveragePooling2D(size // 32, name="avg_pool")(y)
+    elif top == "average":
+        y = L.AveragePooling2D(y.shape[1], name="avg_pool")(y)
         y = L.Flatten()(y)
-    if top in ("gap", "average7"):
+    if top in ("gap", "average"):
         y = L.Dense(classes, activation=activation, name="fc1000" if old_names else "predictions")(y)
     return k.Model(source, y, name="resnet50")
 
@@ -104,6 +111,20 @@ def randomise(model, seed=0):
 def photographs(size=64, n=2, seed=1):
     """A batch as `preprocess_input` makes it: floats around 0, from -120 to 150."""
     return np.random.default_rng(seed).uniform(-120, 150, (n, size, size, 3)).astype(np.float32)
+
+
+def predictions(model, x):
+    """What Keras says, as arrays; layer by layer, which compiles faster than `predict`."""
+    found = model(x, training=False)
+    return [np.asarray(y) for y in found] if isinstance(found, list) else np.asarray(found)
+
+
+def outputs(weights, x):
+    """npcam's last activation, logits and probabilities."""
+    maps = npcam_resnet.features(x, weights.tensors, weights.architecture)
+    if weights.architecture.activation is None:
+        return maps, None, None
+    return maps, *npcam_resnet.head(maps, weights.tensors, weights.architecture)
 
 
 def save_legacy(model, path, whole=True):

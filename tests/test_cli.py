@@ -88,6 +88,16 @@ def test_photographs_of_one_name_do_not_hide_each_other(capsys):
     assert Path("cat_cam.png").read_bytes() == before
 
 
+def test_summary_prints_the_plan():
+    """How the engine computes each convolution, for one photograph and for many."""
+    one, many = run("summary", "--plan"), run("summary", "--plan", "64")
+    assert (one.returncode, one.stderr, many.returncode) == (0, "", 0)
+    assert one.stdout.startswith("Layer")
+    for words in ("conv5_block3_3_conv", "Winograd", "every 2 positions", "shortcut as one", "rows"):
+        assert words in one.stdout
+    assert "photographs" in many.stdout
+
+
 def test_summary_prints_the_table():
     """The rows of Keras's summary, and the totals."""
     done = run("summary")

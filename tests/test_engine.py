@@ -1,11 +1,16 @@
 """The compiled forward pass against the readable one, which is the definition."""
 
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 from networks import random_tensors
 
+import npcam
 from npcam import engine, resnet
 from npcam.resnet import Architecture
 
@@ -165,10 +170,98 @@ def test_a_batch_larger_than_memory_is_cut(monkeypatch):
     x = photographs(5, 64, 64)
     compiled = engine.compile(SMALL, random_tensors(SMALL))
     whole = compiled.run(x, ["avg_pool"])
-    monkeypatch.setattr("npcam.engine.engine.PIECE_BYTES", 1)
+    monkeypatch.setattr("npcam.engine.engine.SCRATCH", 1)
     cut = compiled.run(x, ["avg_pool"])
     assert_close(cut.logits, whole.logits)
     assert_close(cut.activations["avg_pool"], whole.activations["avg_pool"])
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("batch", [1, 2, 7])
+@pytest.mark.parametrize("size", [(64, 64), (97, 130), (224, 160)])
+def test_large_filters_are_shared_by_channels(threads, batch, size, monkeypatch):
+    """Whatever is shared how, by one worker or three, it is the same network."""
+    monkeypatch.setattr("npcam.engine.layouts.SLICE_FROM", 3000)
+    monkeypatch.setattr("npcam.engine.geometry.FEW_TILES", 0)
+    tensors, x = random_tensors(SMALL, 7), photographs(batch, *size)
+    compiled = engine.compile(SMALL, tensors, threads=threads)
+    assert {step.shared for step in compiled.plan(batch, *size)} > {"channels"}
+    assert any("Winograd" in step.method for step in compiled.plan(batch, *size))
+    features = resnet.last_activation(SMALL)
+    outputs, expected = compiled.run(x, [features]), reference(x, tensors, SMALL)
+    assert_close(outputs.activations[features], expected[features])
+    assert_close(outputs.logits, expected["logits"])
+
+
+@pytest.mark.parametrize("stride_in", [1, 2])
+@pytest.mark.parametrize("strides", [(1, 2, 2, 2), (2, 1, 3, 2)])
+def test_strides_where_channels_are_shared(stride_in, strides, monkeypatch):
+    """Strides in either convolution, and positions skipped, from the first block on."""
+    monkeypatch.setattr("npcam.engine.layouts.SLICE_FROM", 0)
+    monkeypatch.setattr("npcam.engine.geometry.FEW_TILES", 0)
+    arch = Architecture(blocks=(2, 1, 2, 1), strides=strides, stride_in=stride_in)
+    check(arch, random_tensors(arch, 5), photographs(3, 95, 64))
+    check(arch, random_tensors(arch, 5), photographs(1, 95, 64))
+
+
+def test_filters_are_transformed_once(monkeypatch):
+    """One file, many runs and sizes: no filter is transformed twice, and none that is not used."""
+    from npcam.engine import filters
+
+    count = []
+    plain = filters.transform_filters
+    monkeypatch.setattr(filters, "transform_filters", lambda kernel: count.append(1) or plain(kernel))
+    compiled = engine.compile(SMALL, random_tensors(SMALL))
+    assert not count
+    for batch in (1, 2, 5, 8, 2):
+        compiled.run(photographs(batch, 96, 96))
+        compiled.run(photographs(batch, 128, 64))
+    assert 0 < len(count) <= sum(SMALL.blocks)
+
+
+def test_errors_stay_small_at_full_size():
+    """Probabilities within 1e-6 and features within 1e-5 of their maximum, all speed-ups on."""
+    arch = Architecture()
+    tensors = random_tensors(arch, 64, 100)
+    x = photographs(2, 224, 224)
+    expected = reference(x, tensors, arch)
+    compiled = engine.compile(arch, tensors, threads=2)
+    for batch in (x, x[:1], np.concatenate([x] * 4)):
+        found = compiled.run(batch, ["conv5_block3_out", "predictions"]).activations
+        n = min(len(batch), 2)
+        error = np.abs(found["conv5_block3_out"][:n] - expected["conv5_block3_out"][:n]).max()
+        assert error <= 1e-5 * expected["conv5_block3_out"].max()
+        assert np.abs(found["predictions"][:n] - expected["predictions"][:n]).max() <= 1e-6
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_after_a_fork():
+    """A child process has no threads of its parent's, and starts its own."""
+    program = """
+import os, sys, numpy as np
+from networks import random_tensors
+from npcam import engine
+from npcam.resnet import Architecture
+arch = Architecture(blocks=(1, 1, 1, 1))
+compiled = engine.compile(arch, random_tensors(arch), threads=2)
+x = np.ones((1, 64, 64, 3), np.float32)
+expected = compiled.run(x).logits
+child = os.fork()
+if child == 0:
+    os._exit(0 if np.array_equal(compiled.run(x).logits, expected) else 1)
+sys.exit(os.waitpid(child, 0)[1])
+"""
+    folders = [str(Path(__file__).parent), str(Path(npcam.__file__).parent.parent)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=60)
+
+
+def test_no_photographs():
+    """A batch of none gives arrays of none."""
+    features = resnet.last_activation(SMALL)
+    outputs = engine.compile(SMALL, random_tensors(SMALL)).run(photographs(0, 64, 64), [features])
+    assert outputs.logits.shape == (0, 5)
+    assert outputs.activations[features].shape == (0, 2, 2, 256)
 
 
 def test_arguments_are_left_alone():

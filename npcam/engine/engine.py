@@ -8,52 +8,84 @@ from typing import Any
 import numpy as np
 
 from npcam import ops, resnet
-from npcam.engine.fold import Folded, fold_batch_norm
-from npcam.engine.kernels import Workspace, conv1x1, conv2d, conv3x3_same, max_pool3x3, padded
+from npcam.engine.filters import fold_network
+from npcam.engine.layouts import Layout, ManyPhotographs, OnePhotograph
+from npcam.engine.steps import Step, list_steps
+from npcam.engine.team import cores, one_blas_thread, team_of
 from npcam.layers import layers
 from npcam.resnet import ACTIVATIONS, Architecture, Outputs, Tensors
 from npcam.shapes import Array
 
-PIECE_BYTES = 256 << 20  # scratch memory that one piece of a batch may take
+GROUP = 16  # photographs per worker and pass: more than that makes conv5 no faster
+SCRATCH = 512 << 20  # bytes of scratch memory, above which a batch is cut into smaller pieces
 
 
-def compile(architecture: Architecture, tensors: Tensors, dtype: Any = np.float32) -> "Engine":
+def compile(
+    architecture: Architecture, tensors: Tensors, dtype: Any = np.float32, threads: int | None = None
+) -> "Engine":
     """Compile a network.
 
     Args:
         architecture: what the weights alone do not tell.
-        tensors: {layer name: {weight name: array}}, in Keras's names and layouts.
+        tensors: {layer name: {weight name: array}}, in Keras's names and layouts. Arrays of
+            another float type are converted.
         dtype: the float type to compute in.
+        threads: how many cores to use; None for all that the process may.
     """
-    return Engine(architecture, tensors, dtype)
+    return Engine(architecture, tensors, dtype, threads)
+
+
+def scratch_bytes(photographs: int, height: int, width: int, workers: int) -> int:
+    """An upper bound of the scratch memory of one pass, for the widths of Keras's ResNets in float32.
+
+    One photograph takes 12 MB per worker and 350 bytes per pixel. Several at once, each worker
+    with its own, take that per worker, and 110 bytes per pixel and photograph for what they keep
+    until the late stages.
+
+    >>> scratch_bytes(1, 224, 224, workers=2) / 1e6
+    41.5616
+    """
+    pixels = height * width
+    if photographs == 1:
+        return workers * 12_000_000 + 350 * pixels
+    return workers * (12_000_000 + 350 * pixels) + 110 * photographs * pixels
 
 
 class Engine:
-    """The network, compiled. May be called from several threads at once."""
+    """The network, compiled. It may be called from several threads at once.
 
-    def __init__(self, architecture: Architecture, tensors: Tensors, dtype: Any = np.float32) -> None:
+    The same input gives the same bits, whatever else runs. A photograph alone and the same one in
+    a batch take different ways through the same arithmetic, and agree to rounding.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        tensors: Tensors,
+        dtype: Any = np.float32,
+        threads: int | None = None,
+    ) -> None:
         self._arch = architecture
         self._tensors = {
             layer: {name: np.asarray(a).astype(dtype, copy=False) for name, a in arrays.items()}
             for layer, arrays in tensors.items()
         }
-        self._dtype = np.dtype(dtype).type
+        self._dtype = np.dtype(dtype)
         self._names = {layer.name for layer in layers(architecture)}
         self._features = resnet.last_activation(architecture)
-        self._convs = {
-            layer.inputs[0]: fold_batch_norm(self._tensors, layer.inputs[0], layer.name, architecture)
-            for layer in layers(architecture)
-            if layer.kind == "BatchNormalization"
-        }
-        self._idle: list[Workspace] = []
+        self._team = team_of(threads or cores())
+        self._filters = fold_network(self._tensors, architecture, self._team)
+        self._idle: list[tuple[tuple[int, ...], Layout]] = []
         self._lock = threading.Lock()
 
     def run(self, x: Array, names: Sequence[str] = ()) -> Outputs:
-        """Run a preprocessed batch.
+        """Run a preprocessed batch, cut into pieces where it would take too much memory.
 
         Args:
             x: (N, H, W, 3), any float dtype; H and W from 32 up.
-            names: the Keras layers whose activations to return.
+            names: the Keras layers whose activations to return. The last activation, `avg_pool`
+                and `predictions` come from the compiled pass; with any other, the batch runs layer
+                by layer as in `resnet`, because folding and skipping leave the others incomplete.
 
         Returns:
             The logits, and the activations by name.
@@ -70,78 +102,75 @@ class Engine:
             raise ValueError(msg)
         x = x.astype(self._dtype, copy=False)
         compiled = {self._features, "avg_pool", "predictions", "input_layer"}
-        run = self._fast if compiled.issuperset(names) else self._unfolded
-        step = max(1, PIECE_BYTES // self._image_bytes(*x.shape[1:3]))
-        pieces = [run(x[i : i + step], names) for i in range(0, max(len(x), 1), step)]
+        run = self._fast if compiled.issuperset(names) else self._layer_by_layer
+        pieces = list(run(x, names)) or [resnet.run(x, self._tensors, self._arch, names)]
         if len(pieces) == 1:
             return pieces[0]
-        logits = [p.logits for p in pieces if p.logits is not None]
+        logits = [piece.logits for piece in pieces if piece.logits is not None]
         return Outputs(
             np.concatenate(logits) if logits else None,
-            {name: np.concatenate([p.activations[name] for p in pieces]) for name in names},
+            {name: np.concatenate([piece.activations[name] for piece in pieces]) for name in names},
         )
 
-    def _image_bytes(self, height: int, width: int) -> int:
-        """Scratch memory per image: the stem's and the first stage's buffers are the largest."""
-        stem = self._convs["conv1_conv"].kernel.shape
-        wide = max(conv.kernel.shape[3] for name, conv in self._convs.items() if name.startswith("conv2"))
-        per_pixel = (7 * 7 * 3 + 2 * stem[3]) / 4 + (4 * wide) / 16
-        return int(height * width * per_pixel * np.dtype(self._dtype).itemsize)
+    def plan(self, photographs: int, height: int, width: int) -> list[Step]:
+        """What the engine does for so many photographs of that size, layer by layer."""
+        group = self._group(photographs, height, width)
+        size = (height, width)
+        return list_steps(self._filters, self._arch.pool_padding, group, size, self._team.size)
 
-    def _unfolded(self, x: Array, names: Sequence[str]) -> Outputs:
-        """Layer by layer, as Keras does: what folding destroys is only to be had so."""
-        return resnet.run(x, self._tensors, self._arch, names)
+    def _layer_by_layer(self, x: Array, names: Sequence[str]) -> Iterator[Outputs]:
+        """Every activation as it is in Keras; columns and activations take 800 bytes per pixel."""
+        step = max(1, SCRATCH // (800 * x.shape[1] * x.shape[2]))
+        for i in range(0, len(x), step):
+            yield resnet.run(x[i : i + step], self._tensors, self._arch, names)
 
-    def _fast(self, x: Array, names: Sequence[str]) -> Outputs:
+    def _fast(self, x: Array, names: Sequence[str]) -> Iterator[Outputs]:
         """The compiled pass."""
-        with self._workspace() as workspace:
-            y = self._features_of(x, workspace)
-            found = {"input_layer": x}
-            if self._features in names:
-                found[self._features] = y.copy()
-            if self._arch.activation is None:
-                return Outputs(None, {name: found[name] for name in names})
+        at = 0
+        while at < len(x):
+            with self._layout(len(x) - at, *x.shape[1:3]) as layout, one_blas_thread:
+                piece = x[at : at + layout.size]
+                yield self._head(piece, layout.run(piece), names)
+                at += layout.size
+
+    def _head(self, x: Array, y: Array, names: Sequence[str]) -> Outputs:
+        """What follows the last activation `y`, which is scratch memory, and what was asked for."""
+        found = {"input_layer": x}
+        if self._features in names:
+            found[self._features] = y.copy()
+        logits = None
+        if self._arch.activation is not None:
             found["avg_pool"] = ops.global_average_pool2d(y)
-        logits = ops.dense(found["avg_pool"], **self._tensors["predictions"])
-        if "predictions" in names:
-            found["predictions"] = ACTIVATIONS[self._arch.activation](logits)
+            logits = ops.dense(found["avg_pool"], **self._tensors["predictions"])
+            if "predictions" in names:
+                found["predictions"] = ACTIVATIONS[self._arch.activation](logits)
         return Outputs(logits, {name: found[name] for name in names})
 
-    def _features_of(self, x: Array, scratch: Workspace) -> Array:
-        """The last activation, in a buffer of `scratch`."""
-        x = padded(x, ((3, 3), (3, 3)), scratch)
-        x = conv2d(x, self._convs["conv1_conv"], 2, scratch, "a")
-        np.maximum(x, 0, out=x)
-        p = self._arch.pool_padding
-        x = max_pool3x3(padded(x, ((p, p), (p, p)), scratch), scratch, "x")
-        for block in resnet.residual_blocks(self._arch):
-            x = self._bottleneck(x, block, scratch)
-        return x
-
-    def _bottleneck(self, x: Array, block: resnet.Block, scratch: Workspace) -> Array:
-        """One residual block, into the buffer that `x` does not use."""
-        first, second = (block.stride, 1) if self._arch.stride_in == 1 else (1, block.stride)
-
-        def conv(part: int) -> Folded:
-            return self._convs[f"{block.name}_{part}_conv"]
-
-        shortcut = conv1x1(x, conv(0), block.stride, scratch, "shortcut") if block.projects else x
-        y = conv1x1(x, conv(1), first, scratch, "a")
-        np.maximum(y, 0, out=y)
-        y = conv3x3_same(y, conv(2), second, scratch, "b")
-        np.maximum(y, 0, out=y)
-        free = "y" if np.shares_memory(shortcut, scratch.take("x", (1,))) else "x"
-        y = conv1x1(y, conv(3), 1, scratch, free)
-        y += shortcut
-        return np.maximum(y, 0, out=y)
+    def _group(self, n: int, height: int, width: int) -> int:
+        """Photographs per worker in the next pass when `n` are left; 0: one, shared by all workers."""
+        workers = self._team.size
+        group = min(n // workers, GROUP) if n > 1 else 0
+        while group and scratch_bytes(group * workers, height, width, workers) > SCRATCH:
+            group //= 2
+        return group
 
     @contextmanager
-    def _workspace(self) -> Iterator[Workspace]:
-        """Scratch memory of one's own, so that several threads may run one engine."""
+    def _layout(self, n: int, height: int, width: int) -> Iterator[Layout]:
+        """A recorded pass for so many of `n` photographs as go at once, for this caller alone."""
+        key = (self._group(n, height, width), height, width)
         with self._lock:
-            workspace = self._idle.pop() if self._idle else Workspace(self._dtype)
+            found = [i for i, (k, _) in enumerate(self._idle) if k == key]
+            layout = self._idle.pop(found[-1])[1] if found else None
+        layout = layout or self._record(*key)
         try:
-            yield workspace
+            yield layout
         finally:
             with self._lock:
-                self._idle.append(workspace)
+                self._idle.append((key, layout))
+                while len(self._idle) > 1 and sum(other.nbytes for _, other in self._idle) > SCRATCH:
+                    self._idle.pop(0)
+
+    def _record(self, group: int, height: int, width: int) -> Layout:
+        """Record a pass of `group` photographs per worker, or of one among all workers."""
+        args = self._filters, self._arch.pool_padding, height, width, self._team
+        return ManyPhotographs(*args, group) if group else OnePhotograph(*args)

@@ -1,0 +1,27 @@
+"""What several commands share: an option, a check, a complaint."""
+
+import argparse
+import sys
+
+
+def add_weights_option(parser: argparse.ArgumentParser) -> None:
+    """`--weights`."""
+    parser.add_argument(
+        "--weights",
+        metavar="FILE|NAME",
+        help="npcam weights file, or a fetched name (default: the bundled model)",
+    )
+
+
+def positive(text: str) -> int:
+    """The value of an option that counts something."""
+    if not text.isdecimal() or int(text) < 1:
+        msg = f"expected a whole number from 1 up, got {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def complain(message: str) -> int:
+    """Say what is wrong in one line on standard error; returns the exit status for it, 2."""
+    print(f"npcam: {' '.join(message.split())}", file=sys.stderr)
+    return 2

@@ -1,0 +1,118 @@
+"""`npcam convert`, `inspect`, `fetch` and `summary`: what one does with weights files."""
+
+import argparse
+import json
+
+from npcam.cli_options import add_weights_option, positive
+
+CONVERT_EXAMPLES = """\
+examples:
+  npcam convert model.keras weights.h5
+  npcam convert resnet50.weights.h5 weights.h5 --class-names names.txt"""
+INSPECT_EXAMPLES = """\
+examples:
+  npcam inspect model.keras                  layers, shapes, hashes, and whether it converts
+  npcam inspect strange.h5 --json"""
+FETCH_EXAMPLES = """\
+examples:
+  npcam fetch resnet50                       download, check, convert; then --weights resnet50 works
+  npcam fetch resnet50 --from ~/.keras/models/resnet50_weights_tf_dim_ordering_tf_kernels.h5
+
+The cache is the platform's own, or $NPCAM_CACHE."""
+SUMMARY_EXAMPLES = """\
+examples:
+  npcam summary
+  npcam summary --weights resnet50.h5 | less"""
+
+
+def add_convert_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `npcam convert`."""
+    parser.add_argument("source", metavar="SOURCE", help=".keras, .weights.h5 or .h5 that Keras wrote")
+    parser.add_argument("destination", metavar="DESTINATION", help="npcam weights file to write")
+    parser.add_argument(
+        "--class-names", metavar="FILE", help="text (a name per line) or JSON, in index order"
+    )
+    parser.add_argument(
+        "--network",
+        choices=["keras", "2018", "2017"],
+        help="which ResNet, if weights alone do not tell (2018: epsilon 1e-3; 2017: also no pool1_pad)",
+    )
+    parser.add_argument(
+        "--activation",
+        choices=["softmax", "sigmoid", "linear"],
+        help="of the Dense layer, where a file of weights alone does not tell (default: softmax)",
+    )
+
+
+def run_convert(options: argparse.Namespace) -> int:
+    """Run `npcam convert`: Keras's weights to npcam's."""
+    from npcam.convert import convert
+
+    weights = convert(
+        options.source,
+        options.destination,
+        class_names=options.class_names,
+        network=options.network,
+        activation=options.activation,
+    )
+    layers, arrays = len(weights.tensors), sum(len(a) for a in weights.tensors.values())
+    parameters = sum(a.size for arrays in weights.tensors.values() for a in arrays.values())
+    print(f"{options.destination}: {layers} layers, {arrays} arrays, {parameters:,} parameters")
+    for note in weights.notes:
+        print(f"  note: {note}")
+    return 0
+
+
+def add_inspect_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `npcam inspect`."""
+    parser.add_argument("file", metavar="FILE", help="npcam's, Keras's or any other HDF5, damaged ones too")
+    parser.add_argument("--json", action="store_true", help="print a JSON object instead of text")
+
+
+def run_inspect(options: argparse.Namespace) -> int:
+    """Run `npcam inspect`: what is in a file."""
+    from npcam.inspection import describe, inspect
+
+    found = inspect(options.file)
+    print(json.dumps(found.to_json(), indent=2) if options.json else describe(found))
+    return 0
+
+
+def add_fetch_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `npcam fetch`."""
+    parser.add_argument("name", metavar="NAME", help="resnet50, resnet101 or resnet152")
+    parser.add_argument(
+        "--from", dest="source", metavar="FILE", help="a copy of the file that is already there"
+    )
+
+
+def run_fetch(options: argparse.Namespace) -> int:
+    """Run `npcam fetch`: official weights by name."""
+    from npcam.fetch import fetch
+
+    print(fetch(options.name, options.source))
+    return 0
+
+
+def add_summary_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `npcam summary`."""
+    add_weights_option(parser)
+    parser.add_argument(
+        "--plan",
+        nargs="?",
+        const=1,
+        type=positive,
+        metavar="PHOTOGRAPHS",
+        help="how the engine computes each convolution, for so many photographs at once (default 1)",
+    )
+
+
+def run_summary(options: argparse.Namespace) -> int:
+    """Run `npcam summary`: the table of layers, or the engine's plan."""
+    from npcam.model import load_model
+
+    if options.plan:
+        print(load_model(options.weights).plan(options.plan))
+    else:
+        print(load_model(options.weights, engine="reference").summary())
+    return 0

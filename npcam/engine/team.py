@@ -1,0 +1,162 @@
+"""Python threads that work in step, while BLAS keeps to one thread each.
+
+NumPy lets go of the interpreter's lock inside matmul and on all but the smallest arrays, so Python
+threads run at the same time. Reason: the threads of BLAS speed up nothing but matmul; and where
+another program wants a core too, they wait for each other at every single one: a 3136x64x64 matmul
+took 9 ms instead of 0.3 on a busy machine.
+"""
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+import threadpoolctl
+
+Work = Callable[[], None]
+SQUARE_ROOTS = 2048  # per look around while waiting: some 5 microseconds
+LOOKS = 1000  # before a member that waits goes to sleep
+NAP = 1e-4  # seconds
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class OneBlasThread:
+    """A context with BLAS at one thread, until the last of all who are in it leaves."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._controller: Any = None
+        self._limit: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._controller = self._controller or threadpoolctl.ThreadpoolController()
+                self._limit = self._controller.limit(limits=1, user_api="blas")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._limit.restore_original_limits()
+
+
+one_blas_thread = OneBlasThread()
+
+
+@cache
+def team_of(size: int) -> "Team":
+    """The process's team of that size."""
+    return Team(size)
+
+
+class Team:
+    """Some threads, the caller's among them, that go through works in phases."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._gather()
+
+    def run(self, phases: Sequence[Sequence[Work]]) -> None:
+        """Run every phase's works, one per member, at the same time; then the next phase.
+
+        A team that is busy for another caller is not waited for: this caller then does all the
+        works itself. They are the same works, so the result has the same bits.
+
+        Raises:
+            Exception: whatever a work raised.
+        """
+        if self._process != os.getpid():
+            self._gather()  # a fork takes no threads along
+        if self.size == 1 or not self._busy.acquire(blocking=False):
+            for phase in phases:
+                for work in phase:
+                    work()
+            return
+        try:
+            self._run_together(phases)
+        finally:
+            self._busy.release()
+
+    def _run_together(self, phases: Sequence[Sequence[Work]]) -> None:
+        """Every member goes through its column of works."""
+        while len(self._inboxes) < self.size - 1:
+            self._inboxes.append(queue.SimpleQueue())
+            threading.Thread(target=_serve, args=self._inboxes[-1:], daemon=True, name="npcam").start()
+        meeting = Meeting(self.size)
+        for index, inbox in enumerate(self._inboxes, start=1):
+            inbox.put(partial(_go_through, index, phases, meeting))
+        _go_through(0, phases, meeting)
+        meeting.close()
+
+    def _gather(self) -> None:
+        """Be a team without threads yet; they start with the first work."""
+        self._process = os.getpid()
+        self._busy = threading.Lock()
+        self._inboxes: list[queue.SimpleQueue[Work]] = []
+
+
+class Meeting:
+    """Where the members of a team wait for each other.
+
+    They wait awake for a while. Reason: a thread that sleeps gets its core back late where other
+    programs want it, and there are 40 meetings in the pass of one photograph. And they wait inside
+    an operation on an array, because Python code would hold the interpreter's lock.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._arrived = [0] * size
+        self._gone: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._failures: list[BaseException] = []
+        self._numbers = np.ones(SQUARE_ROOTS)
+
+    def wait(self, index: int) -> bool:
+        """Wait until all members have come as often as this one. False: somebody failed, go."""
+        self._arrived[index] += 1
+        looks = 0
+        while min(self._arrived) < self._arrived[index] and not self._failures:
+            np.sqrt(self._numbers) if looks < LOOKS else time.sleep(NAP)
+            looks += 1
+        return not self._failures
+
+    def leave(self, index: int, failure: BaseException | None) -> None:
+        """Go for good; with a failure, so will the others."""
+        if failure:
+            self._failures.append(failure)
+        self._gone.put(index)
+
+    def close(self) -> None:
+        """Wait until all have gone, so that their arrays are free; raise the first failure."""
+        for _ in self._arrived:
+            self._gone.get()
+        if self._failures:
+            raise self._failures[0]
+
+
+def _go_through(index: int, phases: Sequence[Sequence[Work]], meeting: Meeting) -> None:
+    """One member's part of a run."""
+    failure = None
+    try:
+        for phase in phases:
+            phase[index]()
+            if not meeting.wait(index):
+                break
+    except BaseException as raised:
+        failure = raised
+    meeting.leave(index, failure)
+
+
+def _serve(inbox: "queue.SimpleQueue[Work]") -> None:
+    """A member's life: wait for work, do it."""
+    while True:
+        inbox.get()()

@@ -1,0 +1,83 @@
+"""Walking a Keras model's graph backwards, from its output to its input."""
+
+from npcam.errors import InputError
+from npcam.keras_config import Graph, Node, Path
+from npcam.keras_settings import activation, trains_always
+
+# What does nothing outside of training.
+IDENTITIES = (
+    "ActivityRegularization",
+    "AlphaDropout",
+    "Dropout",
+    "GaussianDropout",
+    "GaussianNoise",
+    "Identity",
+    "SpatialDropout2D",
+)
+
+
+class Walk:
+    """A graph to walk through; each step returns a layer, or raises InputError that names one."""
+
+    def __init__(self, graph: Graph, where: str) -> None:
+        self.graph = graph
+        self.where = where
+
+    def error(self, node: Node, reason: str) -> InputError:
+        """What to raise: the file, the layer, the reason."""
+        return InputError(f"{self.where}: {node.label} {reason}")
+
+    def output(self) -> Node:
+        """The layer that everything else leads to, where a model puts out several."""
+        outputs = set(self.graph.outputs)
+        for last in sorted(outputs):
+            if outputs <= self.ancestors(last):
+                return self.skip(self.graph.nodes[last])
+        names = ", ".join("/".join(path) for path in sorted(outputs))
+        raise InputError(f"{self.where}: outputs {names} do not lie on one path; npcam runs one classifier")
+
+    def ancestors(self, path: Path) -> set[Path]:
+        """A layer and all that it depends on."""
+        seen: set[Path] = set()
+        todo = [path]
+        while todo:
+            if (path := todo.pop()) not in seen:
+                seen.add(path)
+                todo += self.graph.nodes[path].inputs
+        return seen
+
+    def before(self, node: Node) -> Node:
+        """The one layer that `node` reads, past all that does nothing outside of training."""
+        if len(node.inputs) != 1:
+            raise self.error(node, f"reads {len(node.inputs)} layers; 1 expected")
+        return self.skip(self.graph.nodes[node.inputs[0]])
+
+    def sources(self, node: Node) -> list[Node]:
+        """The layers that `node` reads, past all that does nothing outside of training."""
+        return [self.skip(self.graph.nodes[path]) for path in node.inputs]
+
+    def skip(self, node: Node) -> Node:
+        """The first layer from `node` back that does something outside of training."""
+        while node.kind in IDENTITIES or (
+            node.kind == "Activation" and activation(node, self.where) == "linear"
+        ):
+            if trains_always(node):
+                raise self.error(node, "was called with training=True: no two runs give the same numbers")
+            if len(node.inputs) != 1:
+                raise self.error(node, f"reads {len(node.inputs)} layers; 1 expected")
+            node = self.graph.nodes[node.inputs[0]]  # the graph has no circles
+        return node
+
+    def expect(self, node: Node, kind: str) -> Node:
+        """`node`, if it is of that class."""
+        if node.kind != kind:
+            raise self.error(node, f"where a ResNet has a {kind}")
+        return node
+
+    def expect_relu(self, node: Node) -> Node:
+        """`node`, if it is a plain ReLU."""
+        if node.kind not in ("Activation", "ReLU"):
+            raise self.error(node, "where a ResNet has a ReLU")
+        if (function := activation(node, self.where)) != "relu":
+            raise self.error(node, f"of function {function} where a ResNet has a plain ReLU")
+        return node

@@ -1,0 +1,85 @@
+"""Threads in step, and BLAS kept to one thread while they work."""
+
+import threading
+
+import numpy as np
+import pytest
+import threadpoolctl
+
+from npcam.engine.team import Team, one_blas_thread, team_of
+
+
+def blas_threads():
+    """How many threads each BLAS in this process may use now."""
+    return [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_phases_come_one_after_the_other(size):
+    """No work starts before all works of the phase before it are done."""
+    done = []
+
+    def work(phase, member):
+        assert len([p for p, _ in done if p < phase]) == phase * size
+        np.sqrt(np.ones(1000 * (member + 1)))
+        done.append((phase, member))
+
+    phases = [[lambda p=p, m=m: work(p, m) for m in range(size)] for p in range(20)]
+    Team(size).run(phases)
+    assert len(done) == 20 * size
+
+
+def test_works_run_at_the_same_time():
+    """Two works that wait for each other both end."""
+    both = threading.Barrier(2, timeout=30)
+    Team(2).run([[both.wait, both.wait]])
+
+
+def test_a_failure_ends_the_run_and_not_the_team():
+    """The first exception is raised; the team is whole again for the next run."""
+    team = Team(2)
+    later = []
+
+    def fail():
+        raise MemoryError("no more")
+
+    for phase in ([fail, lambda: None], [lambda: None, fail]):
+        with pytest.raises(MemoryError, match="no more"):
+            team.run([phase, [lambda: later.append(1)] * 2])
+    assert not later
+    team.run([[lambda: later.append(1)] * 2])
+    assert later == [1, 1]
+
+
+def test_a_busy_team_is_not_waited_for():
+    """A second caller does the works itself, in its own thread."""
+    team, here, go = Team(2), threading.Event(), threading.Event()
+
+    def hold():
+        here.set()
+        assert go.wait(30)
+
+    first = threading.Thread(target=team.run, args=([[hold, lambda: None]],))
+    first.start()
+    assert here.wait(30)
+    who = []
+    team.run([[lambda: who.append(threading.current_thread())] * 2])
+    go.set()
+    first.join()
+    assert who == [threading.current_thread()] * 2
+
+
+def test_one_team_per_size():
+    """Engines share their threads."""
+    assert team_of(2) is team_of(2)
+    assert team_of(3).size == 3
+
+
+def test_blas_has_its_threads_back_when_the_last_one_leaves():
+    """Nested or from several threads, the limit ends with the last user."""
+    before = blas_threads()
+    with one_blas_thread:
+        with one_blas_thread:
+            assert set(blas_threads()) <= {1}
+        assert set(blas_threads()) <= {1}
+    assert blas_threads() == before

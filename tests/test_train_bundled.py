@@ -1,0 +1,162 @@
+"""`tools/train_bundled.py` on made-up photographs: a run, its resumption, its files, and its errors."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import needs
+from made_up_photos import CLASSES, make_photographs
+from PIL import Image
+
+import npcam
+from npcam.convert import convert
+
+torch = needs("torch")
+keras = needs("keras")
+
+TOOLS = Path(__file__).parents[1] / "tools"
+sys.path.insert(0, str(TOOLS))
+
+import train_bundled  # noqa: E402
+import training_loop  # noqa: E402
+
+TINY = ("--batch", "6", "--width", "0.0625", "--precision", "float32", "--threads", "1")  # 3 steps an epoch
+SCHEDULE = ("--phases", "2@32,1@64", "--cooldown", "1")
+FIT = ("--last-stride", "1", "--cutmix", "0.5")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    return make_photographs(tmp_path_factory.mktemp("made-up"))
+
+
+def train(*arguments):
+    """The exit status of a run in this process."""
+    return train_bundled.main([str(a) for a in arguments])
+
+
+def checkpoint(folder):
+    return torch.load(folder / "checkpoint.pt", weights_only=True)
+
+
+@pytest.fixture(scope="module")
+def whole(photos, tmp_path_factory):
+    """A run that was never stopped."""
+    out = tmp_path_factory.mktemp("run") / "whole"
+    boxes = ("--boxes", photos / "boxes.json", "--validate", photos / "dev")
+    assert train(photos / "train", *TINY, *SCHEDULE, *FIT, *boxes, "--out", out) == 0
+    return out
+
+
+def test_a_run_that_is_stopped_and_resumed_ends_with_the_same_weights_bit_for_bit(
+    photos, whole, tmp_path, capsys
+):
+    # Begun with a longer schedule, too: what is over by step 4 is the same in both.
+    begin = (photos / "train", *TINY, *FIT, "--boxes", photos / "boxes.json", "--out", tmp_path)
+    assert train(*begin, "--phases", "9@32", "--cooldown", "1", "--steps", "4") == 0
+    assert "stopped at step 4 of 27" in capsys.readouterr().err
+    assert train(*begin, "--phases", "1@32,2@64", "--resume") == 2
+    assert "its 4 steps had other sizes or rates" in capsys.readouterr().err
+    assert train(*begin, *SCHEDULE, "--resume", "--seed", "1") == 2
+    assert "begun with seed 0, now 1" in capsys.readouterr().err
+    assert train(*begin, *SCHEDULE, "--resume") == 0
+
+    expected, found = checkpoint(whole), checkpoint(tmp_path)
+    assert found["step"] == expected["step"] == 9
+    for kind in ("state", "average"):
+        assert all(torch.equal(expected[kind][name], found[kind][name]) for name in expected[kind])
+
+
+def test_the_log_the_curve_and_the_recipe_are_there(whole):
+    log = (whole / "log.csv").read_text().splitlines()
+    assert log[0].startswith("step,epoch,size,rate,loss,box_loss,accuracy,validation_accuracy")
+    assert log[-1].startswith("9,3,64,")
+    with Image.open(whole / "curve.png") as curve:
+        assert curve.size == (900, 480)
+    recipe = json.loads((whole / "recipe.json").read_text())
+    assert (recipe["seed"], recipe["photographs"], recipe["classes"]) == (0, 18, list(CLASSES))
+
+
+def test_the_model_converts_and_explains(photos, whole, tmp_path):
+    names = whole / "class_names.txt"
+    weights = convert(whole / "model.keras", tmp_path / "model.h5", class_names=names)
+    assert weights.architecture.strides == (1, 2, 2, 1)
+    model = npcam.load_model(tmp_path / "model.h5")
+    assert model.class_names == CLASSES
+    e = npcam.explain(model, photos / "dev" / "red" / "0.png")
+    assert e.cam.shape == (14, 14)
+    assert abs(e.completeness) < 1e-5
+
+
+def test_a_run_starts_from_other_weights_npcams_or_keras(photos, whole, tmp_path):
+    convert(whole / "model.keras", tmp_path / "model.h5")
+    hashes = []
+    for file in (tmp_path / "model.h5", whole / "model.keras"):
+        out = tmp_path / file.suffix
+        assert (
+            train(photos / "train", *TINY, "--out", out, "--steps", "1", "--init", file, "--rate", "1e-9")
+            == 0
+        )
+        hashes.append(json.loads((out / "recipe.json").read_text())["init_tensors_sha256"])
+        before, after = checkpoint(whole)["average"], checkpoint(out)["average"]
+        name = "conv1_conv/kernel"
+        assert torch.allclose(before[name], after[name], atol=1e-6)
+    assert hashes[0] == hashes[1]
+
+
+def test_ctrl_c_leaves_a_run_that_can_go_on(photos, tmp_path, monkeypatch):
+    step = training_loop.Training._step
+
+    def interrupted(self, batch, rate):
+        if self.step == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, batch, rate)
+
+    monkeypatch.setattr(training_loop.Training, "_step", interrupted)
+    assert train(photos / "train", *TINY, *SCHEDULE, "--out", tmp_path) == 130
+    assert checkpoint(tmp_path)["step"] == 2
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_bad_usage_is_one_line(photos, whole, tmp_path, capsys):
+    empty, damaged = tmp_path / "empty", tmp_path / "damaged"
+    for name in ("cat", "dog"):
+        (empty / name).mkdir(parents=True)
+    shutil.copytree(photos / "train", damaged)
+    (damaged / "red" / "0.png").write_bytes(b"no picture")
+    (tmp_path / "boxes.json").write_text("[]")
+    (tmp_path / "checkpoint.pt").write_bytes(b"no checkpoint")
+    good, out, bundled = (
+        photos / "train",
+        ("--out", tmp_path / "out"),
+        TOOLS.parent / "weights" / "photos14.h5",
+    )
+    for arguments, words in (
+        ((tmp_path / "none", *out), "not a folder"),
+        ((empty, *out), "no photograph"),
+        ((damaged, *out), "0.png"),
+        ((good, *out, "--boxes", tmp_path / "boxes.json"), "not a box file"),
+        ((good, *out, "--phases", "3x128"), "EPOCHS@SIZE"),
+        ((good, *out, "--batch", "0"), "from 1 up"),
+        ((good, *out, "--resume"), "nothing to resume"),
+        ((good, *out, "--export"), "no checkpoint"),
+        ((good, "--out", tmp_path, "--export"), "not a checkpoint"),
+        ((good, "--out", whole), "add --resume"),
+        ((good, *out, "--init", tmp_path / "boxes.json"), "boxes.json"),
+        ((good, *out, "--init", bundled, "--width", "0.5"), "give --width"),
+    ):
+        assert train(*arguments) == 2
+        said = capsys.readouterr().err.strip().splitlines()[-1]
+        assert said.startswith("train_bundled: ")
+        assert words in said
+
+
+def test_the_program_explains_itself():
+    command = [sys.executable, str(TOOLS / "train_bundled.py"), "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "examples:" in done.stdout

@@ -1,0 +1,108 @@
+"""Where the engine's time goes, and what share of sgemm's peak each part reaches.
+
+    python tools/roofline.py --batch 8
+
+One worker runs the recorded operations one by one under a clock. The peak is that of a
+2048x2048x2048 float32 matmul on one core in the same run.
+"""
+
+import argparse
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # this npcam, not an installed one
+
+from benchmark import random_weights
+
+from npcam.engine import Engine, layouts
+from npcam.engine.program import Op
+from npcam.engine.team import one_blas_thread
+from npcam.weights import read_weights
+
+
+def part_of(op: Op) -> str:
+    """The part of the work that an operation belongs to."""
+    if op.func is np.matmul:
+        a = op.args[0]
+        if a.shape[0] <= 6:
+            return "Winograd transforms"
+        if a.ndim == 3:
+            return "Winograd products"
+        if op.layer == "conv1_conv":
+            return "7x7 matmul"
+        return "3x3 matmul, direct" if op.layer.endswith("_2_conv") else "1x1 matmul"
+    if op.layer == "conv1_conv":
+        return "7x7 im2col" if op.func is np.copyto else "max pool"
+    return {np.copyto: "copies: borders, tiles, columns", np.add: "shortcut"}.get(op.func, "bias and ReLU")
+
+
+def products(op: Op) -> int:
+    """Multiplications and additions of a matmul."""
+    if op.func is not np.matmul:
+        return 0
+    return 2 * op.keywords["out"].size * op.args[0].shape[-1]
+
+
+def sgemm_peak(size: int = 2048, runs: int = 5) -> float:
+    """Operations per second of the best of some large matmuls."""
+    a = np.ones((size, size), np.float32)
+    out = np.empty_like(a)
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        np.matmul(a, a, out=out)
+        times.append(time.perf_counter() - start)
+    return 2 * size**3 / min(times)
+
+
+def main() -> None:
+    """Time every operation and print a table of parts."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--weights", help="an npcam file; default: random weights of ResNet-50")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--runs", type=int, default=7)
+    options = parser.parse_args()
+    weights = read_weights(options.weights) if options.weights else random_weights()
+    seconds: dict[str, float] = defaultdict(float)
+    work: dict[str, int] = defaultdict(int)
+
+    def clocked(ops: list[Op]) -> None:
+        for op in ops:
+            start = time.perf_counter()
+            op()
+            seconds[part_of(op)] += time.perf_counter() - start
+            work[part_of(op)] += products(op)
+
+    layouts.run_ops = clocked  # before anything is recorded
+    engine = Engine(weights.architecture, weights.tensors, threads=1)
+    x = np.random.default_rng(0).uniform(-120, 150, (options.batch, 224, 224, 3)).astype(np.float32)
+    best: dict[str, float] = {}
+    for _ in range(1 + options.runs):
+        seconds.clear()
+        work.clear()
+        engine.run(x)
+        if not best or sum(seconds.values()) < sum(best.values()):
+            best = dict(seconds)
+    with one_blas_thread:
+        peak = sgemm_peak()
+    print(f"one core, batch {options.batch}; sgemm's peak {peak / 1e9:.0f} GFLOP/s\n")
+    print("| part | ms per photograph | share of time | GFLOP | share of peak |")
+    print("| --- | --- | --- | --- | --- |")
+    whole = sum(best.values())
+    for part, time_taken in sorted(best.items(), key=lambda item: -item[1]):
+        flops, ms = work[part] / options.batch, 1000 * time_taken / options.batch
+        share = f"{work[part] / time_taken / peak:.0%}" if flops else ""
+        print(f"| {part} | {ms:.2f} | {time_taken / whole:.0%} | {flops / 1e9:.2f} | {share} |")
+    flops = sum(work.values())
+    print(
+        f"| all | {1000 * whole / options.batch:.2f} | 100% | {flops / options.batch / 1e9:.2f} "
+        f"| {flops / whole / peak:.0%} |"
+    )
+
+
+if __name__ == "__main__":
+    main()
