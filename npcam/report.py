@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from npcam.compare import Difference
-from npcam.verify import ALONE, FLOW, Report, Row
+from npcam.verify import Report, Row
 
 HEADINGS = ("layer", "shape", "max abs", "of max", "ulp", "cosine", "expected", "times", "alone")
 
@@ -68,13 +68,13 @@ def finding(report: Report) -> list[str]:
         lines.append(f"  as if its epsilon were {row.epsilon:.3g}")
     names = ("float64", "npcam") if report.on_trial == "npcam" else ("npcam", "reference")
     if row.alone and not row.alone.ok:
-        limit = f"{row.alone.times:.3g} times what rounding explains ({ALONE:g} standard deviations)"
+        limit = f"{row.alone.times:.3g} times what rounding explains"
         lines.append(f"  alone, from its own input: off by {row.alone.max_abs:.3g}, {limit}")
         lines.append(_place(row.alone, names))
     elif row.alone is None and row.found is None:
         lines.append("  it cannot be computed from the reference's input: the shapes do not fit")
     elif row.found and not row.found.ok:
-        limit = f"{row.found.times:.3g} times what rounding explains ({FLOW:g} standard deviations)"
+        limit = f"{row.found.times:.3g} times what rounding explains"
         lines.append(f"  in the flow: off by {row.found.max_abs:.3g}, {limit}")
         lines.append(_place(row.found, ("npcam", "reference")))
     if row.npcam_error is not None and row.reference_error is not None and not report.isolated:

@@ -78,7 +78,7 @@ def errors(program: str, weights: Weights, x: np.ndarray) -> dict[str, Any]:
     return {
         "program": ", ".join(run.provenance[name] for name in ("made_by", "engine")),
         "layers": {name: row.reference_error / row.found.largest for name, row in rows.items()},
-        "alone": max(ALONE * row.alone.times for row in report.rows),
+        "alone": max((FLOW if "fast" in program else ALONE) * row.alone.times for row in report.rows),
         "flow": max(FLOW * row.found.times for row in report.rows),
         "from npcam": max(row.found.max_rel for row in report.rows),
         "probabilities": rows["predictions"].found.max_abs,
