@@ -26,7 +26,8 @@ class Explanation:
         label: its name, or the index as text where the model has no names.
         probabilities: of all classes, (classes,).
         logit: of the target.
-        cam: the class activation map, (h, w), signed: the sum itself, 7x7 for ResNet-50.
+        cam: the class activation map, (h, w), signed: the sum itself, 7x7 for Keras's
+            ResNet-50, 14x14 for the bundled model, whose last stage has stride 1.
         heatmap: the map upsampled to the network's input size, (height, width), still signed.
         box: (x0, y0, x1, y1) in pixels of the photograph, x1 and y1 exclusive, around the largest
             part of the heat map above 20 % of its maximum; None where nothing speaks for the class.
@@ -108,7 +109,7 @@ def explain(
     >>> from npcam import load_model
     >>> e = explain(load_model(), np.zeros((40, 60, 3), np.uint8), target="cat")
     >>> e.label, e.cam.shape, e.overlay().size
-    ('cat', (7, 7), (60, 40))
+    ('cat', (14, 14), (60, 40))
     """
     model.require_top("explain a class")
     index = None if target is None else find_class(target, model.class_names, model.classes)

@@ -30,13 +30,14 @@ def resnet(
     bias=True,
     activation="softmax",
     stride_in=1,
+    strides=None,
     k: Any = keras,
     x=None,
 ):
     """A ResNet as `keras.applications` builds it, or, with `old_names`, as the Keras of 2017 did.
 
     `top` is "gap" and "average" (the pooling of 2017), each with one Dense layer, "pooled" (no
-    Dense), or None.
+    Dense), or None. `strides` are those of the stages' first blocks, by default Keras's 1, 2, 2, 2.
     """
     L = k.layers
 
@@ -63,7 +64,7 @@ def resnet(
     for stage, count in enumerate(blocks, 2):
         filters = width * 2 ** (stage - 2)
         for block in range(1, count + 1):
-            stride = 2 if stage > 2 and block == 1 else 1
+            stride = (strides[stage - 2] if strides else 1 if stage == 2 else 2) if block == 1 else 1
             first, second = (stride, 1) if stride_in == 1 else (1, stride)
             part = f"conv{stage}_block{block}"
             shortcut = y

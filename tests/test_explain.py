@@ -39,7 +39,8 @@ def test_heat_map_and_probabilities_are_keras(keras, model):
     maps = np.asarray(found["conv5_block3_out"])[0]
     kernel = model.weights.tensors["predictions"]["kernel"]
     e = npcam.explain(model, CHELSEA)
-    upsampled = zoom(maps, (32, 32, 1), order=1)  # all maps first, as the tutorial has it
+    factor = 224 / maps.shape[0]
+    upsampled = zoom(maps, (factor, factor, 1), order=1)  # all maps first, as the tutorial has it
     expected = upsampled.reshape(224 * 224, -1) @ kernel[:, e.target]
     # features agree to 1e-5 of their maximum (tests/test_keras.py), and so does a weighted sum of them
     scale = maps.max() * np.abs(kernel[:, e.target]).sum()

@@ -44,7 +44,7 @@ def keras_twin(keras, weights):
         y = keras.layers.Dense(classes, activation="softmax", name="predictions")(y)
         model = keras.Model(backbone.input, y)
     else:
-        model = resnet(blocks, width, classes, size=None)
+        model = resnet(blocks, width, classes, size=None, strides=weights.architecture.strides)
     for layer, arrays in tensors.items():
         for weight in model.get_layer(layer).weights:
             weight.assign(arrays[weight.name])
