@@ -8,7 +8,8 @@ from keras_models import randomise, resnet
 from npcam.against import Source, other_run, run_keras_file
 from npcam.errors import InputError
 from npcam.keras_files import read_keras
-from npcam.live_keras import build_keras_model, import_keras, keras_input, run_keras
+from npcam.keras_run import run_keras
+from npcam.live_keras import build_keras_model, import_keras, keras_input
 from npcam.preprocess import load_image, preprocess_input
 from npcam.record import Record
 from npcam.recorders import run_npcam
@@ -82,7 +83,7 @@ FAULTS = {
         "conv4_block1_add",
     ),
     "sigmoid for softmax": ({"predictions": {"activation": "sigmoid"}}, "predictions"),
-    "valid for same": ({"conv3_block2_2_conv": {"activation": "relu"}}, "conv3_block2_2_conv"),
+    "a ReLU too many": ({"conv3_block2_2_conv": {"activation": "relu"}}, "conv3_block2_2_conv"),
 }
 
 
