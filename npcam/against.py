@@ -10,14 +10,13 @@ from npcam.errors import InputError
 from npcam.hdf5 import open_hdf5
 from npcam.keras_files import read_keras
 from npcam.keras_names import count_blocks
+from npcam.keras_run import layer_names, run_keras
 from npcam.keras_zip import is_zip
 from npcam.live_keras import (
     build_keras_model,
     import_keras,
     keras_input,
-    layer_names,
     load_keras_model,
-    run_keras,
 )
 from npcam.record import FORMAT as RECORD
 from npcam.record import Record, read_record

@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from networks import random_tensors
 
 from npcam import load_image, preprocess_input
-from npcam.live_keras import build_keras_model, import_keras, run_keras
+from npcam.keras_run import run_keras
+from npcam.live_keras import build_keras_model, import_keras
 from npcam.model import bundled_path
 from npcam.plot import plot_errors
 from npcam.record import Record
