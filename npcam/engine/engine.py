@@ -74,7 +74,8 @@ class Engine:
         self._names = {layer.name for layer in layers(architecture)}
         self._features = resnet.last_activation(architecture)
         self._team = team_of(threads or cores())
-        self._filters = fold_network(self._tensors, architecture, self._team)
+        with one_blas_thread:
+            self._filters = fold_network(self._tensors, architecture, self._team)
         self._idle: list[tuple[tuple[int, ...], Layout]] = []
         self._lock = threading.Lock()
 
@@ -128,7 +129,7 @@ class Engine:
         """The compiled pass."""
         at = 0
         while at < len(x):
-            with self._layout(len(x) - at, *x.shape[1:3]) as layout, one_blas_thread:
+            with one_blas_thread, self._layout(len(x) - at, *x.shape[1:3]) as layout:
                 piece = x[at : at + layout.size]
                 yield self._head(piece, layout.run(piece), names)
                 at += layout.size

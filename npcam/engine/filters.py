@@ -3,6 +3,7 @@
 import threading
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import accumulate
 
 import numpy as np
 
@@ -79,41 +80,60 @@ def fold_network(tensors: Tensors, arch: Architecture, team: Team) -> Filters:
     stem = fold_batch_norm(tensors, "conv1_conv", "conv1_bn", arch)
     plans = plan_blocks(arch)
     blocks: list[Block] = [None] * len(plans)  # type: ignore[list-item]
+    edges = list(accumulate((block_size(tensors, plan) for plan in plans), initial=0))
+    memory = np.empty(edges[-1], stem.kernel.dtype)  # in one piece: it takes a third of the time to touch
 
     def fold(member: int) -> None:
         for i in range(member, len(plans), team.size):
-            blocks[i] = fold_block(tensors, arch, plans[i], None if i else stem.bias)
+            room = memory[edges[i] : edges[i + 1]]
+            blocks[i] = fold_block(tensors, arch, plans[i], None if i else stem.bias, room)
 
     team.run([[partial(fold, member) for member in range(team.size)]])
     kernel = stem.kernel.reshape(-1, stem.kernel.shape[3])
     return Filters(kernel, (-stem.bias).astype(kernel.dtype), blocks)
 
 
-def fold_block(tensors: Tensors, arch: Architecture, plan: BlockPlan, x_offset: Array | None) -> Block:
+def block_size(tensors: Tensors, plan: BlockPlan) -> int:
+    """How many numbers a block's folded kernels hold: as many as its kernels, and a bias."""
+    kernels = [tensors[f"{plan.name}_{part}_conv"]["kernel"] for part in range(not plan.projects, 4)]
+    return int(sum(kernel.size for kernel in kernels) + kernels[-1].shape[3])
+
+
+def fold_block(
+    tensors: Tensors, arch: Architecture, plan: BlockPlan, x_offset: Array | None, room: Array
+) -> Block:
     """The convolutions of one block. Biases are summed in float64.
 
     Args:
         tensors, arch: the network.
         plan: the block's.
         x_offset: (C,), what its input misses: the stem's bias for the first block.
+        room: memory for its kernels, (`block_size`,).
     """
+    kernels = [tensors[f"{plan.name}_{part}_conv"]["kernel"] for part in (1, 2, 3)]
+    f, c = kernels[2].shape[2], kernels[0].shape[2] if plan.projects else 0
+    edges = kernels[0].size, kernels[0].size + kernels[1].size
+    kernel_1, kernel_2 = (
+        room[: edges[0]].reshape(kernels[0].shape),
+        room[slice(*edges)].reshape(kernels[1].shape),
+    )
+    kernel_3 = room[edges[1] :].reshape(f + c + 1, kernels[2].shape[3])
 
-    def fold(part: int, out: Array | None = None) -> Folded:
+    def fold(part: int, out: Array) -> Array:
         conv, bn = f"{plan.name}_{part}_conv", f"{plan.name}_{part}_bn"
-        return fold_batch_norm(tensors, conv, bn, arch, out)
+        return fold_batch_norm(tensors, conv, bn, arch, out).bias
 
-    one, two = fold(1), fold(2)
-    offset_1 = one.bias if x_offset is None else one.bias + x_offset @ one.kernel[0, 0]
-    offset_2 = two.bias + np.einsum("c,abck->k", offset_1, two.kernel)
-    f, c = two.kernel.shape[3], one.kernel.shape[2] if plan.projects else 0
-    k = tensors[f"{plan.name}_3_conv"]["kernel"].shape[3]
-    kernel_3 = np.empty((f + c + 1, k), two.kernel.dtype)
-    offset_3 = fold(3, kernel_3[None, None, :f]).bias + np.einsum("c,ck->k", offset_2, kernel_3[:f])
+    offset_1, bias_2 = fold(1, kernel_1), fold(2, kernel_2)
+    if x_offset is not None:
+        offset_1 += x_offset @ kernel_1[0, 0]
+    offset_2 = bias_2 + np.einsum("c,abck->k", offset_1, kernel_2)
+    offset_3 = fold(3, kernel_3[None, None, :f]) + np.einsum("c,ck->k", offset_2, kernel_3[:f])
     if plan.projects:
-        offset_3 += join_shortcut(fold(0, kernel_3[None, None, f:-1]), x_offset)
+        shortcut = kernel_3[None, None, f:-1]
+        offset_3 += join_shortcut(Folded(shortcut, fold(0, shortcut)), x_offset)
     kernel_3[-1] = offset_3
-    floor_1, floor_2 = ((-offset).astype(two.kernel.dtype) for offset in (offset_1, offset_2))
-    return Block(plan, one.kernel[0, 0], two.kernel, kernel_3, floor_1, floor_2)
+    floor_1, floor_2 = ((-offset).astype(room.dtype) for offset in (offset_1, offset_2))
+    return Block(plan, kernel_1[0, 0], kernel_2, kernel_3, floor_1, floor_2)
 
 
 def join_shortcut(shortcut: Folded, x_offset: Array | None) -> Array:
