@@ -5,8 +5,7 @@ objects, declare shapes that it does not store, and inflate a few bytes to gigab
 here goes through `Group` and `Dataset`, which refuse all that by name, before anything is allocated.
 """
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -16,14 +15,13 @@ import numpy as np
 
 from npcam.errors import InputError
 from npcam.hdf5_chunks import check_chunks, read_chunks
-from npcam.hdf5_text import FormatError, has_attribute, variable_texts
+from npcam.hdf5_source import ALLOWANCE, MAX_EXPANSION, Source
+from npcam.hdf5_text import has_attribute, variable_texts
 from npcam.shapes import Array
 
 MAX_MEMBERS = 10_000  # of a group
 MAX_DEPTH = 32  # of groups in groups; a hard link may close a circle
 MAX_ATTRIBUTE = 65_536  # bytes; HDF5's own limit for what is kept with its object
-MAX_EXPANSION = 16  # bytes that come out of the file for each one in it, and
-ALLOWANCE = 64 * 2**20  # bytes that may come out of any file
 DAMAGE = (OSError, RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 
 
@@ -53,40 +51,13 @@ def open_hdf5(path: str | Path, file: BinaryIO | None = None) -> Iterator["Group
         msg = f"{path}: not an HDF5 file, or a truncated one; get it again or convert it anew"
         raise InputError(msg) from error
     with opened, Path(path).open("rb") if file is None else file as raw:
-        yield Group(opened, _Source(str(path), raw, opened.userblock_size))
-
-
-class _Source:
-    """The file behind the groups: its name, its bytes, and how many may still come out of it."""
-
-    def __init__(self, label: str, raw: BinaryIO, start: int) -> None:
-        self.label = label
-        self.start = start
-        self._raw = raw
-        self.size = raw.seek(0, os.SEEK_END)
-        self._left = ALLOWANCE + MAX_EXPANSION * self.size
-
-    def read(self, address: int, size: int) -> bytes:
-        """Bytes at an address as HDF5 counts them, from behind the user block."""
-        if self.start + address + size > self.size:
-            msg = "an address beyond the end of the file"
-            raise FormatError(msg)
-        self._raw.seek(self.start + address)
-        return self._raw.read(size)
-
-    def spend(self, size: int, where: str) -> None:
-        """Take `size` bytes off what may still come out."""
-        self._left -= size
-        if self._left < 0:
-            raise InputError(
-                f"{where}: the file's arrays declare far more than its {self.size} bytes; refused"
-            )
+        yield Group(opened, Source(str(path), raw, opened.userblock_size))
 
 
 class _Node:
     """What a group and a dataset have in common."""
 
-    def __init__(self, node: Any, source: _Source) -> None:
+    def __init__(self, node: Any, source: Source) -> None:
         self._node = node
         self._source = source
         self.name = str(node.name)
@@ -241,22 +212,55 @@ class Dataset(_Node):
         Raises:
             InputError: as `shape`; or the values cannot be read, or are not finite in `dtype`.
         """
-        import h5py
-
         array = np.empty(self.shape, dtype=self._node.dtype)
         self._source.spend(array.nbytes, self.where)
-        with _reading(self.where):
-            if not array.size:
-                pass
-            elif self._node.id.get_create_plist().get_layout() == h5py.h5d.CHUNKED:
-                read_chunks(self._node, array)
-            else:
-                self._node.read_direct(array)
+        self._fill(array)
         with np.errstate(over="ignore"):
             array = array.astype(array.dtype.newbyteorder("=") if dtype is None else dtype, copy=False)
-        if finite and not np.isfinite(array).all():
-            raise InputError(f"{self.where} holds NaN or infinity; weights must be finite")
+        if finite:
+            self._check_finite(array)
         return array
+
+    def _fill(self, array: Array) -> None:
+        """Read into an array of its shape and type."""
+        import h5py
+
+        with _reading(self.where):
+            layout = self._node.id.get_create_plist().get_layout()
+            address = self._node.id.get_offset() if layout == h5py.h5d.CONTIGUOUS else None
+            if not array.size:
+                pass
+            elif layout == h5py.h5d.CHUNKED:
+                read_chunks(self._node, array)
+            elif address is not None and self._source.read_into(address, array):
+                pass
+            else:
+                self._node.read_direct(array)
+
+    def _check_finite(self, array: Array) -> None:
+        if not np.isfinite(array).all():
+            raise InputError(f"{self.where} holds NaN or infinity; weights must be finite")
+
+
+def read_together(datasets: Sequence[Dataset]) -> Iterator[Array]:
+    """Read arrays of weights one by one, as `Dataset.read` does, in float32, into one piece of memory.
+
+    Reason: the system hands out one large piece in huge pages. Reading the 320 arrays of ResNet-50,
+    98 MB, takes a third of the time that it takes into 320 pieces.
+    """
+    sizes = [int(np.prod(dataset.shape)) for dataset in datasets]
+    for dataset, size in zip(datasets, sizes, strict=True):
+        dataset._source.spend(4 * size, dataset.where)
+    whole, at = np.empty(sum(sizes), np.float32), 0
+    for dataset, size in zip(datasets, sizes, strict=True):
+        array = whole[at : at + size].reshape(dataset.shape)
+        if dataset._node.dtype == array.dtype:
+            dataset._fill(array)
+            dataset._check_finite(array)
+        else:
+            array[:] = dataset.read()
+        yield array
+        at += size
 
 
 def _is_text(kind: Any) -> bool:

@@ -7,6 +7,9 @@ the same bytes.
 
 import hashlib
 import json
+import queue
+import threading
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from npcam.errors import InputError
-from npcam.hdf5 import Dataset, Group, open_hdf5
+from npcam.hdf5 import Dataset, Group, open_hdf5, read_together
 from npcam.hdf5_write import new_hdf5
 from npcam.layers import weight_shapes
 from npcam.resnet import ACTIVATIONS, Architecture, Tensors
@@ -89,12 +92,9 @@ def read_weights(path: str | Path, dtype: Any = np.float32) -> Weights:
             layer: {name: node.shape for name, node in members.items()} for layer, members in nodes.items()
         }
         _check(header, shapes, str(path))
-        tensors = {
-            layer: {name: nodes[layer][name].read() for name in names}
-            for layer, names in weight_shapes(header.architecture, {}).items()
-        }
+        tensors, found = _read_tensors(nodes, weight_shapes(header.architecture, {}))
         expected = file.attribute("tensors_sha256")
-    if expected != tensors_sha256(tensors):
+    if expected != found:
         msg = f"{path}: the tensors are not those that were written (SHA-256 differs); convert again"
         raise InputError(msg)
     return replace(header, tensors=cast(tensors, dtype))
@@ -114,13 +114,45 @@ def tensors_sha256(tensors: Tensors) -> str:
     >>> tensors_sha256({"a": {"bias": np.zeros(2)}})[:8]
     '838cc71b'
     """
+    return _sha256((layer, name, tensors[layer][name]) for layer, name in _sorted_names(tensors))
+
+
+def _sorted_names(layers: Mapping[str, Iterable[str]]) -> list[tuple[str, str]]:
+    """Layer and name of each weight, in the order of the hash."""
+    return [(layer, name) for layer in sorted(layers) for name in sorted(layers[layer])]
+
+
+def _sha256(arrays: Iterable[tuple[str, str, Array]]) -> str:
     digest = hashlib.sha256()
-    for layer in sorted(tensors):
-        for name in sorted(tensors[layer]):
-            array = np.ascontiguousarray(tensors[layer][name], dtype="<f4")
-            digest.update(f"{layer}/{name} {array.shape}\n".encode())
-            digest.update(array.data if array.size else b"")
+    for layer, name, array in arrays:
+        plain = np.ascontiguousarray(array, dtype="<f4")
+        digest.update(f"{layer}/{name} {plain.shape}\n".encode())
+        digest.update(plain.data if plain.size else b"")
     return digest.hexdigest()
+
+
+def _read_tensors(
+    nodes: Mapping[str, Mapping[str, Dataset]], order: Mapping[str, Iterable[str]]
+) -> tuple[dict[str, dict[str, Array]], str]:
+    """All arrays, in the network's order, and their hash: a second thread finds it while they are read."""
+    seen: queue.SimpleQueue[tuple[str, str, Array] | None] = queue.SimpleQueue()
+    found: list[str] = []
+    hashing = threading.Thread(target=lambda: found.append(_sha256(iter(seen.get, None))))
+    hashing.start()
+    try:
+        names = _sorted_names(nodes)
+        arrays: dict[tuple[str, str], Array] = {}
+        for key, array in zip(
+            names, read_together([nodes[layer][name] for layer, name in names]), strict=True
+        ):
+            arrays[key] = array
+            seen.put((*key, array))
+    finally:
+        seen.put(None)
+        hashing.join()
+    return {
+        layer: {name: arrays[layer, name] for name in members} for layer, members in order.items()
+    }, found[0]
 
 
 def check(weights: Weights, where: str) -> None:

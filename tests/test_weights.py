@@ -161,3 +161,29 @@ def test_a_killed_writer_leaves_the_old_file(path):
     )
     assert done.returncode < 0
     assert path.read_bytes() == before
+
+
+def copy_storing(source, target, userblock=0, dtype="<f4", **options):
+    """The same file with its arrays stored in another way."""
+    with h5py.File(source) as old, h5py.File(target, "w", userblock_size=userblock) as new:
+        new.attrs.update(old.attrs)
+        for layer, group in old.items():
+            for name, array in group.items():
+                new.create_dataset(f"{layer}/{name}", data=array[()].astype(dtype), **options)
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [{}, {"userblock": 1024}, {"dtype": ">f4"}, {"dtype": "<f8"}, {"chunks": True, "compression": "gzip"}],
+    ids=["plain", "behind a user block", "big-endian", "float64", "compressed"],
+)
+def test_arrays_are_read_however_they_are_stored(tmp_path, path, weights, storage):
+    """Whatever bytes hold them, the same numbers come out, in writable float32 arrays."""
+    copy_storing(path, tmp_path / "other.h5", **storage)
+    found = read_weights(tmp_path / "other.h5").tensors
+    assert list(found) == list(weights.tensors)
+    for layer, arrays in weights.tensors.items():
+        for name, array in arrays.items():
+            assert found[layer][name].dtype == np.float32
+            assert found[layer][name].flags.writeable
+            assert np.array_equal(found[layer][name], array)

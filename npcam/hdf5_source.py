@@ -1,0 +1,45 @@
+"""The bytes behind an HDF5 file, and how many of them may come out."""
+
+import os
+from typing import BinaryIO
+
+import numpy as np
+
+from npcam.errors import InputError
+from npcam.hdf5_text import FormatError
+from npcam.shapes import Array
+
+MAX_EXPANSION = 16  # bytes that come out of the file for each one in it, and
+ALLOWANCE = 64 * 2**20  # bytes that may come out of any file
+
+
+class Source:
+    """The file behind the groups: its name, its bytes, and how many may still come out of it."""
+
+    def __init__(self, label: str, raw: BinaryIO, start: int) -> None:
+        self.label = label
+        self.start = start
+        self._raw = raw
+        self.size = raw.seek(0, os.SEEK_END)
+        self._left = ALLOWANCE + MAX_EXPANSION * self.size
+
+    def read(self, address: int, size: int) -> bytes:
+        """Bytes at an address as HDF5 counts them, from behind the user block."""
+        if self.start + address + size > self.size:
+            msg = "an address beyond the end of the file"
+            raise FormatError(msg)
+        self._raw.seek(self.start + address)
+        return self._raw.read(size)
+
+    def read_into(self, address: int, array: Array) -> bool:
+        """Fill a C-ordered array with the bytes at an address; False where the file ends too early."""
+        self._raw.seek(address)
+        return self._raw.readinto(array.reshape(-1).view(np.uint8)) == array.nbytes  # type: ignore[attr-defined,no-any-return]
+
+    def spend(self, size: int, where: str) -> None:
+        """Take `size` bytes off what may still come out."""
+        self._left -= size
+        if self._left < 0:
+            raise InputError(
+                f"{where}: the file's arrays declare far more than its {self.size} bytes; refused"
+            )
