@@ -148,7 +148,7 @@ def _save_image(image: "object", path: Path) -> None:
     from npcam.files import replacing
 
     with replacing(path) as unfinished:
-        image.save(unfinished, format="PNG")  # type: ignore[attr-defined]
+        image.save(unfinished, format="PNG", compress_level=4)  # type: ignore[attr-defined]
 
 
 def _save_array(array: "object", path: Path) -> None:
