@@ -1,8 +1,9 @@
 """Train npcam's bundled model, or one like it on your own photographs: CLASS/*.jpg in, a .keras file out.
 
 The network is keras.applications' ResNet50 (topology, layer names, preprocessing) with --width times
-its filters. Needs the extra "train": pip install "npcam[train]". Keras builds and saves the model, on
-any of its backends; PyTorch takes the training steps, on a GPU where there is one.
+its filters. Needs the extra "train": pip install "npcam[train]". Keras builds and saves the model.
+PyTorch takes the training steps, on a GPU where there is one; with --trainer keras Keras takes them,
+on the backend that KERAS_BACKEND names (jax, tensorflow or torch).
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ change --phases and --cooldown for the steps yet to come: a run can be cut short
 
 # What must be the same in a run and its resumption. Everything else may change.
 RECIPE = (
-    "phases", "batch", "seed", "precision", "width", "last_stride", "rate", "warmup", "cooldown", "decay",
-    "clip", "smoothing", "cutmix", "area", "balance", "average", "box_weight",
+    "phases", "batch", "seed", "trainer", "precision", "width", "last_stride", "optimizer", "rate", "warmup",
+    "cooldown", "decay", "clip", "smoothing", "cutmix", "area", "balance", "average", "box_weight",
 )  # fmt: skip
 
 
@@ -65,6 +66,8 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="passes over the photographs at a size in pixels, in this order (%(default)s)")  # fmt: skip
     run("--batch", type=_positive, default=64, help="photographs a step (%(default)s)")
     run("--seed", type=int, default=0, help="of everything random (%(default)s)")
+    run("--trainer", choices=("torch", "keras"), default="torch",
+        help="what takes the steps (%(default)s, the faster one on a CPU)")  # fmt: skip
     run("--precision", choices=("auto", "float32", "bfloat16"), default="auto",
         help="auto: bfloat16 where the processor has it")  # fmt: skip
     run("--threads", type=_positive, help="of PyTorch (default: its own choice)")
@@ -78,7 +81,9 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="of the last stage; 1 doubles the maps' side to 14x14 at 224 (%(default)s)")  # fmt: skip
     net("--size", type=_positive, default=224, help="pixels a side that the model is for (%(default)s)")
     fit = parser.add_argument_group("the fit").add_argument
-    fit("--rate", type=_positive_float, default=2e-3, help="highest learning rate of AdamW (%(default)s)")
+    fit("--optimizer", choices=("muon", "adamw"),
+        help="muon: for convolutions, AdamW for the rest (muon; adamw with --trainer keras)")  # fmt: skip
+    fit("--rate", type=_positive_float, default=2e-3, help="highest learning rate (%(default)s)")
     fit("--warmup", type=float, default=1, metavar="EPOCHS", help="linear rise to it (%(default)s)")
     fit("--cooldown", type=float, default=5, metavar="EPOCHS", help="linear fall at the end (%(default)s)")
     fit("--decay", type=float, default=0.05, help="weight decay of kernels (%(default)s)")
@@ -90,7 +95,9 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="0: every photograph as often as any other, 1: every class (%(default)s)")  # fmt: skip
     fit("--average", type=_share, default=0.998, help="of the weights, what a step keeps (%(default)s)")
     fit("--box-weight", type=float, default=0.5, help="of the box loss, with --boxes (%(default)s)")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    args.optimizer = args.optimizer or {"torch": "muon", "keras": "adamw"}[args.trainer]
+    return args
 
 
 def _positive(text: str) -> int:
@@ -133,13 +140,14 @@ def parse_phases(text: str) -> list[tuple[float, int]]:
 
 def run(args: argparse.Namespace) -> int:
     """Train, or only export; the exit status."""
+    from training_checkpoint import CHECKPOINT
     from training_files import export, starting_arrays
     from training_loop import Training
     from training_photos import Photographs
     from training_report import say
 
     out = Path(args.out)
-    checkpoint = out / "checkpoint.pt"
+    checkpoint = out / CHECKPOINT
     if args.export:
         export(checkpoint, out, args.size)
         return 0

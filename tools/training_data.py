@@ -17,6 +17,8 @@ import numpy as np
 from PIL import Image
 from training_photos import Photographs
 
+from npcam.preprocess import IMAGENET_MEAN_BGR
+
 MASK_GRID = 56  # box masks are drawn on this many points a side
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -27,9 +29,7 @@ Crop = tuple[float, float, float, float]  # x, y, width, height, as fractions of
 class Batch:
     """One training batch, N pictures of S x S."""
 
-    images: np.ndarray  # (N, S, S, 3) uint8, RGB
-    colour: np.ndarray  # (N, 3, 3) float32: RGB in, BGR out
-    offset: np.ndarray  # (N, 3) float32, BGR, before the mean is subtracted
+    x: np.ndarray  # (N, S, S, 3) float32, BGR minus the mean, as the network takes it
     targets: np.ndarray  # (N, classes) float32, rows sum to 1
     labels: np.ndarray  # (N,) int64
     masks: np.ndarray  # (N, G, G) float32, 1 inside a box of the label's class
@@ -114,8 +114,8 @@ def make_batch(
         targets = own * targets + (1 - own) * np.roll(targets, 1, axis=0)
         boxed[:] = False  # the object may be covered
     targets = (1 - augmentation.smoothing) * targets + augmentation.smoothing / targets.shape[1]
-    colour, offset = random_colours(rng, batch_size)
-    return Batch(images, colour, offset, targets.astype(np.float32), labels, masks, boxed)
+    x = change_colours(images, *random_colours(rng, batch_size))
+    return Batch(x, targets.astype(np.float32), labels, masks, boxed)
 
 
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
@@ -151,6 +151,16 @@ def random_colours(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.nda
     matrix = contrast * gain * matrix
     shift = shift + (1 - contrast[:, 0]) * 118.0  # contrast turns about a mid grey
     return matrix[:, :, ::-1].astype(np.float32), shift[:, ::-1].astype(np.float32)
+
+
+def change_colours(images: np.ndarray, matrices: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """RGB (N, S, S, 3) uint8 -> BGR minus the mean (N, S, S, 3) float32, colours changed."""
+    n, size = images.shape[:2]
+    x = np.matmul(images.reshape(n, -1, 3).astype(np.float32), matrices)
+    x += offsets[:, None]
+    np.clip(x, 0, 255, out=x)
+    x -= np.float32(IMAGENET_MEAN_BGR)
+    return x.reshape(n, size, size, 3)
 
 
 class Prefetch:

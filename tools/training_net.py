@@ -1,9 +1,7 @@
-"""The Keras ResNet-50 of `train_bundled.py`, twice: as a Keras model, and as the same arithmetic in PyTorch.
+"""The Keras ResNet-50 of `train_bundled.py`, its weights by name, and the loss of its maps.
 
-Keras gives the topology, the layer names, the starting weights and the file that comes out. The
-training steps themselves run in PyTorch, channels first in channels-last memory, which is faster on a
-CPU than the training steps of any Keras backend that we tried. Weights travel between the two by their
-Keras names, such as ``conv2_block1_1_conv/kernel``.
+Keras gives the topology, the layer names, the starting weights and the file that comes out. Weights
+travel between it and whatever trains them by their Keras names, such as ``conv2_block1_1_conv/kernel``.
 """
 
 from __future__ import annotations
@@ -12,14 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch
-from torch.nn import functional as F  # noqa: N812
 
 Arrays = dict[str, np.ndarray]  # {"layer/weight": float32, in Keras's layout}
 
 BLOCKS = (3, 4, 6, 3)
 BN_EPSILON = 1.001e-5
-BN_MOMENTUM = 0.1  # PyTorch's convention: share of the new batch; Keras would write 0.9
+BN_MOMENTUM = 0.9  # share of the old statistics that a step keeps, as Keras has it
 DENSE_KERNEL = "predictions/kernel"
 
 
@@ -92,113 +88,46 @@ def set_keras_arrays(model: Any, arrays: Arrays) -> None:
             layer.set_weights([arrays[f"{layer.name}/{weight.name}"] for weight in layer.weights])
 
 
-class TorchResNet:
-    """The forward pass over tensors that are named as Keras names them.
-
-    Attributes:
-        weights: what is trained; kernels (out, in, height, width), the dense one (classes, features).
-        statistics: batch norm's moving means and variances.
-    """
-
-    def __init__(self, arrays: Arrays, width: float, last_stride: int, device: str = "cpu") -> None:
-        self.blocks = tuple(blocks(width, last_stride))
-        self.weights: dict[str, torch.Tensor] = {}
-        self.statistics: dict[str, torch.Tensor] = {}
-        for name, array in arrays.items():
-            tensor = torch.from_numpy(np.array(array, np.float32)).to(device)
-            if tensor.ndim == 4:
-                tensor = tensor.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
-            elif name == DENSE_KERNEL:
-                tensor = tensor.t().contiguous()
-            if "/moving_" in name:
-                self.statistics[name] = tensor
-            else:
-                self.weights[name] = tensor.requires_grad_(True)
-
-    def state(self) -> dict[str, torch.Tensor]:
-        """All tensors by name, the trained ones first; the tensors themselves, not copies."""
-        return {**{name: tensor.detach() for name, tensor in self.weights.items()}, **self.statistics}
-
-    @staticmethod
-    def to_keras(state: dict[str, torch.Tensor]) -> Arrays:
-        """A `state()` in Keras's layouts."""
-        arrays = {}
-        for name, tensor in state.items():
-            if tensor.ndim == 4:
-                tensor = tensor.permute(2, 3, 1, 0)  # noqa: PLW2901
-            elif name == DENSE_KERNEL:
-                tensor = tensor.t()  # noqa: PLW2901
-            arrays[name] = np.ascontiguousarray(tensor.detach().cpu().numpy())
-        return arrays
-
-    def __call__(self, x: torch.Tensor, train: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
-        """Run the network, with batch norm on the batch's statistics (and updating its own) or not.
-
-        Args:
-            x: preprocessed pictures, (N, 3, H, W).
-            train: True for a training step.
-
-        Returns:
-            Logits (N, classes) in float32, and the features (N, K, h, w) of `conv5_block3_out`.
-        """
-        x = F.relu(self._conv_bn(x, "conv1", train, 2, 3))
-        x = F.max_pool2d(x, 3, 2, 1)  # pads with -inf, Keras with 0: the same after a ReLU
-        for name, _, stride, first in self.blocks:
-            shortcut = self._conv_bn(x, f"{name}_0", train, stride) if first else x
-            y = F.relu(self._conv_bn(x, f"{name}_1", train, stride), inplace=True)
-            y = F.relu(self._conv_bn(y, f"{name}_2", train, 1, 1), inplace=True)
-            y = self._conv_bn(y, f"{name}_3", train)
-            x = F.relu(y + shortcut, inplace=True)
-        pooled = x.float().mean((2, 3))  # (N, K, h, w) -> (N, K)
-        with torch.autocast(x.device.type, enabled=False):
-            logits = F.linear(pooled, self.weights[DENSE_KERNEL], self.weights["predictions/bias"])
-        return logits, x
-
-    def class_maps(self, features: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-        """Class activation maps M_c = sum_k w_k^c f_k: (N, K, h, w), (N,) indices -> (N, h, w) float32."""
-        with torch.autocast(features.device.type, enabled=False):
-            rows = self.weights[DENSE_KERNEL][classes]  # (N, K)
-            return torch.einsum("nkhw,nk->nhw", features.float(), rows)
-
-    def _conv_bn(
-        self, x: torch.Tensor, name: str, train: bool, stride: int = 1, padding: int = 0
-    ) -> torch.Tensor:
-        w, s, bn = self.weights, self.statistics, f"{name}_bn"
-        x = F.conv2d(x, w[f"{name}_conv/kernel"], w[f"{name}_conv/bias"], stride, padding)
-        mean, variance = s[f"{bn}/moving_mean"], s[f"{bn}/moving_variance"]
-        gamma, beta = w[f"{bn}/gamma"], w[f"{bn}/beta"]
-        return F.batch_norm(x, mean, variance, gamma, beta, train, BN_MOMENTUM, BN_EPSILON)
-
-
 def extent_loss(
-    maps: torch.Tensor, masks: torch.Tensor, threshold: float = 0.2, sharpness: float = 12.0
-) -> torch.Tensor:
+    xp: Any, maps: Any, masks: Any, boxed: Any, threshold: float = 0.2, sharpness: float = 12.0
+) -> Any:
     """How far the region above `threshold` of each map's maximum is from the boxes: 0, the same, to 1.
 
-    The maps are enlarged to the masks' grid as npcam draws them (bilinear, corners aligned), divided
-    by their maximum and softly thresholded. The loss is one minus the Dice overlap: half of it over
-    the area, half over the shadows on the two axes, since a box's corners are rarely object but its
-    extent along each axis always is (the projection term of BoxInst, Tian et al. 2021,
-    arXiv:2012.02310).
+    The maps are divided by their maximum and softly thresholded. The loss is one minus the Dice
+    overlap: half of it over the area, half over the shadows on the two axes, since a box's corners
+    are rarely object but its extent along each axis always is (the projection term of BoxInst, Tian
+    et al. 2021, arXiv:2012.02310).
 
     Args:
-        maps: signed class activation maps, (N, h, w).
+        xp: `torch` or `keras.ops`, to compute with.
+        maps: class activation maps without what is negative, (N, G, G), enlarged to the masks' grid
+            as npcam draws them (bilinear, corners aligned).
         masks: (N, G, G), 1 inside a box.
+        boxed: (N,), 1 for the maps that count, else 0.
         threshold: the share of the maximum that npcam's box rule cuts at.
         sharpness: of the soft threshold.
 
     Returns:
-        The mean over the batch, a scalar.
+        The mean over the maps that count, a scalar; 0 where none does.
     """
-    positive = F.relu(maps)[:, None]
-    maps = F.interpolate(positive, size=masks.shape[1:], mode="bilinear", align_corners=True)[:, 0]
-    peak = maps.amax((1, 2), keepdim=True).clamp_min(1e-3)
-    soft = torch.sigmoid(sharpness * (maps / peak - threshold))
-    along_axes = sum(1 - _dice(soft.amax(axis), masks.amax(axis)) for axis in (1, 2)) / 2
-    over_area = 1 - _dice(soft.flatten(1), masks.flatten(1))
-    return (0.5 * along_axes + 0.5 * over_area).mean()
+    peak = xp.amax(maps, axis=(1, 2), keepdims=True) + 1e-3
+    soft = xp.sigmoid(sharpness * (maps / peak - threshold))
+    shadows = [(xp.amax(soft, axis=axis), xp.amax(masks, axis=axis)) for axis in (1, 2)]
+    along_axes = sum(1 - _dice(xp, soft_shadow, shadow, 1) for soft_shadow, shadow in shadows) / 2
+    losses = 0.5 * along_axes + 0.5 * (1 - _dice(xp, soft, masks, (1, 2)))
+    return xp.sum(losses * boxed) / (xp.sum(boxed) + 1e-6)
 
 
-def _dice(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Soft Dice overlap of the rows of two (N, L) arrays in 0..1."""
-    return 2 * (a * b).sum(1) / (a.square().sum(1) + b.square().sum(1)).clamp_min(1e-6)
+def _dice(xp: Any, a: Any, b: Any, axes: int | tuple[int, ...]) -> Any:
+    """Soft Dice overlap of arrays in 0..1, summed over some axes."""
+    return 2 * xp.sum(a * b, axis=axes) / (xp.sum(a * a, axis=axes) + xp.sum(b * b, axis=axes) + 1e-6)
+
+
+def corners_matrix(size: int, new_size: int) -> np.ndarray:
+    """The matrix that enlarges an axis bilinearly, its corners aligned: (new_size, size) float32.
+
+    >>> corners_matrix(2, 3).tolist()
+    [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
+    """
+    at = np.linspace(0, size - 1, new_size)[:, None]
+    return np.maximum(0, 1 - np.abs(at - np.arange(size))).astype(np.float32)
