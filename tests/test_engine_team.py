@@ -1,5 +1,7 @@
 """Threads in step, and BLAS kept to one thread while they work."""
 
+import contextlib
+import os
 import threading
 
 import numpy as np
@@ -83,3 +85,26 @@ def test_blas_has_its_threads_back_when_the_last_one_leaves():
             assert set(blas_threads()) <= {1}
         assert set(blas_threads()) <= {1}
     assert blas_threads() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system has no such call")
+@pytest.mark.parametrize("fails", [False, True])
+def test_members_keep_apart_and_get_their_cores_back(fails):
+    """While they work nobody may run where the caller does; afterwards everybody may run everywhere again."""
+    before = os.sched_getaffinity(0)
+    if len(before) < 2:
+        pytest.skip("one core: nowhere to go")
+    seen = {}
+
+    def look(member):
+        seen[member] = os.sched_getaffinity(0)
+        if fails:
+            raise ValueError
+
+    team = Team(2)
+    with pytest.raises(ValueError) if fails else contextlib.nullcontext():
+        team.run([[lambda: look(0), lambda: look(1)]])
+    if not fails:  # with a failure, one may be gone before the other has looked
+        assert len(seen[0]) == 1
+        assert seen[1] == before - seen[0]
+    assert os.sched_getaffinity(0) == before
