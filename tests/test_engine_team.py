@@ -99,10 +99,10 @@ def test_members_keep_apart_and_get_their_cores_back(fails):
     def look(member):
         seen[member] = os.sched_getaffinity(0)
         if fails:
-            raise ValueError
+            raise ValueError("planted")
 
     team = Team(2)
-    with pytest.raises(ValueError) if fails else contextlib.nullcontext():
+    with pytest.raises(ValueError, match="planted") if fails else contextlib.nullcontext():
         team.run([[lambda: look(0), lambda: look(1)]])
     if not fails:  # with a failure, one may be gone before the other has looked
         assert len(seen[0]) == 1
