@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from npcam.compare import Difference, difference
-from npcam.epsilon import fit_epsilon
+from npcam.epsilon import EpsilonFit, fit_epsilon, wrong_epsilons
 from npcam.errors import InputError
 from npcam.layers import Layer
 from npcam.record import Record
@@ -112,7 +112,7 @@ def verify(
     suspect = b if on_trial == "reference" else a
     w, x = cast(weights.tensors, np.float64), a["input_layer"]
     alone: dict[str, Difference | None] = {}
-    epsilons: dict[str, float] = {}
+    fits: dict[str, EpsilonFit] = {}
     unit, epsilon = _unit(suspect), weights.architecture.epsilon
     for layer, estimate in estimates(x, w, weights.architecture, unit, suspect):
         if layer.name in suspect:
@@ -121,8 +121,10 @@ def verify(
             alone[layer.name] = _difference(estimate, value, ALONE if recorded else FLOW)
             if layer.kind == "BatchNormalization" and estimate is not None and alone[layer.name]:
                 fit = fit_epsilon(value, estimate, w[layer.name], epsilon, unit)
-                if fit is not None and not fit.ok:
-                    epsilons[layer.name] = epsilon + fit.shift if fit.fits else math.nan
+                if fit is not None:
+                    fits[layer.name] = fit
+    wrong = wrong_epsilons(fits).items()
+    epsilons = {name: epsilon + fit.shift if fit.fits else math.nan for name, fit in wrong}
     others = _other_weights(npcam.tensors, reference.tensors)
     rows = []
     for layer, estimate in estimates(x, w, weights.architecture, _unit(a, b)):
