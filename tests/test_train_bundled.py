@@ -24,6 +24,7 @@ TOOLS = Path(__file__).parents[1] / "tools"
 sys.path.insert(0, str(TOOLS))
 
 import train_bundled  # noqa: E402
+import training_calibration  # noqa: E402
 import training_checkpoint  # noqa: E402
 import training_torch  # noqa: E402
 
@@ -96,6 +97,41 @@ def test_the_model_converts_and_explains(photos, whole, tmp_path):
     e = npcam.explain(model, photos / "dev" / "red" / "0.png")
     assert e.cam.shape == (14, 14)
     assert abs(e.completeness) < 1e-5
+
+
+def test_calibration_finds_the_temperature_that_was_taken_away():
+    """Labels are drawn from softmax(logits), probabilities are softmax(2 logits): T is 2, within 5 errors.
+
+    With n labels its standard error is below 1 / sqrt(n x the variance of a label's log-probability).
+    """
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 1.5, (20_000, 5))
+    true, sharper = (np.exp(a) / np.exp(a).sum(1, keepdims=True) for a in (logits, 2 * logits))
+    labels = (true.cumsum(1) > rng.random((len(true), 1))).argmax(1)
+    assert training_calibration.temperature(sharper, labels) == pytest.approx(2, abs=0.1)
+
+
+def test_a_calibrated_model_says_the_same_in_other_numbers(photos, whole, tmp_path, capsys):
+    """The dense layer is divided by one number, which makes the true classes of --validate more probable."""
+    shutil.copytree(whole, tmp_path / "run")
+    more = ("--out", tmp_path / "run", "--export", "--calibrate")
+    assert train(photos / "train", *more) == 2
+    assert "--validate" in capsys.readouterr().err
+    assert train(photos / "train", *more, "--validate", photos / "dev") == 0
+    found = float(capsys.readouterr().err.split("temperature ")[1])
+    before, after = (keras.saving.load_model(run / "model.keras") for run in (whole, tmp_path / "run"))
+    for old, new in zip(before.get_weights(), after.get_weights(), strict=True):
+        same = np.array_equal(old, new)
+        assert same or np.allclose(old, new * found, rtol=1e-3)  # T is printed with three decimals
+    x = [
+        npcam.preprocess_input(npcam.load_image(p, (224, 224))) for p in sorted((photos / "dev").glob("*/*"))
+    ]
+    labels = np.repeat(np.arange(3), 6)
+    losses = [
+        -np.log(np.asarray(m.predict_on_batch(np.stack(x)))[np.arange(18), labels]).mean()
+        for m in (before, after)
+    ]
+    assert losses[1] <= losses[0] + 1e-5
 
 
 def test_a_run_starts_from_other_weights_npcams_or_keras(photos, whole, tmp_path):

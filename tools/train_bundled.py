@@ -60,6 +60,9 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--out", required=True, metavar="DIR", help="for checkpoint.pt, log.csv, curve.png and model.keras")
     add("--boxes", metavar="JSON", help="objects' boxes: the map of the true class learns to cover them")
     add("--validate", metavar="DIR", help="photographs to measure on now and then, never trained on")
+    add("--calibrate", action="store_true",
+        help="scale the dense layer until --validate's probabilities come true as often as they say",
+    )  # fmt: skip
     add("--init", metavar="FILE", help="start from these weights, npcam's or Keras's")
     run = parser.add_argument_group("the run").add_argument
     run("--phases", default="10@128,11@160,2@192", metavar="EPOCHS@SIZE,...",
@@ -140,7 +143,7 @@ def parse_phases(text: str) -> list[tuple[float, int]]:
 
 def run(args: argparse.Namespace) -> int:
     """Train, or only export; the exit status."""
-    from training_checkpoint import CHECKPOINT
+    from training_checkpoint import CHECKPOINT, read_checkpoint
     from training_files import export, starting_arrays
     from training_loop import Training
     from training_photos import Photographs
@@ -148,8 +151,12 @@ def run(args: argparse.Namespace) -> int:
 
     out = Path(args.out)
     checkpoint = out / CHECKPOINT
+    if args.calibrate and not args.validate:
+        raise InputError("--calibrate: give the photographs to calibrate on with --validate")
     if args.export:
-        export(checkpoint, out, args.size)
+        names = read_checkpoint(checkpoint)[0]["recipe"]["classes"] if args.calibrate else None
+        validation = Photographs(args.validate, class_names=names) if args.calibrate else None
+        export(checkpoint, out, args.size, validation)
         return 0
     phases = parse_phases(args.phases)
     if args.resume != checkpoint.exists():
@@ -179,7 +186,7 @@ def run(args: argparse.Namespace) -> int:
         training.restore(checkpoint)
     with _stopping() as stop:
         finished = training.fit(stop)
-    export(checkpoint, out, args.size)
+    export(checkpoint, out, args.size, validation if args.calibrate else None)
     if finished:
         return 0
     say(f"stopped at step {training.step} of {training.total}; the same command with --resume goes on")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from training_calibration import temperature
 from training_checkpoint import read_checkpoint
 from training_net import Arrays, build_keras, keras_arrays, set_keras_arrays
+from training_photos import Photographs
 from training_report import say
 
-from npcam import InputError
+from npcam import InputError, preprocess_input
 from npcam.files import replacing
 from npcam.hdf5 import open_hdf5
 from npcam.keras_files import read_keras
@@ -65,12 +68,24 @@ def _is_npcam(path: str) -> bool:
         return False
 
 
-def export(checkpoint: Path, folder: Path, size: int) -> None:
-    """Write model.keras and class_names.txt from a checkpoint's averaged weights."""
+def calibrate(model: Any, photographs: Photographs, size: int) -> float:
+    """Divide a Keras model's dense layer by the temperature that fits the photographs; returns it."""
+    parts = np.array_split(np.arange(len(photographs)), -(-len(photographs) // 64))
+    inputs = (preprocess_input(photographs.plain(part, size, nearest=True)) for part in parts)
+    probabilities = np.concatenate([model.predict_on_batch(x) for x in inputs])
+    found = temperature(probabilities, photographs.labels)
+    dense = model.get_layer("predictions")
+    dense.set_weights([array / np.float32(found) for array in dense.get_weights()])
+    return found
+
+
+def export(checkpoint: Path, folder: Path, size: int, calibration: Photographs | None) -> None:
+    """Write model.keras and class_names.txt from a checkpoint's averaged weights, calibrated or not."""
     saved, state = read_checkpoint(checkpoint)
     recipe = saved["recipe"]
     model = build_keras(len(recipe["classes"]), recipe["width"], recipe["last_stride"], size)
     set_keras_arrays(model, state["average"])
+    how = "" if calibration is None else f", temperature {calibrate(model, calibration, size):.3f}"
     with replacing(folder / "model.keras") as unfinished:
         named = unfinished.with_suffix(".keras")  # Keras goes by the suffix
         try:
@@ -80,4 +95,4 @@ def export(checkpoint: Path, folder: Path, size: int) -> None:
             named.unlink(missing_ok=True)
     with replacing(folder / "class_names.txt") as unfinished:
         unfinished.write_text("\n".join(recipe["classes"]) + "\n")
-    say(f"{folder / 'model.keras'}: step {saved['step']}")
+    say(f"{folder / 'model.keras'}: step {saved['step']}{how}")
