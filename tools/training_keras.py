@@ -45,8 +45,9 @@ class MapsAndLogits(keras.Model):
         logits, labels, boxed = y_pred["logits"], y["labels"], y["boxed"]
         classes = ops.mean(ops.categorical_crossentropy(y["targets"], logits, from_logits=True))
         chosen = ops.one_hot(labels, logits.shape[1])[:, None, None, :]
-        grid = enlarge(ops.sum(y_pred["maps"] * chosen, -1), y["masks"].shape[1])
-        boxes = extent_loss(ops, grid, y["masks"], boxed)
+        masks = ops.convert_to_tensor(y["masks"])  # PyTorch's are still arrays here
+        grid = enlarge(ops.sum(y_pred["maps"] * chosen, -1), masks.shape[1])
+        boxes = extent_loss(ops, grid, masks, ops.convert_to_tensor(boxed))
         right = ops.mean(ops.cast(ops.equal(ops.argmax(logits, 1), labels), "float32"))
         for name, value in (("classes", classes), ("boxes", boxes), ("right", right)):
             self.measured[name].update_state(value)
