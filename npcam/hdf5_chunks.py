@@ -7,6 +7,7 @@ After the HDF5 File Format Specification, version 3.0: filters (VI) and their pi
 """
 
 import itertools
+import math
 import zlib
 from typing import TYPE_CHECKING
 
@@ -22,15 +23,15 @@ SMALLEST_CHUNK = 4096  # bytes, on average; smaller ones only where they are few
 FEW = 16
 
 
-def check_chunks(dataset: "h5py.Dataset") -> str | None:
+def check_chunks(dataset: "h5py.h5d.DatasetID") -> str | None:
     """What is wrong with a chunked array before it is read; None if nothing is."""
-    properties = dataset.id.get_create_plist()
+    properties = dataset.get_create_plist()
     filters = {properties.get_filter(i)[0] for i in range(properties.get_nfilters())}
     if filters - {DEFLATE, SHUFFLE, FLETCHER32}:
         return f"needs the HDF5 filter {min(filters - {DEFLATE, SHUFFLE, FLETCHER32})}; save it uncompressed"
     itemsize = dataset.dtype.itemsize
-    chunk = int(np.prod(dataset.chunks, dtype=float)) * itemsize
-    size = int(np.prod(dataset.shape, dtype=float)) * itemsize
+    chunk = math.prod(properties.get_chunk()) * itemsize
+    size = math.prod(dataset.shape) * itemsize
     if chunk > max(2 * size, SMALLEST_CHUNK):
         return f"is cut into chunks of {chunk} bytes, and has only {size}; refused"
     if _count(dataset) > FEW + size // SMALLEST_CHUNK:
@@ -38,23 +39,23 @@ def check_chunks(dataset: "h5py.Dataset") -> str | None:
     return None
 
 
-def read_chunks(dataset: "h5py.Dataset", into: Array) -> None:
+def read_chunks(dataset: "h5py.h5d.DatasetID", into: Array) -> None:
     """Fill an array of the dataset's shape and type, chunk by chunk.
 
     Raises:
         ValueError: a chunk is missing, damaged, or unpacks to more than its size.
     """
-    chunk: tuple[int, ...] = dataset.chunks
+    properties = dataset.get_create_plist()
+    chunk: tuple[int, ...] = properties.get_chunk()
     steps = [range(0, side, step) for side, step in zip(dataset.shape, chunk, strict=True)]
-    properties = dataset.id.get_create_plist()
     pipeline = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
     size = int(np.prod(chunk)) * into.dtype.itemsize
     for corner in itertools.product(*steps):
-        stored = dataset.id.get_chunk_info_by_coord(corner).size
+        stored = dataset.get_chunk_info_by_coord(corner).size
         if not 0 < stored <= 2 * size + 64:
             msg = f"chunk {corner} takes {stored} bytes"
             raise ValueError(msg)
-        skipped, data = dataset.id.read_direct_chunk(corner)
+        skipped, data = dataset.read_direct_chunk(corner)
         values = np.frombuffer(_unpack(data, pipeline, skipped, size, into.dtype.itemsize), into.dtype)
         window = tuple(slice(at, at + step) for at, step in zip(corner, chunk, strict=True))
         target = into[window]
@@ -90,7 +91,7 @@ def _unpack(data: bytes, pipeline: list[int], skipped: int, size: int, itemsize:
     return data
 
 
-def _count(dataset: "h5py.Dataset") -> int:
+def _count(dataset: "h5py.h5d.DatasetID") -> int:
     """How many chunks an array is cut into."""
-    sides = zip(dataset.shape, dataset.chunks, strict=True)
-    return int(np.prod([-(-side // step) for side, step in sides], dtype=float))
+    sides = zip(dataset.shape, dataset.get_create_plist().get_chunk(), strict=True)
+    return math.prod(-(-side // step) for side, step in sides)

@@ -8,7 +8,8 @@ import numpy as np
 
 from npcam.errors import InputError
 from npcam.files import md5_file, sha256_file
-from npcam.hdf5 import MAX_DEPTH, Dataset, Group, open_hdf5
+from npcam.hdf5 import Group, open_hdf5
+from npcam.hdf5_dataset import Dataset
 from npcam.keras_config import MAX_LAYERS
 from npcam.keras_files import expected_shapes, open_keras, present_shapes, read_keras, recognise_file
 from npcam.keras_zip import is_zip
@@ -17,6 +18,7 @@ from npcam.resnet import RESNET50, RESNET101, RESNET152, Architecture
 from npcam.validate import Shapes, compare_shapes
 from npcam.weights import FORMAT, read_weights
 
+MAX_DEPTH = 32  # of groups in groups; a hard link may close a circle
 NAMES = {RESNET50.blocks: "ResNet-50", RESNET101.blocks: "ResNet-101", RESNET152.blocks: "ResNet-152"}
 
 

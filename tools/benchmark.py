@@ -122,10 +122,14 @@ def growth(weights: dict[str, Path], threads: int, rounds: int) -> dict[str, dic
     return found
 
 
-def explain_seconds(path: Path, photo: Path, folder: Path, runs: int = 3) -> dict[str, float]:
-    """Process start to picture written, by `npcam explain` and by the same in Keras."""
+def explain_seconds(path: Path, photo: Path, folder: Path, runs: int = 5) -> dict[str, float]:
+    """Process start to picture written, by `npcam explain` and by the same in Keras.
+
+    Python keeps npcam's bytecode after the first run, as pip does for whatever it installs.
+    """
     root = Path(__file__).parent
     env = os.environ | {"PYTHONPATH": str(root.parent), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     commands = {
         "npcam": ([sys.executable, "-m", "npcam", "explain", photo, "--weights", path, "-o", folder], env)
     }
