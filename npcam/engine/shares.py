@@ -18,7 +18,7 @@ from npcam.shapes import Array
 Phases = list[list[list[Op]]]  # what each worker does, between one meeting and the next
 STEM_BUDGET = 1 << 19  # numbers in the stem's columns at a time
 TILES_BUDGET = 5 << 18  # numbers in the transformed tiles, or the columns, of a 3x3 at a time
-POINTS_BUDGET = 1 << 18  # numbers in the output of a 1x1 at a time
+POINTS_BUDGET = 1 << 20  # numbers in the output of a 1x1 at a time, for each time its filters are packed anew
 
 
 def rows_of(h: int, part: int, parts: int, step: int = 1) -> tuple[int, int]:
