@@ -178,6 +178,18 @@ def test_epsilon_is_told_where_no_number_shows_it():
     assert second.epsilon == pytest.approx(1e-3, rel=1e-3)
 
 
+def test_an_epsilon_off_by_a_thousandth_is_told_too():
+    """1e-5 for 1.001e-5 everywhere: batch norms of small variance show it, and nothing else is blamed."""
+    weights = read_weights(bundled_path())
+    x = read_record(REFERENCE / "chelsea.h5").activations["input_layer"]
+    other = replace(weights, architecture=replace(weights.architecture, epsilon=1e-5))
+    report = verify(weights, run_npcam(weights, x), without_hashes(run_npcam(other, x)))
+    bad = [row for row in report.rows if not row.ok]
+    assert len(bad) > 5
+    assert {row.kind for row in bad} == {"BatchNormalization"}
+    assert report.first_bad.epsilon == pytest.approx(1e-5, rel=5e-4)
+
+
 def test_rgb_for_bgr_blames_the_input(small):
     """The same network on other pixels is not off: its input is."""
     weights, x, own = small
