@@ -10,6 +10,7 @@ import numpy as np
 from npcam.shapes import Array
 
 TILE = 4  # rows and columns of results per tile
+STEP = 16  # input channels whose filters are transformed at a time
 POINTS = (0.0, 0.625, -0.625, 1.5, -1.5)
 
 
@@ -49,11 +50,17 @@ AT, G, BT = winograd_matrices()
 
 
 def transform_filters(kernel: Array) -> Array:
-    """G g G^T for every pair of channels: (3, 3, C, K) -> (36, C, K), found in float64."""
+    """G g G^T for every pair of channels: (3, 3, C, K) -> (36, C, K), found in float64.
+
+    Some channels at a time, in memory that is used again: fresh memory takes longer than the sums.
+    """
     c, k = kernel.shape[2:]
     gg = np.kron(G, G)  # (36, 9)
     u = np.empty((36, c, k), kernel.dtype)
-    for i in range(0, c, 64):  # so that what is in float64 stays small
-        some = kernel[:, :, i : i + 64].reshape(9, -1)  # (9, 64 K)
-        u[:, i : i + 64] = (gg @ some).reshape(36, -1, k)
+    some, found = np.empty((9, STEP * k)), np.empty((36, STEP * k))
+    for i in range(0, c, STEP):
+        n = min(STEP, c - i) * k
+        some[:, :n] = kernel[:, :, i : i + STEP].reshape(9, n)
+        np.matmul(gg, some[:, :n], out=found[:, :n])
+        u[:, i : i + STEP] = found[:, :n].reshape(36, -1, k)
     return u
