@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     `npcam verify` also returns 1: it ran, and found a layer that is off.
     """
-    # The collector would look through all that is being imported again and again: a tenth of the start.
+    # The collector would look through all that is being imported again and again: 3 % of the start.
     gc.set_threshold(100_000)
     signal.signal(signal.SIGTERM, _interrupt)  # so that unfinished files are removed then, too
     try:

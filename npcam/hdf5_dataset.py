@@ -104,9 +104,9 @@ def read_together(datasets: Sequence[Dataset]) -> Iterator[Array]:
     """Read arrays of weights one by one, as `Dataset.read` does, in float32, into one piece of memory.
 
     Reason: the system hands out one large piece in huge pages. Reading the 320 arrays of ResNet-50,
-    98 MB, takes a third of the time that it takes into 320 pieces.
+    98 MB, takes three quarters of the time that it takes into 320 pieces (46 instead of 63 ms).
     """
-    sizes = [int(np.prod(dataset.shape)) for dataset in datasets]
+    sizes = [math.prod(dataset.shape) for dataset in datasets]
     for dataset, size in zip(datasets, sizes, strict=True):
         dataset._source.spend(4 * size, dataset.where)
     whole, at = np.empty(sum(sizes), np.float32), 0

@@ -131,7 +131,10 @@ def _names(model: Any, calls: dict[str, Call], arch: Architecture) -> dict[str, 
     try:
         graph = read_graph(parse_json(model.to_json(), model.name), model.name)
         return {part: node.path[-1] for part, node in recognise(graph, model.name).parts.items()}
-    except (InputError, NotImplementedError):  # not the ResNet that it is to be: by names, then
+    except (
+        InputError,
+        NotImplementedError,
+    ):  # another network, or a subclass, whose graph Keras does not tell
         dense = [layer.name for layer in _leaves(model) if type(layer).__name__ == "Dense"]
         return {"predictions": dense[0]} if len(dense) == 1 else {}
 

@@ -90,10 +90,11 @@ def test_blas_has_its_threads_back_when_the_last_one_leaves():
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system has no such call")
 @pytest.mark.parametrize("fails", [False, True])
 def test_members_keep_apart_and_get_their_cores_back(fails):
-    """While they work nobody may run where the caller does; afterwards everybody may run everywhere again."""
+    """While they work nobody may run where the caller does; afterwards everybody may run everywhere again.
+
+    With a single core they stay on it together.
+    """
     before = os.sched_getaffinity(0)
-    if len(before) < 2:
-        pytest.skip("one core: nowhere to go")
     seen = {}
 
     def look(member):
@@ -106,5 +107,5 @@ def test_members_keep_apart_and_get_their_cores_back(fails):
         team.run([[lambda: look(0), lambda: look(1)]])
     if not fails:  # with a failure, one may be gone before the other has looked
         assert len(seen[0]) == 1
-        assert seen[1] == before - seen[0]
+        assert seen[1] == (before - seen[0] or before)
     assert os.sched_getaffinity(0) == before

@@ -57,7 +57,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )  # fmt: skip
     add = parser.add_argument
     add("photos", help="folder that holds one folder of .jpg or .png photographs per class")
-    add("--out", required=True, metavar="DIR", help="for checkpoint.pt, log.csv, curve.png and model.keras")
+    add("--out", required=True, metavar="DIR", help="for checkpoint.npz, log.csv, curve.png and model.keras")
     add("--boxes", metavar="JSON", help="objects' boxes: the map of the true class learns to cover them")
     add("--validate", metavar="DIR", help="photographs to measure on now and then, never trained on")
     add("--calibrate", action="store_true",
@@ -73,7 +73,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="what takes the steps (%(default)s, the faster one on a CPU)")  # fmt: skip
     run("--precision", choices=("auto", "float32", "bfloat16"), default="auto",
         help="auto: bfloat16 where the processor has it")  # fmt: skip
-    run("--threads", type=_positive, help="of PyTorch (default: its own choice)")
+    run("--threads", type=_positive, help="of --trainer torch (default: its own choice)")
     run("--steps", type=_positive, metavar="N", help="stop after step N of the schedule, as Ctrl-C would")
     run("--checkpoint-every", type=_positive, default=200, metavar="STEPS", help="(%(default)s)")
     run("--resume", action="store_true", help="go on from the checkpoint in --out")

@@ -42,12 +42,12 @@ class MapsAndLogits(keras.Model):
 
     def compute_loss(self, x: Any, y: Any, y_pred: Any, *_: Any, **__: Any) -> Any:  # noqa: ARG002
         """Cross entropy, plus the box loss where a batch has boxes."""
-        logits, labels, boxed = y_pred["logits"], y["labels"], y["boxed"]
+        logits, labels = y_pred["logits"], y["labels"]
+        masks, boxed = (ops.convert_to_tensor(y[name]) for name in ("masks", "boxed"))  # arrays on PyTorch
         classes = ops.mean(ops.categorical_crossentropy(y["targets"], logits, from_logits=True))
         chosen = ops.one_hot(labels, logits.shape[1])[:, None, None, :]
-        masks = ops.convert_to_tensor(y["masks"])  # PyTorch's are still arrays here
         grid = enlarge(ops.sum(y_pred["maps"] * chosen, -1), masks.shape[1])
-        boxes = extent_loss(ops, grid, masks, ops.convert_to_tensor(boxed))
+        boxes = extent_loss(ops, grid, masks, boxed)
         right = ops.mean(ops.cast(ops.equal(ops.argmax(logits, 1), labels), "float32"))
         for name, value in (("classes", classes), ("boxes", boxes), ("right", right)):
             self.measured[name].update_state(value)
@@ -81,6 +81,7 @@ class KerasLearner:
         self._model.compile(optimizer=optimizer)
         self._optimizer = optimizer
         self._average = keras_arrays(self._network)
+        self._averaged = MapsAndLogits(build_keras(*self._shape), 0)
 
     def step(self, batch: Batch, rate: float) -> tuple[float, float, float]:
         """One update; the loss, the box loss (NaN without boxes) and the share of right answers."""
@@ -103,7 +104,8 @@ class KerasLearner:
 
     def predict(self, x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Logits (N, classes) and the maps (N, h, w) of the labels, from the averaged weights."""
-        found = MapsAndLogits(self._build(self._average), 0)(x, training=False)
+        set_keras_arrays(self._averaged.network, self._average)
+        found = self._averaged(x, training=False)
         logits, maps = (ops.convert_to_numpy(found[name]) for name in ("logits", "maps"))
         return logits, maps[np.arange(len(labels)), :, :, labels]
 

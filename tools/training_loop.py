@@ -44,7 +44,7 @@ def learning_rate(step: int, warmup: int, cooldown: int, total: int, peak: float
 
 
 class Learner(Protocol):
-    """A network while it learns, on one of Keras's backends; arrays in Keras's layouts, by Keras's names."""
+    """A network while it learns; arrays in Keras's layouts, by Keras's names."""
 
     def __init__(self, args: Namespace, starting: Arrays) -> None: ...
 

@@ -1,4 +1,4 @@
-"""The training steps of `train_bundled.py` on Keras's PyTorch backend, taken by PyTorch itself.
+"""The training steps of `train_bundled.py` taken by PyTorch.
 
 Channels first in channels-last memory and in bfloat16 where the processor has it: on a CPU that is
 faster than the training steps of any Keras backend.

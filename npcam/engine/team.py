@@ -167,7 +167,7 @@ def _apart(index: int, callers_core: int | None) -> Iterator[None]:
     """Keep the caller on its core, and the other members off it, while they work together.
 
     Reason: Linux wakes a thread on the core of whoever woke it. Two members that hardly ever sleep may
-    then share one for a tenth of a second, as long as two whole passes.
+    then share one for as long as a whole pass.
     """
     if callers_core is None:
         yield
