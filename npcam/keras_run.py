@@ -131,10 +131,7 @@ def _names(model: Any, calls: dict[str, Call], arch: Architecture) -> dict[str, 
     try:
         graph = read_graph(parse_json(model.to_json(), model.name), model.name)
         return {part: node.path[-1] for part, node in recognise(graph, model.name).parts.items()}
-    except (
-        InputError,
-        NotImplementedError,
-    ):  # another network, or a subclass, whose graph Keras does not tell
+    except (InputError, NotImplementedError):  # another network, or a subclass with no graph: by names
         dense = [layer.name for layer in _leaves(model) if type(layer).__name__ == "Dense"]
         return {"predictions": dense[0]} if len(dense) == 1 else {}
 
