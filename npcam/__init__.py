@@ -7,11 +7,10 @@
 'cat'
 """
 
-__version__ = "0.1.0"
-
 from npcam import naive, ops
 from npcam.cam import bounding_box, class_activation_map, upsample_map
-from npcam.errors import InputError
+from npcam.common.errors import InputError
+from npcam.common.version import __version__
 from npcam.explain import Explanation, explain
 from npcam.labels import decode_predictions
 from npcam.model import Model, load_model

@@ -2,6 +2,6 @@
 
 import sys
 
-from npcam.cli import main
+from npcam.cli.commands import main
 
 sys.exit(main())

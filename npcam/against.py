@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npcam.batch import is_batch, read_batch
-from npcam.errors import InputError
+from npcam.common.errors import InputError
 from npcam.hdf5 import open_hdf5
 from npcam.keras_files import read_keras
 from npcam.keras_names import count_blocks

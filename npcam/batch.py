@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from npcam.errors import InputError
+from npcam.common.errors import InputError
 from npcam.preprocess import load_image, preprocess_input
 from npcam.shapes import Array
 

@@ -5,7 +5,7 @@ Zhou et al. 2016, "Learning Deep Features for Discriminative Localization" (arXi
 
 import numpy as np
 
-from npcam.errors import InputError
+from npcam.common.errors import InputError
 from npcam.shapes import Array
 
 Box = tuple[int, int, int, int]  # (x0, y0, x1, y1) in pixels; x1 and y1 are one past the last

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from npcam.errors import InputError
+from npcam.common.errors import InputError
 
 MAX_FILE = 8 * 2**20  # bytes; ImageNet-21k with synonyms is below 1 MiB
 MAX_NAME = 500  # characters

@@ -7,7 +7,7 @@ the bytes of 256 RGB colours in hexadecimal. jet and grey are formulas.
 
 import numpy as np
 
-from npcam.errors import InputError
+from npcam.common.errors import InputError
 from npcam.shapes import Array
 
 VIRIDIS = """

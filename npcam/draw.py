@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npcam.colormaps import colormap as colour_table
-from npcam.errors import InputError
+from npcam.common.errors import InputError
 from npcam.shapes import Array
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from npcam.class_names import ClassNames, read_class_names
-from npcam.errors import InputError
-from npcam.files import md5_file
+from npcam.common.errors import InputError
+from npcam.common.files import md5_file
 from npcam.keras_files import read_keras
 from npcam.official import (
     ADDRESS,

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from npcam.errors import InputError
-from npcam.files import md5_file, sha256_file
-from npcam.hdf5 import Group, open_hdf5
-from npcam.hdf5_dataset import Dataset
+from npcam.common.errors import InputError
+from npcam.common.files import md5_file, sha256_file
+from npcam.hdf5 import Dataset, Group, open_hdf5
 from npcam.keras_config import MAX_LAYERS
 from npcam.keras_files import expected_shapes, open_keras, present_shapes, read_keras, recognise_file
 from npcam.keras_zip import is_zip

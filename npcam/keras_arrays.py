@@ -11,9 +11,8 @@ Both come out as a list of layers with their arrays still in the file.
 import re
 from typing import NamedTuple
 
-from npcam.errors import InputError
-from npcam.hdf5 import Group
-from npcam.hdf5_dataset import Dataset
+from npcam.common.errors import InputError
+from npcam.hdf5 import Dataset, Group
 from npcam.keras_config import MAX_LAYERS, MAX_NESTING, Path
 
 LAYERS = ("layers", "_layer_checkpoint_dependencies")  # the second is Keras 2.12's and 2.13's

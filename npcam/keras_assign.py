@@ -1,7 +1,7 @@
 """Which array in the file belongs to which layer of the configuration."""
 
-from npcam.errors import InputError
-from npcam.hdf5_dataset import Dataset
+from npcam.common.errors import InputError
+from npcam.hdf5 import Dataset
 from npcam.keras_arrays import Array, Saved
 from npcam.keras_config import Graph, Node, Path
 from npcam.keras_settings import weight_names

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from npcam.errors import InputError
+from npcam.common.errors import InputError
 from npcam.keras_calls import extras, histories, tensors
 
 MAX_JSON = 8 * 2**20  # bytes; a ResNet-152's takes 0.6 MB

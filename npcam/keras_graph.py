@@ -7,7 +7,7 @@ comes out is the architecture, and which layer plays which part, by Keras's own 
 import itertools
 from typing import NamedTuple
 
-from npcam.errors import InputError
+from npcam.common.errors import InputError
 from npcam.keras_blocks import Block, find_block, find_stem
 from npcam.keras_config import Graph, Node, reading_config
 from npcam.keras_settings import check_bn, sides

@@ -7,7 +7,7 @@ shortcut's convolution before or after the last of them.
 
 from typing import TYPE_CHECKING
 
-from npcam.errors import InputError
+from npcam.common.errors import InputError
 
 if TYPE_CHECKING:
     from npcam.keras_weights import Layer

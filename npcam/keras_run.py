@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npcam.errors import InputError
+from npcam.common.errors import InputError
 from npcam.keras_config import parse_json, read_graph
 from npcam.keras_graph import recognise
 from npcam.layers import layers

@@ -6,7 +6,7 @@ where the layer is not one that a ResNet of npcam has.
 
 from typing import Any
 
-from npcam.errors import InputError
+from npcam.common.errors import InputError
 from npcam.keras_config import Node
 
 

@@ -1,6 +1,6 @@
 """Walking a Keras model's graph backwards, from its output to its input."""
 
-from npcam.errors import InputError
+from npcam.common.errors import InputError
 from npcam.keras_config import Graph, Node, Path
 from npcam.keras_settings import activation, trains_always
 

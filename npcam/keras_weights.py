@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from npcam.errors import InputError
+from npcam.common.errors import InputError
 from npcam.keras_arrays import Array, Saved
 from npcam.keras_assign import Datasets
 from npcam.keras_names import count_blocks, is_old, is_v2, new_name

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from npcam.errors import InputError
+from npcam.common.errors import InputError
 from npcam.layers import Layer, layers
 from npcam.resnet import Architecture, Tensors
 from npcam.shapes import Array

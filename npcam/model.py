@@ -9,7 +9,7 @@ import numpy as np
 
 from npcam import engine as fast
 from npcam import resnet
-from npcam.errors import InputError
+from npcam.common.errors import InputError
 from npcam.layers import layers
 from npcam.official import NAMES
 from npcam.resnet import ACTIVATIONS, Outputs

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, Union
 
 import numpy as np
 
-from npcam.errors import InputError
+from npcam.common.errors import InputError
 from npcam.shapes import Array
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeGuard
 
-from npcam.errors import InputError
+from npcam.common.errors import InputError
 
 if TYPE_CHECKING:
     from PIL.Image import Image

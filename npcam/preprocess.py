@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npcam.errors import InputError
+from npcam.common.errors import InputError
 from npcam.photos import Photo, open_photo
 from npcam.shapes import Array
 

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from npcam.errors import InputError
-from npcam.hdf5 import open_hdf5
-from npcam.hdf5_source import MAX_EXPANSION
-from npcam.hdf5_write import new_hdf5
+from npcam.common.errors import InputError
+from npcam.hdf5 import new_hdf5, open_hdf5
+from npcam.hdf5.source import MAX_EXPANSION
 from npcam.resnet import Tensors
 from npcam.shapes import Array
 

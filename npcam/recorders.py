@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from npcam import __version__, resnet
 from npcam import engine as fast
+from npcam import resnet
+from npcam.common.version import __version__
 from npcam.layers import layers
 from npcam.model import Model
 from npcam.record import Record, array_sha256, tensor_hashes

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from npcam.errors import InputError
+from npcam.common.errors import InputError
 from npcam.layers import layers, weight_shapes
 from npcam.resnet import Architecture
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from npcam.common.errors import InputError
 from npcam.compare import Difference, difference
 from npcam.epsilon import EpsilonFit, fit_epsilon, wrong_epsilons
-from npcam.errors import InputError
 from npcam.layers import Layer
 from npcam.record import Record
 from npcam.rounding import Estimate, estimates, roundoff_variance

@@ -16,10 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from npcam.errors import InputError
-from npcam.hdf5 import Group, open_hdf5
-from npcam.hdf5_dataset import Dataset, read_together
-from npcam.hdf5_write import new_hdf5
+from npcam.common.errors import InputError
+from npcam.hdf5 import Dataset, Group, new_hdf5, open_hdf5, read_together
 from npcam.layers import weight_shapes
 from npcam.resnet import ACTIVATIONS, Architecture, Tensors
 from npcam.shapes import Array

@@ -6,7 +6,7 @@ from PIL import Image
 
 from npcam import load_image, preprocess_input
 from npcam.batch import read_batch, read_input
-from npcam.errors import InputError
+from npcam.common.errors import InputError
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, ">f4"])

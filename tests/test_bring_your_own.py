@@ -8,7 +8,7 @@ from pathlib import Path
 from conftest import needs
 from made_up_photos import CLASSES, make_photographs
 
-from npcam import cli
+from npcam.cli import commands as cli
 
 torch = needs("torch")
 keras = needs("keras")

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import npcam
-from npcam.cli import main
+from npcam.cli.commands import main
 from npcam.model import bundled_path
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

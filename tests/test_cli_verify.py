@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import npcam
-from npcam.cli import main
+from npcam.cli.commands import main
 from npcam.layers import layers
 from npcam.model import bundled_path
 from npcam.record import read_record

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from npcam import InputError
-from npcam.hdf5_write import new_hdf5
+from npcam.hdf5 import new_hdf5
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path):

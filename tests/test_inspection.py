@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras_models import randomise, resnet, save_legacy
 
-from npcam.cli import main
+from npcam.cli.commands import main
 from npcam.convert import convert
 from npcam.inspection import describe, inspect
 

@@ -6,7 +6,7 @@ import pytest
 from keras_models import randomise, resnet
 
 from npcam.against import Source, other_run, run_keras_file
-from npcam.errors import InputError
+from npcam.common.errors import InputError
 from npcam.keras_files import read_keras
 from npcam.keras_run import run_keras
 from npcam.live_keras import build_keras_model, import_keras, keras_input

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from npcam.errors import InputError
+from npcam.common.errors import InputError
 from npcam.record import Record, array_sha256, chosen, describe, read_record, write_record
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from networks import random_tensors
 
+from npcam.common.errors import InputError
 from npcam.compare import difference
-from npcam.errors import InputError
 from npcam.plot import plot_errors
 from npcam.record import Record
 from npcam.recorders import run_npcam

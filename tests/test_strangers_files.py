@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from keras_models import layers, randomise, resnet, save_legacy
 
 from npcam import InputError
+from npcam.common.errors import LONGEST
 from npcam.convert import convert
-from npcam.errors import LONGEST
 from npcam.inspection import inspect
 from npcam.keras_config import read_graph
 from npcam.keras_files import read_keras

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from networks import random_tensors
 
-from npcam.errors import InputError
+from npcam.common.errors import InputError
 from npcam.model import bundled_path
 from npcam.record import Record, chosen, read_record
 from npcam.recorders import run_npcam

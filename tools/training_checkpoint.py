@@ -10,7 +10,7 @@ import numpy as np
 from training_net import Arrays
 
 from npcam import InputError
-from npcam.files import replacing
+from npcam.common.files import replacing
 
 CHECKPOINT = "checkpoint.npz"
 ABOUT = "about"  # the JSON

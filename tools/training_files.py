@@ -13,7 +13,7 @@ from training_photos import Photographs
 from training_report import say
 
 from npcam import InputError, preprocess_input
-from npcam.files import replacing
+from npcam.common.files import replacing
 from npcam.hdf5 import open_hdf5
 from npcam.keras_files import read_keras
 from npcam.weights import FORMAT, read_weights, tensors_sha256

@@ -19,7 +19,7 @@ from training_photos import Photographs
 from training_report import Row, line, say, write_csv, write_curve
 
 from npcam import InputError, preprocess_input, upsample_map
-from npcam.files import replacing
+from npcam.common.files import replacing
 
 FLEXIBLE = ("phases", "cooldown")  # of the recipe, what may change on resuming
 REPORT = 50  # steps between two lines of the log

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from npcam.files import replacing
+from npcam.common.files import replacing
 
 Row = dict[str, float]  # one per report; what was not measured is missing
 

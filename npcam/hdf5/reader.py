@@ -1,19 +1,14 @@
-"""HDF5 files from strangers: only plain float arrays and short attributes come out.
-
-HDF5 can point elsewhere (soft and external links, external and virtual storage), hold Python
-objects, declare shapes that it does not store, and inflate a few bytes to gigabytes. What is read
-here goes through `Group` and `Dataset`, which refuse all that by name, before anything is allocated.
-"""
+"""An HDF5 file opened, and its groups: members are reached by plain links only."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from npcam.errors import InputError
-from npcam.hdf5_dataset import Dataset
-from npcam.hdf5_node import DAMAGE, Node, reading
-from npcam.hdf5_source import Source
+from npcam.common.errors import InputError
+from npcam.hdf5.dataset import Dataset
+from npcam.hdf5.node import DAMAGE, Node, reading
+from npcam.hdf5.source import Source
 
 MAX_MEMBERS = 10_000  # of a group
 

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from npcam.cli_options import add_weights_option, complain, positive
-from npcam.errors import InputError
+from npcam.cli.options import Command, add_weights_option, complain, positive
+from npcam.common.errors import InputError
 
 EXAMPLES = """\
 examples:
@@ -145,7 +145,7 @@ def _output_names(photos: Sequence[str], folder: Path) -> list[Path]:
 
 def _save_image(image: "object", path: Path) -> None:
     """Write a PNG that is whole or not there."""
-    from npcam.files import replacing
+    from npcam.common.files import replacing
 
     with replacing(path) as unfinished:
         image.save(unfinished, format="PNG", compress_level=4)  # type: ignore[attr-defined]
@@ -155,7 +155,16 @@ def _save_array(array: "object", path: Path) -> None:
     """Write an .npy file that is whole or not there."""
     import numpy as np
 
-    from npcam.files import replacing
+    from npcam.common.files import replacing
 
     with replacing(path) as unfinished, unfinished.open("wb") as file:
         np.save(file, array)  # type: ignore[arg-type]
+
+
+EXPLAIN = Command(
+    "explain",
+    "what is in a photograph, and where the network sees it",
+    add_options,
+    explain_photographs,
+    EXAMPLES,
+)

@@ -5,8 +5,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from npcam.errors import InputError
-from npcam.hdf5_text import FormatError
+from npcam.common.errors import InputError
+from npcam.hdf5.attributes import FormatError
 from npcam.shapes import Array
 
 MAX_EXPANSION = 16  # bytes that come out of the file for each one in it, and

@@ -5,75 +5,17 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, NoReturn
+from collections.abc import Sequence
+from typing import NoReturn
 
-from npcam import __version__, cli_explain, cli_verify, cli_weights
-from npcam.cli_options import complain
-from npcam.errors import InputError
+from npcam.cli.explain import EXPLAIN
+from npcam.cli.options import complain
+from npcam.cli.verify import RECORD, VERIFY
+from npcam.cli.weights import CONVERT, FETCH, INSPECT, SUMMARY
+from npcam.common.errors import InputError
+from npcam.common.version import __version__
 
-
-class Command(NamedTuple):
-    """One command: what `--help` says of it, its options, and what it does."""
-
-    name: str
-    about: str
-    add_options: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], int]
-    examples: str
-
-
-COMMANDS = (
-    Command(
-        "explain",
-        "what is in a photograph, and where the network sees it",
-        cli_explain.add_options,
-        cli_explain.explain_photographs,
-        cli_explain.EXAMPLES,
-    ),
-    Command(
-        "convert",
-        "Keras ResNet weights to npcam's HDF5, with no Keras installed",
-        cli_weights.add_convert_options,
-        cli_weights.run_convert,
-        cli_weights.CONVERT_EXAMPLES,
-    ),
-    Command(
-        "summary",
-        "the table of layers that Keras prints",
-        cli_weights.add_summary_options,
-        cli_weights.run_summary,
-        cli_weights.SUMMARY_EXAMPLES,
-    ),
-    Command(
-        "inspect",
-        "what is in a weights file, and whether it would convert",
-        cli_weights.add_inspect_options,
-        cli_weights.run_inspect,
-        cli_weights.INSPECT_EXAMPLES,
-    ),
-    Command(
-        "fetch",
-        "official ImageNet weights by name",
-        cli_weights.add_fetch_options,
-        cli_weights.run_fetch,
-        cli_weights.FETCH_EXAMPLES,
-    ),
-    Command(
-        "verify",
-        "who is off, in which layer, and by how much",
-        cli_verify.add_verify_options,
-        cli_verify.verify,
-        cli_verify.VERIFY_EXAMPLES,
-    ),
-    Command(
-        "record",
-        "a run's activations in a file, to verify against",
-        cli_verify.add_record_options,
-        cli_verify.record,
-        cli_verify.RECORD_EXAMPLES,
-    ),
-)
+COMMANDS = (EXPLAIN, CONVERT, SUMMARY, INSPECT, FETCH, VERIFY, RECORD)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -133,7 +75,3 @@ class _Parser(argparse.ArgumentParser):
 
 def _interrupt(_signum: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from npcam.errors import InputError
+from npcam.common.errors import InputError
 
 
 @contextmanager

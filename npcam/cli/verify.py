@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from npcam.cli_options import add_weights_option
-from npcam.errors import InputError
+from npcam.cli.options import Command, add_weights_option
+from npcam.common.errors import InputError
 
 if TYPE_CHECKING:
     from npcam.verify import Report
@@ -136,7 +136,15 @@ def _picture(report: "Report") -> bytes:
 
 def _write(path: Path, data: bytes) -> None:
     """Write a file that is whole or not there."""
-    from npcam.files import replacing
+    from npcam.common.files import replacing
 
     with replacing(path) as unfinished:
         unfinished.write_bytes(data)
+
+
+VERIFY = Command(
+    "verify", "who is off, in which layer, and by how much", add_verify_options, verify, VERIFY_EXAMPLES
+)
+RECORD = Command(
+    "record", "a run's activations in a file, to verify against", add_record_options, record, RECORD_EXAMPLES
+)

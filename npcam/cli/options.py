@@ -1,7 +1,19 @@
-"""What several commands share: an option, a check, a complaint."""
+"""What a command is, and what several commands share: an option, a check, a complaint."""
 
 import argparse
 import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """One command: its name, what `--help` says of it, its options, what it does, and examples."""
+
+    name: str
+    about: str
+    add_options: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+    examples: str
 
 
 def add_weights_option(parser: argparse.ArgumentParser) -> None:

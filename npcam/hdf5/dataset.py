@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from npcam.errors import InputError
-from npcam.hdf5_chunks import check_chunks, read_chunks
-from npcam.hdf5_node import Node, reading
-from npcam.hdf5_source import ALLOWANCE, MAX_EXPANSION
+from npcam.common.errors import InputError
+from npcam.hdf5.chunks import check_chunks, read_chunks
+from npcam.hdf5.node import Node, reading
+from npcam.hdf5.source import ALLOWANCE, MAX_EXPANSION
 from npcam.shapes import Array
 
 

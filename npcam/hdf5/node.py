@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from npcam.errors import InputError
-from npcam.hdf5_source import Source
-from npcam.hdf5_text import has_attribute, variable_texts
+from npcam.common.errors import InputError
+from npcam.hdf5.attributes import has_attribute, variable_texts
+from npcam.hdf5.source import Source
 
 MAX_ATTRIBUTE = 65_536  # bytes; HDF5's own limit for what is kept with its object
 DAMAGE = (OSError, RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from npcam.files import replacing
+from npcam.common.files import replacing
 
 if TYPE_CHECKING:
     import h5py

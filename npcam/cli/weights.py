@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from npcam.cli_options import add_weights_option, positive
+from npcam.cli.options import Command, add_weights_option, positive
 
 CONVERT_EXAMPLES = """\
 examples:
@@ -116,3 +116,23 @@ def run_summary(options: argparse.Namespace) -> int:
     else:
         print(load_model(options.weights, engine="reference").summary())
     return 0
+
+
+CONVERT = Command(
+    "convert",
+    "Keras ResNet weights to npcam's HDF5, with no Keras installed",
+    add_convert_options,
+    run_convert,
+    CONVERT_EXAMPLES,
+)
+SUMMARY = Command(
+    "summary", "the table of layers that Keras prints", add_summary_options, run_summary, SUMMARY_EXAMPLES
+)
+INSPECT = Command(
+    "inspect",
+    "what is in a weights file, and whether it would convert",
+    add_inspect_options,
+    run_inspect,
+    INSPECT_EXAMPLES,
+)
+FETCH = Command("fetch", "official ImageNet weights by name", add_fetch_options, run_fetch, FETCH_EXAMPLES)

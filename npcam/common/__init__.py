@@ -1,0 +1,1 @@
+"""What every room may use. It uses nothing of npcam itself."""
