@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 import npcam
-from npcam.draw import montage
+from npcam.images.draw import montage
 
 HERE = Path(__file__).parent
 

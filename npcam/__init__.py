@@ -12,9 +12,9 @@ from npcam.cam import bounding_box, class_activation_map, upsample_map
 from npcam.common.errors import InputError
 from npcam.common.version import __version__
 from npcam.explain import Explanation, explain
+from npcam.images.preprocess import load_image, preprocess_input
 from npcam.labels import decode_predictions
 from npcam.model import Model, load_model
-from npcam.preprocess import load_image, preprocess_input
 
 __all__ = [
     "Explanation",

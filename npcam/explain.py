@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npcam.cam import Box, bounding_box, class_activation_map, scale_box, upsample_map
+from npcam.images.photos import Photo, open_photo
+from npcam.images.preprocess import preprocess_input, to_input
 from npcam.labels import Prediction, decode_predictions, find_class
 from npcam.model import Model
-from npcam.photos import Photo, open_photo
-from npcam.preprocess import preprocess_input, to_input
 from npcam.shapes import Array
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Explanation:
         Raises:
             InputError: an unknown colormap, or alpha outside 0..1.
         """
-        from npcam import draw
+        from npcam.images import draw
 
         shown = self.box if box else None
         return draw.overlay(

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npcam.class_names import ClassNames
 from npcam.common.errors import InputError
 from npcam.common.files import sha256_file
 from npcam.common.version import __version__
+from npcam.convert.class_names import ClassNames
 from npcam.hdf5 import open_hdf5
 from npcam.keras_arrays import Saved, has_layers, named_layers, numbered_layers
 from npcam.keras_assign import Datasets, assign

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npcam.class_names import ClassNames, read_class_names
 from npcam.common.errors import InputError
+from npcam.convert.class_names import ClassNames, read_class_names
 from npcam.shapes import Array
 
 __all__ = ["ClassNames", "Prediction", "decode_predictions", "find_class", "read_class_names"]

@@ -47,7 +47,7 @@ def _resolve(path: str | Path | None) -> Path:
     if path is None:
         return bundled_path()
     if str(path) in NAMES and not Path(path).exists():
-        from npcam.fetch import find
+        from npcam.convert.fetch import find
 
         return find(str(path))
     return Path(path)

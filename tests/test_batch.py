@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from npcam import load_image, preprocess_input
-from npcam.batch import read_batch, read_input
 from npcam.common.errors import InputError
+from npcam.images.batch import read_batch, read_input
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, ">f4"])

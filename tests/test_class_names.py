@@ -5,7 +5,7 @@ import json
 import pytest
 
 from npcam import InputError
-from npcam.class_names import read_class_names
+from npcam.convert.class_names import read_class_names
 
 NAMES = ("cat", "golf ball", "Füchse")
 WNIDS = ("n02121808", "n03445777", "n02119789")

@@ -14,7 +14,7 @@ import npcam
 from npcam.cli.commands import main
 from npcam.layers import layers
 from npcam.model import bundled_path
-from npcam.record import read_record
+from npcam.verify.record import read_record
 from npcam.weights import read_weights, write_weights
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -94,8 +94,8 @@ def test_live_keras(keras, tmp_path, capsys):
     """Record a .keras model with Keras; verify against it, the record, and Keras from npcam's weights."""
     from networks import random_tensors
 
-    from npcam.live_keras import build_keras_model
     from npcam.resnet import Architecture
+    from npcam.verify.live_keras import build_keras_model
     from npcam.weights import Weights
 
     arch = Architecture(blocks=(1, 1), strides=(1, 2))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from npcam import InputError
-from npcam.colormaps import NAMES, colormap
+from npcam.images.colormaps import NAMES, colormap
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -11,8 +11,8 @@ import pytest
 from keras_models import randomise, resnet
 
 from npcam import InputError
-from npcam.class_names import ClassNames
-from npcam.convert import convert
+from npcam.convert.class_names import ClassNames
+from npcam.convert.conversion import convert
 from npcam.weights import read_weights
 
 ROOT = Path(__file__).resolve().parents[1]

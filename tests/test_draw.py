@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from npcam import InputError
-from npcam.colormaps import NAMES, colormap
-from npcam.draw import heatmap_image, montage, normalize, overlay
+from npcam.images.colormaps import NAMES, colormap
+from npcam.images.draw import heatmap_image, montage, normalize, overlay
 
 
 def photo(width=120, height=80):
@@ -93,7 +93,7 @@ def test_overlay_stretches_by_half_pixel_centres():
 
 def test_bands_leave_no_seams(monkeypatch):
     """Coloured a row at a time or all at once, the overlay is the same."""
-    from npcam import draw
+    from npcam.images import draw
 
     whole = overlay(photo(), np.eye(7))
     monkeypatch.setattr(draw, "BAND", 1)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from npcam.epsilon import fit_epsilon
-from npcam.rounding import Estimate
+from npcam.verify.epsilon import fit_epsilon
+from npcam.verify.rounding import Estimate
 
 CHANNELS, UNIT = 64, 2.0**-48 / 3
 VARIANCE = np.geomspace(1e-3, 1, CHANNELS)

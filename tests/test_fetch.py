@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from networks import random_tensors
 
-from npcam import InputError, fetch, official
-from npcam.fetch import cache_folder, find
+from npcam import InputError, official
+from npcam.convert import fetch
+from npcam.convert.fetch import cache_folder, find
 from npcam.model import load_model
 from npcam.official import FILES, Official, identify, published
 from npcam.resnet import Architecture

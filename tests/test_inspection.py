@@ -10,8 +10,8 @@ import pytest
 from keras_models import randomise, resnet, save_legacy
 
 from npcam.cli.commands import main
-from npcam.convert import convert
-from npcam.inspection import describe, inspect
+from npcam.convert.conversion import convert
+from npcam.convert.inspection import describe, inspect
 
 
 @pytest.fixture(scope="module")

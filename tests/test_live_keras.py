@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 from keras_models import randomise, resnet
 
-from npcam.against import Source, other_run, run_keras_file
 from npcam.common.errors import InputError
+from npcam.images.preprocess import load_image, preprocess_input
 from npcam.keras_files import read_keras
-from npcam.keras_run import run_keras
-from npcam.live_keras import build_keras_model, import_keras, keras_input
-from npcam.preprocess import load_image, preprocess_input
-from npcam.record import Record
-from npcam.recorders import run_npcam
-from npcam.verify import verify
+from npcam.verify.against import Source, other_run, run_keras_file
+from npcam.verify.compare import verify
+from npcam.verify.live_keras import build_keras_model, import_keras, keras_input
+from npcam.verify.record import Record
+from npcam.verify.run_keras import run_keras
+from npcam.verify.run_npcam import run_npcam
 from npcam.weights import tensors_sha256
 
 SIZE = 40
@@ -147,7 +147,7 @@ def test_npcams_weights_make_a_keras_model(good):
 
 def test_every_kind_of_file_can_be_compared_with(good, tmp_path):
     """Words and files: npcam's engines, Keras from npcam's weights, .keras, weights alone, a record."""
-    from npcam.record import write_record
+    from npcam.verify.record import write_record
     from npcam.weights import write_weights
 
     model, path, weights, x, own = good

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from npcam import InputError
-from npcam.photos import open_photo
+from npcam.images.photos import open_photo
 
 ORIENTATION = 0x0112
 

@@ -5,7 +5,7 @@ import pytest
 from test_photos import picture
 
 from npcam import InputError, load_image, preprocess_input
-from npcam.preprocess import INTERPOLATIONS
+from npcam.images.preprocess import INTERPOLATIONS
 
 FILES = [
     *[("PNG", mode, {}) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")],

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from npcam.common.errors import InputError
-from npcam.record import Record, array_sha256, chosen, describe, read_record, write_record
+from npcam.verify.record import Record, array_sha256, chosen, describe, read_record, write_record
 
 
 def a_record():

@@ -14,7 +14,7 @@ import pytest
 import npcam
 from npcam.layers import layers
 from npcam.model import Model
-from npcam.record import array_sha256, read_record
+from npcam.verify.record import array_sha256, read_record
 from npcam.weights import read_weights, tensors_sha256
 
 REFERENCE = Path(__file__).parent / "reference"

@@ -9,13 +9,13 @@ import pytest
 from networks import random_tensors
 
 from npcam.common.errors import InputError
-from npcam.compare import difference
-from npcam.plot import plot_errors
-from npcam.record import Record
-from npcam.recorders import run_npcam
-from npcam.report import as_csv, as_json, as_text, error_lines
 from npcam.resnet import Architecture
-from npcam.verify import verify
+from npcam.verify.compare import verify
+from npcam.verify.difference import difference
+from npcam.verify.plot import plot_errors
+from npcam.verify.record import Record
+from npcam.verify.report import as_csv, as_json, as_text, error_lines
+from npcam.verify.run_npcam import run_npcam
 from npcam.weights import Weights
 
 SMALL = Architecture(blocks=(1, 1), strides=(1, 2))

@@ -8,9 +8,9 @@ from networks import random_tensors
 
 from npcam import resnet
 from npcam.layers import layers
-from npcam.recorders import run_npcam
 from npcam.resnet import Architecture
-from npcam.rounding import estimates, roundoff_variance
+from npcam.verify.rounding import estimates, roundoff_variance
+from npcam.verify.run_npcam import run_npcam
 from npcam.weights import Weights, cast
 
 SMALL = Architecture(blocks=(1, 2, 1, 1))

@@ -18,8 +18,8 @@ from keras_models import layers, randomise, resnet, save_legacy
 
 from npcam import InputError
 from npcam.common.errors import LONGEST
-from npcam.convert import convert
-from npcam.inspection import inspect
+from npcam.convert.conversion import convert
+from npcam.convert.inspection import inspect
 from npcam.keras_config import read_graph
 from npcam.keras_files import read_keras
 from npcam.keras_graph import recognise

@@ -15,7 +15,7 @@ from made_up_photos import CLASSES, make_photographs
 from PIL import Image
 
 import npcam
-from npcam.convert import convert
+from npcam.convert.conversion import convert
 
 torch = needs("torch")
 keras = needs("keras")

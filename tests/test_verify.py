@@ -13,10 +13,10 @@ from networks import random_tensors
 
 from npcam.common.errors import InputError
 from npcam.model import bundled_path
-from npcam.record import Record, chosen, read_record
-from npcam.recorders import run_npcam
 from npcam.resnet import RESNET50, Architecture
-from npcam.verify import verify
+from npcam.verify.compare import verify
+from npcam.verify.record import Record, chosen, read_record
+from npcam.verify.run_npcam import run_npcam
 from npcam.weights import Weights, read_weights
 
 REFERENCE = Path(__file__).parent / "reference"

@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from npcam import InputError
-from npcam.convert import convert
+from npcam.convert.conversion import convert
 
 
 def main() -> int:

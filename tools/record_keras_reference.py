@@ -20,11 +20,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from networks import random_tensors
 
 from npcam import InputError
-from npcam.keras_run import run_keras
-from npcam.live_keras import build_keras_model, import_keras, keras_input
 from npcam.model import bundled_path
-from npcam.record import write_record
 from npcam.resnet import RESNET50
+from npcam.verify.live_keras import build_keras_model, import_keras, keras_input
+from npcam.verify.record import write_record
+from npcam.verify.run_keras import run_keras
 from npcam.weights import Weights, read_weights, write_weights
 
 ROOT = Path(__file__).resolve().parents[1]

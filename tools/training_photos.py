@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from npcam import InputError
-from npcam.photos import open_photo
+from npcam.images.photos import open_photo
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 LARGEST = 256  # pixels of a picture's short side in memory; a photographer's originals would fill it

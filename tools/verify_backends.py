@@ -22,14 +22,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from networks import random_tensors
 
 from npcam import load_image, preprocess_input
-from npcam.keras_run import run_keras
-from npcam.live_keras import build_keras_model, import_keras
 from npcam.model import bundled_path
-from npcam.plot import plot_errors
-from npcam.record import Record
-from npcam.recorders import run_npcam
 from npcam.resnet import RESNET50
-from npcam.verify import ALONE, FLOW, verify
+from npcam.verify.compare import ALONE, FLOW, verify
+from npcam.verify.live_keras import build_keras_model, import_keras
+from npcam.verify.plot import plot_errors
+from npcam.verify.record import Record
+from npcam.verify.run_keras import run_keras
+from npcam.verify.run_npcam import run_npcam
 from npcam.weights import Weights, read_weights
 
 ROOT = Path(__file__).resolve().parents[1]

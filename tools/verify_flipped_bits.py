@@ -18,9 +18,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from npcam import load_image, preprocess_input
 from npcam.model import bundled_path
-from npcam.record import Record
-from npcam.recorders import run_npcam
-from npcam.verify import verify
+from npcam.verify.compare import verify
+from npcam.verify.record import Record
+from npcam.verify.run_npcam import run_npcam
 from npcam.weights import Weights, read_weights
 
 PHOTO = Path(__file__).resolve().parents[1] / "examples" / "chelsea.png"

@@ -53,7 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def explain_photographs(options: argparse.Namespace) -> int:
     """Run `npcam explain`: one bad photograph does not stop the others."""
-    from npcam.draw import check_style
+    from npcam.images.draw import check_style
     from npcam.labels import find_class
     from npcam.model import load_model
 

@@ -10,7 +10,7 @@ from npcam.cli.options import Command, add_weights_option
 from npcam.common.errors import InputError
 
 if TYPE_CHECKING:
-    from npcam.verify import Report
+    from npcam.verify.compare import Report
 
 VERIFY_EXAMPLES = """\
 examples:
@@ -70,13 +70,13 @@ def _backend_option(parser: argparse.ArgumentParser) -> None:
 
 def verify(options: argparse.Namespace) -> int:
     """`npcam verify`."""
-    from npcam.against import Source, other_run
-    from npcam.batch import read_input
+    from npcam.images.batch import read_input
     from npcam.model import load_model
-    from npcam.record import describe
-    from npcam.recorders import run_npcam
-    from npcam.report import as_csv, as_json, as_text
-    from npcam.verify import verify as compare
+    from npcam.verify.against import Source, other_run
+    from npcam.verify.compare import verify as compare
+    from npcam.verify.record import describe
+    from npcam.verify.report import as_csv, as_json, as_text
+    from npcam.verify.run_npcam import run_npcam
 
     weights = load_model(options.weights, engine="reference").weights
     x = read_input(options.input, weights.input_size)
@@ -99,11 +99,11 @@ def verify(options: argparse.Namespace) -> int:
 
 def record(options: argparse.Namespace) -> int:
     """`npcam record`."""
-    from npcam.against import run_keras_file
-    from npcam.batch import read_input
+    from npcam.images.batch import read_input
     from npcam.model import load_model
-    from npcam.record import chosen, describe, write_record
-    from npcam.recorders import run_npcam
+    from npcam.verify.against import run_keras_file
+    from npcam.verify.record import chosen, describe, write_record
+    from npcam.verify.run_npcam import run_npcam
 
     if options.keras and options.weights:
         raise InputError("give --weights for npcam or --keras for Keras, not both; see npcam record --help")
@@ -125,8 +125,8 @@ def record(options: argparse.Namespace) -> int:
 
 def _picture(report: "Report") -> bytes:
     """Error against depth: both programs against float64, and what is expected, as a PNG file."""
-    from npcam.plot import plot_errors
-    from npcam.report import error_lines
+    from npcam.verify.plot import plot_errors
+    from npcam.verify.report import error_lines
 
     image = plot_errors(error_lines(report), [row.name for row in report.rows])
     file = io.BytesIO()

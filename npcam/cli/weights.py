@@ -46,7 +46,7 @@ def add_convert_options(parser: argparse.ArgumentParser) -> None:
 
 def run_convert(options: argparse.Namespace) -> int:
     """Run `npcam convert`: Keras's weights to npcam's."""
-    from npcam.convert import convert
+    from npcam.convert.conversion import convert
 
     weights = convert(
         options.source,
@@ -71,7 +71,7 @@ def add_inspect_options(parser: argparse.ArgumentParser) -> None:
 
 def run_inspect(options: argparse.Namespace) -> int:
     """Run `npcam inspect`: what is in a file."""
-    from npcam.inspection import describe, inspect
+    from npcam.convert.inspection import describe, inspect
 
     found = inspect(options.file)
     print(json.dumps(found.to_json(), indent=2) if options.json else describe(found))
@@ -88,7 +88,7 @@ def add_fetch_options(parser: argparse.ArgumentParser) -> None:
 
 def run_fetch(options: argparse.Namespace) -> int:
     """Run `npcam fetch`: official weights by name."""
-    from npcam.fetch import fetch
+    from npcam.convert.fetch import fetch
 
     print(fetch(options.name, options.source))
     return 0

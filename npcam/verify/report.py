@@ -5,8 +5,8 @@ import io
 import math
 from typing import Any
 
-from npcam.compare import Difference
-from npcam.verify import Report, Row
+from npcam.verify.compare import Report, Row
+from npcam.verify.difference import Difference
 
 HEADINGS = ("layer", "shape", "max abs", "of max", "ulp", "cosine", "expected", "times", "alone")
 

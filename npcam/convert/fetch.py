@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from npcam.class_names import ClassNames, read_class_names
 from npcam.common.errors import InputError
 from npcam.common.files import md5_file
+from npcam.convert.class_names import ClassNames, read_class_names
 from npcam.keras_files import read_keras
 from npcam.official import (
     ADDRESS,

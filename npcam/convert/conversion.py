@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from npcam.class_names import ClassNames, read_class_names
+from npcam.convert.class_names import ClassNames, read_class_names
 from npcam.keras_files import read_keras
 from npcam.weights import Weights, write_weights
 

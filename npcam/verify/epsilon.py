@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npcam.rounding import Estimate
 from npcam.shapes import Array
+from npcam.verify.rounding import Estimate
 
 SURE = 4.5  # standard deviations; the right one on three backends stays below 2.5
 LIKELY = 2.5  # enough for a layer beside another that surely has the same wrong epsilon

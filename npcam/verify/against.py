@@ -5,24 +5,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npcam.batch import is_batch, read_batch
 from npcam.common.errors import InputError
 from npcam.hdf5 import open_hdf5
+from npcam.images.batch import is_batch, read_batch
 from npcam.keras_files import read_keras
 from npcam.keras_names import count_blocks
-from npcam.keras_run import layer_names, run_keras
 from npcam.keras_zip import is_zip
-from npcam.live_keras import (
-    build_keras_model,
-    import_keras,
-    keras_input,
-    load_keras_model,
-)
-from npcam.record import FORMAT as RECORD
-from npcam.record import Record, read_record
-from npcam.recorders import run_npcam
 from npcam.resnet import Architecture
 from npcam.shapes import Array
+from npcam.verify.live_keras import build_keras_model, import_keras, keras_input, load_keras_model
+from npcam.verify.record import FORMAT as RECORD
+from npcam.verify.record import Record, read_record
+from npcam.verify.run_keras import layer_names, run_keras
+from npcam.verify.run_npcam import run_npcam
 from npcam.weights import FORMAT as WEIGHTS
 from npcam.weights import Weights, read_weights
 

@@ -11,10 +11,10 @@ from npcam.common.errors import InputError
 from npcam.keras_config import parse_json, read_graph
 from npcam.keras_graph import recognise
 from npcam.layers import layers
-from npcam.live_keras import backend_version
-from npcam.record import Record, array_sha256, tensor_hashes
 from npcam.resnet import Architecture
 from npcam.shapes import Array
+from npcam.verify.live_keras import backend_version
+from npcam.verify.record import Record, array_sha256, tensor_hashes
 from npcam.weights import tensors_sha256
 
 

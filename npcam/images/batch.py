@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from npcam.common.errors import InputError
-from npcam.preprocess import load_image, preprocess_input
+from npcam.images.preprocess import load_image, preprocess_input
 from npcam.shapes import Array
 
 MAX_BYTES = 2**30  # of a saved batch; 1,700 photographs of 224x224

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npcam.colormaps import colormap as colour_table
 from npcam.common.errors import InputError
+from npcam.images.colormaps import colormap as colour_table
 from npcam.shapes import Array
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from npcam import resnet
 from npcam.common.version import __version__
 from npcam.layers import layers
 from npcam.model import Model
-from npcam.record import Record, array_sha256, tensor_hashes
 from npcam.shapes import Array
+from npcam.verify.record import Record, array_sha256, tensor_hashes
 from npcam.weights import Weights, tensors_sha256
 
 

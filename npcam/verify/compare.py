@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from npcam.common.errors import InputError
-from npcam.compare import Difference, difference
-from npcam.epsilon import EpsilonFit, fit_epsilon, wrong_epsilons
 from npcam.layers import Layer
-from npcam.record import Record
-from npcam.rounding import Estimate, estimates, roundoff_variance
 from npcam.shapes import Array
+from npcam.verify.difference import Difference, difference
+from npcam.verify.epsilon import EpsilonFit, fit_epsilon, wrong_epsilons
+from npcam.verify.record import Record
+from npcam.verify.rounding import Estimate, estimates, roundoff_variance
 from npcam.weights import Weights, cast
 
 # Standard deviations that pass for rounding (docs/verification.md has what was measured). A layer

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npcam.common.errors import InputError
-from npcam.photos import Photo, open_photo
+from npcam.images.photos import Photo, open_photo
 from npcam.shapes import Array
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Photographs in, pictures out. Pillow and SciPy wait until they are needed."""
