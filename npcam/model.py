@@ -11,11 +11,10 @@ from npcam import engine as fast
 from npcam import resnet
 from npcam.common.errors import InputError
 from npcam.layers import layers
-from npcam.official import NAMES
 from npcam.resnet import ACTIVATIONS, Outputs
 from npcam.shapes import Array
-from npcam.summary import summary
-from npcam.weights import Weights, cast, read_weights
+from npcam.weights import Weights, cast, read_weights, summary
+from npcam.weights.published import NAMES
 
 BUNDLED = "photos14.h5"
 SMALLEST = 32  # pixels; below, Keras's ResNet has nothing left to convolve

@@ -20,9 +20,7 @@ from npcam import InputError
 from npcam.common.errors import LONGEST
 from npcam.convert.conversion import convert
 from npcam.convert.inspection import inspect
-from npcam.keras_config import read_graph
-from npcam.keras_files import read_keras
-from npcam.keras_graph import recognise
+from npcam.keras_files import read_graph, read_keras, recognise
 from npcam.weights import read_weights
 
 KERNEL = "layers/conv2d/vars/0"

@@ -10,7 +10,8 @@ from npcam.common.errors import InputError
 from npcam.common.files import md5_file
 from npcam.convert.class_names import ClassNames, read_class_names
 from npcam.keras_files import read_keras
-from npcam.official import (
+from npcam.weights import Weights, write_weights
+from npcam.weights.published import (
     ADDRESS,
     CLASSES_ADDRESS,
     CLASSES_FILE,
@@ -20,7 +21,6 @@ from npcam.official import (
     identify,
     published,
 )
-from npcam.weights import Weights, write_weights
 
 TIMEOUT = (10, 60)  # seconds to wait for the connection, and for each next piece
 

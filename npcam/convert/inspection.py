@@ -9,13 +9,11 @@ import numpy as np
 from npcam.common.errors import InputError
 from npcam.common.files import md5_file, sha256_file
 from npcam.hdf5 import Dataset, Group, open_hdf5
-from npcam.keras_config import MAX_LAYERS
-from npcam.keras_files import expected_shapes, open_keras, present_shapes, read_keras, recognise_file
-from npcam.keras_zip import is_zip
-from npcam.official import identify
+from npcam.keras_files import expected_shapes, is_zip, open_keras, present_shapes, read_keras, recognise_file
+from npcam.keras_files.unroll import MAX_LAYERS
 from npcam.resnet import RESNET50, RESNET101, RESNET152, Architecture
-from npcam.validate import Shapes, compare_shapes
-from npcam.weights import FORMAT, read_weights
+from npcam.weights import FORMAT, Shapes, compare_shapes, read_weights
+from npcam.weights.published import identify
 
 MAX_DEPTH = 32  # of groups in groups; a hard link may close a circle
 NAMES = {RESNET50.blocks: "ResNet-50", RESNET101.blocks: "ResNet-101", RESNET152.blocks: "ResNet-152"}

@@ -8,9 +8,7 @@ import numpy as np
 from npcam.common.errors import InputError
 from npcam.hdf5 import open_hdf5
 from npcam.images.batch import is_batch, read_batch
-from npcam.keras_files import read_keras
-from npcam.keras_names import count_blocks
-from npcam.keras_zip import is_zip
+from npcam.keras_files import count_blocks, is_zip, read_keras
 from npcam.resnet import Architecture
 from npcam.shapes import Array
 from npcam.verify.live_keras import build_keras_model, import_keras, keras_input, load_keras_model

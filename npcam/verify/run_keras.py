@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npcam.common.errors import InputError
-from npcam.keras_config import parse_json, read_graph
-from npcam.keras_graph import recognise
+from npcam.keras_files import parse_json, read_graph, recognise
 from npcam.layers import layers
 from npcam.resnet import Architecture
 from npcam.shapes import Array

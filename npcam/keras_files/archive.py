@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from npcam.common.errors import InputError
-from npcam.keras_config import MAX_JSON
+from npcam.keras_files.unroll import MAX_JSON
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 MAX_MEMBERS = 1_000  # Keras writes three, and some assets

@@ -18,18 +18,17 @@ from npcam.common.files import sha256_file
 from npcam.common.version import __version__
 from npcam.convert.class_names import ClassNames
 from npcam.hdf5 import open_hdf5
-from npcam.keras_arrays import Saved, has_layers, named_layers, numbered_layers
-from npcam.keras_assign import Datasets, assign
-from npcam.keras_config import parse_json, read_graph
-from npcam.keras_graph import recognise
-from npcam.keras_settings import dtype_of, weight_names
-from npcam.keras_weights import NETWORKS, from_weights
-from npcam.keras_zip import is_zip, open_archive
+from npcam.keras_files.archive import is_zip, open_archive
+from npcam.keras_files.arrays import Saved, has_layers, named_layers, numbered_layers
+from npcam.keras_files.assign import Datasets, assign
+from npcam.keras_files.recognise import recognise
+from npcam.keras_files.settings import dtype_of, weight_names
+from npcam.keras_files.unroll import parse_json, read_graph
+from npcam.keras_files.weights_alone import NETWORKS, from_weights
 from npcam.layers import weight_shapes
 from npcam.resnet import ACTIVATIONS, Architecture
 from npcam.shapes import Array
-from npcam.validate import Shapes, check_shapes
-from npcam.weights import Weights, check
+from npcam.weights import Shapes, Weights, check, check_shapes
 
 DEFAULT_SIZE = (224, 224)
 DEFAULTS = {"bias": 0.0, "beta": 0.0, "gamma": 1.0}  # of weights that a layer can be built without

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from npcam.common.errors import InputError
 
 if TYPE_CHECKING:
-    from npcam.keras_weights import Layer
+    from npcam.keras_files.weights_alone import Layer
 
 
 def by_order(

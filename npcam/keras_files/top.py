@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from npcam.keras_config import Node
-from npcam.keras_settings import activation, channels_last
-from npcam.keras_walk import Walk
+from npcam.keras_files.settings import activation, channels_last
+from npcam.keras_files.unroll import Node
+from npcam.keras_files.walk import Walk
 from npcam.resnet import ACTIVATIONS
 
 NEEDS = "a class activation map needs global average pooling followed by exactly one Dense layer"

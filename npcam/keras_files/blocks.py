@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from npcam.keras_config import Node
-from npcam.keras_settings import channels_last, check_conv, pads, sides
-from npcam.keras_walk import Walk
+from npcam.keras_files.settings import channels_last, check_conv, pads, sides
+from npcam.keras_files.unroll import Node
+from npcam.keras_files.walk import Walk
 
 # The main branch from its end: what each layer is, and the part of its name.
 BRANCH = (

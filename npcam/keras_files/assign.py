@@ -2,9 +2,9 @@
 
 from npcam.common.errors import InputError
 from npcam.hdf5 import Dataset
-from npcam.keras_arrays import Array, Saved
-from npcam.keras_config import Graph, Node, Path
-from npcam.keras_settings import weight_names
+from npcam.keras_files.arrays import Array, Saved
+from npcam.keras_files.settings import weight_names
+from npcam.keras_files.unroll import Graph, Node, Path
 
 Datasets = dict[str, Dataset]  # of one layer, by the name of the weight
 

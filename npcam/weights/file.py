@@ -21,7 +21,7 @@ from npcam.hdf5 import Dataset, Group, new_hdf5, open_hdf5, read_together
 from npcam.layers import weight_shapes
 from npcam.resnet import ACTIVATIONS, Architecture, Tensors
 from npcam.shapes import Array
-from npcam.validate import Shapes, check_classes, check_shapes
+from npcam.weights.check import Shapes, check_classes, check_shapes
 
 FORMAT = "npcam"
 FORMAT_VERSION = 1

@@ -1,7 +1,7 @@
 """The table of layers that Keras's `model.summary()` prints, as plain text."""
 
 from npcam.layers import Layer, layers, output_shapes
-from npcam.weights import Weights
+from npcam.weights.file import Weights
 
 HEADINGS = ("Layer (type)", "Output Shape", "Param #", "Connected to")
 

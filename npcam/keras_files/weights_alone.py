@@ -5,10 +5,10 @@ from collections import Counter
 from typing import NamedTuple
 
 from npcam.common.errors import InputError
-from npcam.keras_arrays import Array, Saved
-from npcam.keras_assign import Datasets
-from npcam.keras_names import count_blocks, is_old, is_v2, new_name
-from npcam.keras_order import by_order
+from npcam.keras_files.arrays import Array, Saved
+from npcam.keras_files.assign import Datasets
+from npcam.keras_files.names import count_blocks, is_old, is_v2, new_name
+from npcam.keras_files.order import by_order
 from npcam.resnet import Architecture
 
 # What the weights cannot tell: (zeros around the pool's input, epsilon) of Keras's ResNets, by year.

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from npcam.common.errors import InputError
 from npcam.hdf5 import Dataset, Group
-from npcam.keras_config import MAX_LAYERS, MAX_NESTING, Path
+from npcam.keras_files.unroll import MAX_LAYERS, MAX_NESTING, Path
 
 LAYERS = ("layers", "_layer_checkpoint_dependencies")  # the second is Keras 2.12's and 2.13's
 

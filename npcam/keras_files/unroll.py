@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from npcam.common.errors import InputError
-from npcam.keras_calls import extras, histories, tensors
+from npcam.keras_files.calls import extras, histories, tensors
 
 MAX_JSON = 8 * 2**20  # bytes; a ResNet-152's takes 0.6 MB
 MAX_LAYERS = 5_000  # of all nested models together; a ResNet-152 has 517

@@ -1,0 +1,32 @@
+"""What Keras wrote, as the weights of one ResNet; no Keras is needed, and nothing in a file is run.
+
+There are two roads. A file that holds its model's configuration goes by that: `unroll` makes one
+flat graph of it, `recognise` holds the graph against a ResNet, `assign` finds each layer's arrays.
+Weights alone go by `weights_alone`: told by the names of the layers, else by their order and shapes.
+`read` takes either road from the file to `Weights`; start there.
+"""
+
+from npcam.keras_files.archive import is_zip
+from npcam.keras_files.names import count_blocks
+from npcam.keras_files.read import (
+    expected_shapes,
+    open_keras,
+    present_shapes,
+    read_keras,
+    recognise_file,
+)
+from npcam.keras_files.recognise import recognise
+from npcam.keras_files.unroll import parse_json, read_graph
+
+__all__ = [
+    "count_blocks",
+    "expected_shapes",
+    "is_zip",
+    "open_keras",
+    "parse_json",
+    "present_shapes",
+    "read_graph",
+    "read_keras",
+    "recognise",
+    "recognise_file",
+]
