@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from rounding import assert_within_rounding
+from helpers.rounding import assert_within_rounding
 
 from npcam import InputError, bounding_box, class_activation_map, naive, upsample_map
 from npcam.cam import scale_box

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import random_tensors
+from helpers.networks import random_tensors
 
 import npcam
 from npcam import engine, resnet
@@ -239,7 +239,7 @@ def test_after_a_fork():
     """A child process has no threads of its parent's, and starts its own."""
     program = """
 import os, sys, numpy as np
-from networks import random_tensors
+from helpers.networks import random_tensors
 from npcam import engine
 from npcam.resnet import Architecture
 arch = Architecture(blocks=(1, 1, 1, 1))

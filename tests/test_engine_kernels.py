@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from rounding import assert_within_rounding
+from helpers.rounding import assert_within_rounding
 
 from npcam import ops
 from npcam.engine import kernels

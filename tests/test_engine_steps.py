@@ -1,7 +1,7 @@
 """The plan in words is the plan that runs."""
 
 import numpy as np
-from networks import random_tensors
+from helpers.networks import random_tensors
 
 from npcam import engine
 from npcam.layers import layers, output_shapes

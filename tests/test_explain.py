@@ -31,7 +31,7 @@ def test_the_cat_is_a_cat_and_the_map_points_at_it(model):
 
 def test_heat_map_and_probabilities_are_keras(keras, model):
     """The tutorial's own steps in Keras and SciPy give the same map, up to rounding."""
-    from test_keras import keras_twin
+    from helpers.keras_models import keras_twin
 
     twin = keras_twin(keras, model.weights)
     pixels = keras.utils.img_to_array(keras.utils.load_img(CHELSEA, target_size=(224, 224)))

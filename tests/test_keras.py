@@ -12,7 +12,7 @@ import re
 
 import numpy as np
 import pytest
-from networks import random_tensors
+from helpers.networks import random_tensors
 
 from npcam import load_model
 from npcam.layers import layers
@@ -29,28 +29,6 @@ def photographs(n, height, width, seed=5):
     return coarse.repeat(8, axis=1).repeat(8, axis=2)[:, :height, :width].astype(np.float32)
 
 
-def keras_twin(keras, weights):
-    """The same network in Keras, for any picture size, as one trace of all its layers.
-
-    `keras.applications` builds it where the width is its own; narrow ones are built the same way.
-    """
-    from keras_models import resnet
-
-    tensors, blocks = weights.tensors, weights.architecture.blocks
-    width, classes = tensors["conv1_conv"]["bias"].size, tensors["predictions"]["bias"].size
-    if width == 64 and weights.architecture == RESNET50:
-        backbone = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(None, None, 3))
-        y = keras.layers.GlobalAveragePooling2D(name="avg_pool")(backbone.output)
-        y = keras.layers.Dense(classes, activation="softmax", name="predictions")(y)
-        model = keras.Model(backbone.input, y)
-    else:
-        model = resnet(blocks, width, classes, size=None, strides=weights.architecture.strides)
-    for layer, arrays in tensors.items():
-        for weight in model.get_layer(layer).weights:
-            weight.assign(arrays[weight.name])
-    return keras.Model(model.input, {layer.name: layer.output for layer in model.layers[1:]})
-
-
 def assert_same(found, expected):
     """Every activation within 1e-5 of its layer's largest value, probabilities within 1e-6."""
     assert set(found) == set(expected)
@@ -65,6 +43,8 @@ def assert_same(found, expected):
 def full(keras):
     """Full-size ResNet-50, random weights and statistics, and its twin in Keras."""
     weights = Weights(RESNET50, random_tensors(RESNET50, width=64, classes=1000))
+    from helpers.keras_models import keras_twin
+
     return weights, keras_twin(keras, weights)
 
 
@@ -95,6 +75,8 @@ def test_fast_features_and_probabilities_of_resnet50(full):
 def test_every_layer_of_the_bundled_model(keras):
     """The same for the trained weights that come with npcam."""
     model = load_model(engine="reference")
+    from helpers.keras_models import keras_twin
+
     twin = keras_twin(keras, model.weights)
     x = photographs(2, 224, 224)
     assert_same(model.activations(x, [layer.name for layer in layers(RESNET50)][1:]), twin(x))
@@ -107,6 +89,8 @@ def test_deeper_networks(keras, arch):
     x = photographs(1, 64, 64)
     found = Model(weights, engine="reference").activations(x)
     del found["input_layer"]
+    from helpers.keras_models import keras_twin
+
     assert_same(found, keras_twin(keras, weights)(x))
 
 

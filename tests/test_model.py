@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 import pytest
-from networks import random_tensors
+from helpers.networks import random_tensors
 
 import npcam
 from npcam import InputError

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from networks import random_tensors
+from helpers.networks import random_tensors
 
 from npcam import naive, resnet
 from npcam.layers import layers, output_shapes, weight_shapes

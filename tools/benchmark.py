@@ -20,15 +20,20 @@ import time
 from pathlib import Path
 
 import numpy as np
-from benchmark_chart import bar_chart
-from benchmark_engines import ENGINES, installed
+from benchmarks.chart import bar_chart
+from benchmarks.engines import ENGINES, installed
 
-from npcam.layers import layers, weight_shapes
-from npcam.resnet import RESNET50, RESNET101, RESNET152, Architecture
-from npcam.weights import Weights, read_weights, write_weights
+from npcam.resnet import RESNET101, RESNET152
+from npcam.weights import read_weights, write_weights
+from npcam.weights.random import random_weights
 
 PAUSE = 0.1  # seconds between two engines, for the threads of the last one to go to sleep
 WARM_UP = 2
+SAVE_KERAS_WEIGHTS = """
+import sys
+from benchmarks.engines import keras_model
+keras_model(sys.argv[1]).save_weights(sys.argv[2])
+"""
 
 
 class Server:
@@ -39,7 +44,7 @@ class Server:
         backend = ENGINES[name][2]
         env = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
         env |= {"KERAS_BACKEND": backend} if backend else {}
-        script = Path(__file__).with_name("benchmark_engines.py")
+        script = Path(__file__).parent / "benchmarks" / "engines.py"
         started = time.perf_counter()
         self._process = subprocess.Popen(
             [sys.executable, script, name, weights, str(threads)],
@@ -66,27 +71,6 @@ class Server:
         """Let the process go."""
         self._process.stdin.close()
         self._process.wait()
-
-
-def random_weights(arch: Architecture = RESNET50, classes: int = 1000) -> Weights:
-    """Full-size weights, drawn so that activations stay near 1: speed does not depend on them."""
-    rng = np.random.default_rng(0)
-    filters = {"conv1_conv": 64, "predictions": classes}
-    for layer in layers(arch):
-        if layer.kind == "Conv2D" and layer.name != "conv1_conv":
-            stage, part = int(layer.name[4]) - 2, layer.name.split("_")[2]
-            filters[layer.name] = 64 * 2**stage * (4 if part in "03" else 1)
-    tensors: dict[str, dict[str, np.ndarray]] = {}
-    for layer, shapes in weight_shapes(arch, filters).items():
-        tensors[layer] = {}
-        for name, shape in shapes.items():
-            gain = 0.05 if layer == "predictions" else 2.0  # probabilities that are neither 0 nor 1
-            spread = np.sqrt(gain / np.prod(shape[:-1])) if name == "kernel" else 0.1
-            value = rng.normal(size=shape) * spread
-            if name in ("gamma", "moving_variance"):
-                value = np.abs(value) + (0.3 if layer.endswith("_3_bn") and name == "gamma" else 1)
-            tensors[layer][name] = (value / 60 if layer == "conv1_conv" else value).astype(np.float32)
-    return Weights(arch, tensors, source="random")
 
 
 def compare(servers: list[Server], batch: int, rounds: int) -> dict[str, float]:
@@ -137,9 +121,9 @@ def explain_seconds(path: Path, photo: Path, folder: Path, runs: int = 5) -> dic
         ready = folder / "keras.weights.h5"
         env = env | {"KERAS_BACKEND": "tensorflow"}
         classes = str(len(read_weights(path).tensors["predictions"]["bias"]))
-        save = "import sys, benchmark_engines as e; e.keras_model(sys.argv[1]).save_weights(sys.argv[2])"
-        subprocess.run([sys.executable, "-c", save, path, ready], env=env, cwd=root, check=True)
-        script = root / "keras_explain.py"
+        save = [sys.executable, "-c", SAVE_KERAS_WEIGHTS, path, ready]
+        subprocess.run(save, env=env, cwd=root, check=True)
+        script = root / "benchmarks" / "keras_explain.py"
         commands["Keras (TensorFlow)"] = (
             [sys.executable, script, ready, classes, photo, folder / "keras.png"],
             env,

@@ -5,9 +5,6 @@ Usage: python tools/convert_keras_weights.py SOURCE DESTINATION [--class-names F
 
 import argparse
 import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from npcam import InputError
 from npcam.convert.conversion import convert

@@ -13,18 +13,13 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bundled.photos import Photographs
+from bundled.statistics import Bin, Share, calibration, gain, near, overlap, share
 
-TOOLS = Path(__file__).resolve().parent
-sys.path[:0] = [str(TOOLS), str(TOOLS.parent)]
-
-from measuring import Bin, Share, calibration, gain, near, overlap, share  # noqa: E402
-from training_photos import Photographs  # noqa: E402
-
-import npcam  # noqa: E402
+import npcam
 
 EXAMPLES = """\
 examples:

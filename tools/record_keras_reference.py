@@ -14,18 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-
-from networks import random_tensors
-
 from npcam import InputError
 from npcam.model import bundled_path
 from npcam.resnet import RESNET50
 from npcam.verify.live_keras import build_keras_model, import_keras, keras_input
 from npcam.verify.record import write_record
 from npcam.verify.run_keras import run_keras
-from npcam.weights import Weights, read_weights, write_weights
+from npcam.weights import read_weights, write_weights
+from npcam.weights.random import random_weights
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "tests" / "reference"
@@ -60,7 +56,7 @@ def main() -> int:
 
 def record_narrow(keras: object) -> None:
     """Every layer of a ResNet-50 of 4 filters, on two pictures that are not square, of an odd height."""
-    weights = Weights(RESNET50, random_tensors(RESNET50, width=4), source="tests/networks.py, seed 0")
+    weights = random_weights(RESNET50, width=4, classes=5)
     write_weights(FOLDER / "narrow_weights.h5", weights)
     x = np.random.default_rng(1).uniform(-120, 150, (2, 33, 41, 3)).astype(np.float32)
     record = run_keras(keras, build_keras_model(keras, weights), x, RESNET50, "narrow_weights.h5")

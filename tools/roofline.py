@@ -7,21 +7,16 @@ One worker runs the recorded operations one by one under a clock. The peak is th
 """
 
 import argparse
-import sys
 import time
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parent.parent))  # this npcam, not an installed one
-
-from benchmark import random_weights
 
 from npcam.engine import Engine, layouts
 from npcam.engine.program import Op
 from npcam.engine.team import one_blas_thread
 from npcam.weights import read_weights
+from npcam.weights.random import random_weights
 
 
 def part_of(op: Op) -> str:

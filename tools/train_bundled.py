@@ -18,10 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-TOOLS = Path(__file__).resolve().parent
-sys.path[:0] = [str(TOOLS), str(TOOLS.parent)]
-
-from npcam import InputError  # noqa: E402
+from npcam import InputError
 
 EXAMPLES = """\
 examples:
@@ -143,11 +140,11 @@ def parse_phases(text: str) -> list[tuple[float, int]]:
 
 def run(args: argparse.Namespace) -> int:
     """Train, or only export; the exit status."""
-    from training_checkpoint import CHECKPOINT, read_checkpoint
-    from training_files import export, starting_arrays
-    from training_loop import Training
-    from training_photos import Photographs
-    from training_report import say
+    from bundled.checkpoint import CHECKPOINT, read_checkpoint
+    from bundled.files import export, starting_arrays
+    from bundled.loop import Training
+    from bundled.photos import Photographs
+    from bundled.report import say
 
     out = Path(args.out)
     checkpoint = out / CHECKPOINT

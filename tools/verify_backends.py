@@ -16,14 +16,8 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-
-from networks import random_tensors
-
 from npcam import load_image, preprocess_input
 from npcam.model import bundled_path
-from npcam.resnet import RESNET50
 from npcam.verify.compare import ALONE, FLOW, verify
 from npcam.verify.live_keras import build_keras_model, import_keras
 from npcam.verify.plot import plot_errors
@@ -31,6 +25,7 @@ from npcam.verify.record import Record
 from npcam.verify.run_keras import run_keras
 from npcam.verify.run_npcam import run_npcam
 from npcam.weights import Weights, read_weights
+from npcam.weights.random import random_weights
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = (
@@ -46,7 +41,7 @@ STAGES = (
 
 def cases() -> dict[str, tuple[Weights, np.ndarray]]:
     """The networks and their inputs."""
-    full = Weights(RESNET50, random_tensors(RESNET50, width=64, classes=1000))
+    full = random_weights()
     return {
         "ResNet-50, random weights and statistics, coffee.png": (full, photograph("coffee.png")),
         "bundled model, chelsea.png": (read_weights(bundled_path()), photograph("chelsea.png")),

@@ -14,8 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from npcam import load_image, preprocess_input
 from npcam.model import bundled_path
 from npcam.verify.compare import verify

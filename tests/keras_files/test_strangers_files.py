@@ -1,0 +1,361 @@
+"""Files from strangers: refused by name, in one line, in bounded time and memory, with nothing run."""
+
+import io
+import json
+import shutil
+import struct
+import warnings
+import zipfile
+import zlib
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from helpers.keras_models import layers, randomise, resnet, save_legacy
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from npcam import InputError
+from npcam.common.errors import LONGEST
+from npcam.convert.conversion import convert
+from npcam.convert.inspection import inspect
+from npcam.keras_files import read_graph, read_keras, recognise
+from npcam.weights import read_weights
+
+KERNEL = "layers/conv2d/vars/0"
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    """One small ResNet in each layout."""
+    folder = tmp_path_factory.mktemp("good")
+    model = randomise(resnet(blocks=(1, 1), width=4, classes=3))
+    model.save(folder / "good.keras")
+    model.save_weights(folder / "good.weights.h5")
+    save_legacy(model, folder / "good.h5")
+    convert(folder / "good.keras", folder / "npcam.h5")
+    with zipfile.ZipFile(folder / "good.keras") as stored:
+        archive(folder / "deflated.keras", *((n, stored.read(n)) for n in stored.namelist()), compress=True)
+    with h5py.File(folder / "good.h5") as a, h5py.File(folder / "gzip.h5", "w") as b:
+        b.attrs.update(a.attrs)
+
+        def compress(name, node):
+            if isinstance(node, h5py.Dataset):
+                b.create_dataset(name, data=node[...], chunks=True, compression="gzip", shuffle=True)
+            else:
+                b.require_group(name).attrs.update(node.attrs)
+
+        a.visititems(compress)
+    return folder
+
+
+def refused(path, reason):
+    """The file is refused with one line that says why; inspecting it says the same, and never fails."""
+    with pytest.raises(InputError, match=reason) as error:
+        read_keras(path)
+    message = str(error.value)
+    assert "\n" not in message
+    assert message.isprintable()
+    assert len(message) <= LONGEST + 3
+    assert not inspect(path).converts
+
+
+def without(file, name):
+    """The shape of a dataset that is taken out of a file."""
+    shape = file[name].shape
+    del file[name]
+    return shape
+
+
+def external(file):
+    shape = without(file, KERNEL)
+    file.create_dataset(KERNEL, shape, "f4", external=[("/dev/zero", 0, 4 * int(np.prod(shape)))])
+
+
+def virtual(file):
+    shape = without(file, KERNEL)
+    layout = h5py.VirtualLayout(shape, "f4")
+    layout[...] = h5py.VirtualSource("good.weights.h5", KERNEL, shape)
+    file.create_virtual_dataset(KERNEL, layout)
+
+
+def replaced(data, **options):
+    """Put something else where a kernel belongs."""
+
+    def change(file):
+        without(file, KERNEL)
+        file.create_dataset(KERNEL, data=data, **options)
+
+    return change
+
+
+def declared(shape, **options):
+    """Declare a shape and store nothing."""
+
+    def change(file):
+        without(file, KERNEL)
+        file.create_dataset(KERNEL, shape, "f4", **options)
+
+    return change
+
+
+def chunk_bomb(file):
+    """A chunk of the right size on paper, which inflates to 64 MiB."""
+    shape = without(file, KERNEL)
+    dataset = file.create_dataset(KERNEL, shape, "f4", chunks=shape, compression="gzip")
+    dataset.id.write_direct_chunk((0,) * 4, zlib.compress(bytes(2**21)))
+
+
+def huge_chunk(file):
+    without(file, "layers/conv2d/vars/1")
+    file.create_dataset(
+        "layers/conv2d/vars/1", (4,), "f4", maxshape=(None,), chunks=(2**28,), compression="gzip"
+    )
+
+
+def links(target, name=KERNEL):
+    def change(file):
+        del file[name]
+        file[name] = target
+
+    return change
+
+
+def cycle(file):
+    file["layers/functional/layers"] = file["layers"]
+
+
+def poisoned(value):
+    def change(file):
+        file[KERNEL][0, 0, 0, 0] = value
+
+    return change
+
+
+def too_large_for_float32(file):
+    values = file[KERNEL][...].astype("f8")
+    without(file, KERNEL)
+    file[KERNEL] = values * 1e300
+
+
+HDF5 = {
+    "soft link": (links(h5py.SoftLink("/layers/conv2d_1/vars/0")), "conv2d/vars/0 is a link to elsewhere"),
+    "external link": (links(h5py.ExternalLink("good.h5", "/x")), "conv2d/vars/0 is a link to elsewhere"),
+    "external group": (links(h5py.ExternalLink("good.weights.h5", "/layers"), "layers"), "link to elsewhere"),
+    "external data": (external, "keeps its data in another file"),
+    "virtual data": (virtual, "keeps its data in another file"),
+    "strings": (replaced(np.array(["a"], object), dtype=h5py.string_dtype()), "conv2d/vars/0 holds object"),
+    "opaque": (replaced(np.void(b"abc" * 9)), "conv"),
+    "integers": (replaced(np.ones((7, 7, 3, 4), "i4")), "conv2d/vars/0 holds int32"),
+    "terabytes": (declared((7, 7, 3, 2**40), chunks=(7, 7, 3, 64), compression="gzip"), "cut into|stores"),
+    "nothing stored": (declared((7, 7, 3, 4)), "stores 0 bytes"),
+    "compression bomb": (
+        replaced(np.zeros((7, 7, 3, 2**18), "f4"), chunks=(7, 7, 3, 2**15), compression="gzip"),
+        "declares shape|declare far more",
+    ),
+    "chunk bomb": (chunk_bomb, "unpacks to more than"),
+    "huge chunk": (huge_chunk, "chunks of 1073741824 bytes"),
+    "unknown filter": (replaced(np.ones((7, 7, 3, 4), "f4"), compression="lzf"), "needs the HDF5 filter"),
+    "cycle": (cycle, "more than any ResNet has"),
+    "NaN": (poisoned(np.nan), "NaN or infinity"),
+    "infinity": (poisoned(-np.inf), "NaN or infinity"),
+    "beyond float32": (too_large_for_float32, "NaN or infinity"),
+    "missing array": (lambda file: without(file, KERNEL), "conv2d/vars/0 is missing"),
+    "missing layer": (lambda file: file.__delitem__("layers/conv2d_3"), "2 missing: conv2_block1_0_conv/k"),
+    "wrong shape": (replaced(np.ones((7, 7, 3, 5), "f4")), r"conv1_conv/bias \(4,\) \(expected \(5,\)\)"),
+    "group for array": (lambda file: (without(file, KERNEL), file.create_group(KERNEL)), "is a group where"),
+    "array for group": (
+        lambda file: (file.__delitem__("layers/conv2d"), file.__setitem__("layers/conv2d", 1.0)),
+        "is an array where",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HDF5)
+def test_hdf5(good, tmp_path, case):
+    """What HDF5 can do besides keeping arrays is refused, by the name of the tensor."""
+    change, reason = HDF5[case]
+    path = tmp_path / "bad.weights.h5"
+    shutil.copy(good / "good.weights.h5", path)
+    with h5py.File(path, "a") as file:
+        change(file)
+    refused(path, reason)
+
+
+def test_texts_that_all_point_to_one(good, tmp_path):
+    """A list of 4,000 names, each of them the model's whole configuration: read as a claim, not copied."""
+    path = tmp_path / "bad.h5"
+    shutil.copy(good / "good.h5", path)
+    with h5py.File(path, "a") as file:
+        config = file.attrs["model_config"]
+        file["model_weights"].attrs.create("layer_names", ["X" * 21] * 4000, dtype=h5py.string_dtype())
+    data = bytearray(path.read_bytes())
+
+    def references(length):
+        """Where the file refers to a text of that length: its size, and the address of a heap."""
+        found = data.find(struct.pack("<I", length))
+        while found >= 0:
+            (heap,) = struct.unpack("<Q", data[found + 4 : found + 12])
+            if data[heap : heap + 4] == b"GCOL":
+                yield found
+            found = data.find(struct.pack("<I", length), found + 1)
+
+    whole = next(references(len(config)))
+    for at in list(references(21)):
+        data[at : at + 16] = data[whole : whole + 16]
+    path.write_bytes(data)
+    refused(path, "claims [0-9]+ bytes of text")
+
+
+def test_attributes_kept_apart(tmp_path):
+    """An attribute of any size, which HDF5 would load to tell its shape."""
+    with h5py.File(tmp_path / "a.h5", "w", libver="latest") as file:
+        file.attrs["layer_names"] = np.full(100_000, b"x" * 20)
+    refused(tmp_path / "a.h5", "kept apart")
+
+
+def test_names_that_would_not_print(tmp_path):
+    """Control characters out of a file never reach the terminal."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs["layer_names"] = ["\x1b[2J\nevil" * 20]
+    refused(tmp_path / "a.h5", "is missing")
+
+
+def archive(path, *members, compress=False):
+    """A zip of (name, data) pairs, whatever they are."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python warns of members that are there twice
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED) as file:
+            for name, data in members:
+                file.writestr(name, data)
+    return path
+
+
+def test_archives(good, tmp_path):
+    """Bombs, members that are there twice, zips in zips, and names that point outside."""
+    with zipfile.ZipFile(good / "good.keras") as file:
+        config, weights = (file.read(name) for name in ("config.json", "model.weights.h5"))
+    path = tmp_path / "bad.keras"
+    both = ("config.json", config), ("model.weights.h5", weights)
+    refused(archive(path, both[0], *both), "config.json is in the zip twice")
+    refused(archive(path, *both, both[1]), "model.weights.h5 is in the zip twice")
+    refused(archive(path, *both, ("../evil", b"")), "points outside")
+    refused(archive(path, both[0], ("model.weights.h5", path.read_bytes())), "not an HDF5 file")
+    refused(archive(path, both[0], ("model.weights.h5", bytes(2**26)), compress=True), "as a bomb")
+    refused(archive(path, ("config.json", b" " * 2**26 + config), both[1], compress=True), "bytes of JSON")
+    refused(archive(path, *[(f"{i}", b"") for i in range(2000)], *both), "a zip of 2002 members")
+    refused(archive(path, both[1]), "a .keras file holds config.json")
+    archive(path, *both)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    refused(path, "ends too early")
+    at = whole.find(b"\x89HDF") + len(weights) // 2
+    path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    refused(path, "Bad CRC-32")
+    encrypted = bytearray(whole)
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        found = encrypted.find(signature)
+        while found >= 0:
+            encrypted[found + flags] |= 1
+            found = encrypted.find(signature, found + 4)
+    path.write_bytes(encrypted)
+    refused(path, "encrypted")
+
+
+def test_configurations(good, tmp_path):
+    """JSON that is deep or long, 100,000 layers, layers in circles, classes that are not Keras's."""
+    with zipfile.ZipFile(good / "good.keras") as file:
+        text, weights = (file.read(name) for name in ("config.json", "model.weights.h5"))
+    path = tmp_path / "bad.keras"
+
+    def with_config(config):
+        config = config if isinstance(config, (bytes, str)) else json.dumps(config)
+        return archive(path, ("config.json", config), ("model.weights.h5", weights))
+
+    refused(with_config(b"[" * 100_000 + b"]" * 100_000), "nested too deeply")
+    refused(with_config(b'{"a":' * 500 + b"1" + b"}" * 500), "class None")
+    refused(with_config(b"{"), "damaged JSON")
+    refused(with_config(b"[1]"), "not one that Keras writes")
+    config = json.loads(text)
+    refused(with_config(config | {"class_name": "Evil", "module": "os"}), "class 'Evil'")
+    entry = {"class_name": "Activation", "config": {}, "inbound_nodes": []}
+    many = [entry | {"name": f"layer{i}"} for i in range(100_000)]
+    refused(
+        with_config(config | {"config": config["config"] | {"layers": many}}), "5000 layers|bytes of JSON"
+    )
+    by_name = {layer["name"]: layer for layer in config["config"]["layers"]}
+    history = by_name["conv2_block1_1_conv"]["inbound_nodes"][0]["args"][0]["config"]["keras_history"]
+    history[0] = "conv3_block1_out"
+    refused(with_config(config), "reads itself")
+    history[0] = "nowhere"
+    refused(with_config(config), "nowhere, which is not there")
+    nested = json.loads(text)
+    for _ in range(20):
+        nested = {"class_name": "Sequential", "config": {"name": "s", "layers": [nested | {"name": "m"}]}}
+    refused(with_config(nested), "nested more than")
+
+
+def test_lambda_layers_are_named_and_never_run(tmp_path):
+    """A Lambda holds code; it is refused by its name."""
+    source = layers.Input((64, 64, 3))
+    y = layers.Lambda(lambda x: x / 255.0, name="divide")(source)
+    model = keras.Model(source, resnet(blocks=(1,), width=4)(y))
+    model.save(tmp_path / "a.keras")
+    refused(tmp_path / "a.keras", "layer divide .Lambda. is Python code")
+
+
+FLIPPED = ["good.keras", "deflated.keras", "good.weights.h5", "good.h5", "gzip.h5", "npcam.h5"]
+
+
+@pytest.mark.parametrize("name", FLIPPED)
+@settings(max_examples=25, deadline=10_000, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_flipped_bytes(good, tmp_path, name, data):
+    """A damaged file is read or refused; nothing else ever comes out, and inspecting it never fails."""
+    whole = bytearray((good / name).read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.sampled_from([None, None, None, len(whole) // 2, len(whole) - 1]))
+    path = tmp_path / name
+    path.write_bytes(whole[:cut])
+    for read in (read_weights if name == "npcam.h5" else read_keras, inspect):
+        try:
+            read(path)
+        except InputError as error:
+            assert "\n" not in str(error)  # noqa: PT017, either outcome is right
+
+
+KEYS = ["class_name", "config", "layers", "name", "inbound_nodes", "input_layers", "output_layers", "args"]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
+)
+
+
+@settings(max_examples=100, deadline=10_000)
+@given(JSON)
+def test_any_configuration(config):
+    """Whatever the JSON, it is a graph or a line."""
+    functional = {"class_name": "Functional", "config": config}
+    sequential = {"class_name": "Sequential", "config": {"layers": config}}
+    for whole in (config, functional, sequential):
+        try:
+            recognise(read_graph(whole, "x"), "x")
+        except InputError as error:
+            assert "\n" not in str(error)  # noqa: PT017, either outcome is right
+
+
+def test_not_a_file_of_weights(tmp_path):
+    """Nothing, text, a folder, an empty zip."""
+    for data, reason in ((b"", "not an HDF5"), (b"hello", "not an HDF5"), (b"PK\x03\x04", "ends too early")):
+        (tmp_path / "a.h5").write_bytes(data)
+        refused(tmp_path / "a.h5", reason)
+    empty = io.BytesIO()
+    zipfile.ZipFile(empty, "w").close()
+    (tmp_path / "a.h5").write_bytes(empty.getvalue())
+    refused(tmp_path / "a.h5", "a zip of nothing")
+    for path, reason in ((tmp_path, "is a directory"), (tmp_path / "none", "no such file")):
+        for read in (read_keras, inspect):
+            with pytest.raises(InputError, match=reason):
+                read(path)
