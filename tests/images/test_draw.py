@@ -160,7 +160,7 @@ def test_memory_of_a_large_photograph():
     program = """if True:
         import numpy as np
         from PIL import Image
-        from npcam.draw import overlay
+        from npcam.images.draw import overlay
         photo = Image.new("RGB", (20_000, 5_000))
         overlay(photo, np.eye(224), box=(5, 5, 19_000, 4_000), caption="cat 97.3%")
         print(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])"""
