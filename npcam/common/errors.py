@@ -1,6 +1,6 @@
 """The one exception for input that npcam cannot use."""
 
-LONGEST = 1_000  # characters of a message
+from npcam.common.limits import MAX_MESSAGE
 
 
 class InputError(ValueError):
@@ -15,6 +15,6 @@ class InputError(ValueError):
     """
 
     def __init__(self, message: str) -> None:
-        line = " ".join(message[: 2 * LONGEST].split())
+        line = " ".join(message[: 2 * MAX_MESSAGE].split())
         line = "".join(c if c.isprintable() else "?" for c in line)
-        super().__init__(line if len(line) <= LONGEST else f"{line[:LONGEST]}...")
+        super().__init__(line if len(line) <= MAX_MESSAGE else f"{line[:MAX_MESSAGE]}...")

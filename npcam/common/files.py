@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all."""
+"""Files that are there, and files that are whole or not there at all."""
 
 import hashlib
 import os
@@ -8,6 +8,32 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from npcam.common.errors import InputError
+
+
+def require_file(path: str | Path, advice: str) -> Path:
+    """The path, if a regular file is there.
+
+    Args:
+        path: where it should be.
+        advice: what to do where there is none, as the end of the message.
+
+    Raises:
+        InputError: nothing, a directory, or a device is there, or it cannot be looked at.
+
+    >>> require_file("nowhere.h5", "give the path of a weights file")
+    Traceback (most recent call last):
+    npcam.common.errors.InputError: nowhere.h5: no such file; give the path of a weights file
+    """
+    path = Path(path)
+    try:
+        if path.is_file():
+            return path
+        found = (
+            "is a directory" if path.is_dir() else "not a regular file" if path.exists() else "no such file"
+        )
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        found = f"cannot be read ({getattr(error, 'strerror', None) or error})"
+    raise InputError(f"{path}: {found}; {advice}")
 
 
 @contextmanager

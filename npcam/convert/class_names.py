@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from npcam.common.errors import InputError
-
-MAX_FILE = 8 * 2**20  # bytes; ImageNet-21k with synonyms is below 1 MiB
-MAX_NAME = 500  # characters
+from npcam.common.files import require_file
+from npcam.common.limits import MAX_CLASS_NAME, MAX_NAMES_FILE
 
 
 class ClassNames(NamedTuple):
@@ -52,7 +51,7 @@ def read_class_names(path: str | Path) -> ClassNames:
     if not names:
         raise InputError(f"{path}: holds no class names; write one per line")
     for index, name in enumerate(names):
-        if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
+        if not name.strip() or len(name) > MAX_CLASS_NAME or not name.isprintable():
             msg = f"{path}: the name of class {index} is empty, too long or not printable: {name[:40]!r}"
             raise InputError(msg)
     return ClassNames(tuple(names), tuple(wnids) if wnids else None)
@@ -61,11 +60,8 @@ def read_class_names(path: str | Path) -> ClassNames:
 def _read_text(path: Path) -> str:
     """A small UTF-8 file, with or without a byte order mark."""
     try:
-        if not path.is_file():
-            found = "is a directory" if path.is_dir() else "no such file"
-            raise InputError(f"{path}: {found}; give a text or JSON file of class names")
-        if path.stat().st_size > MAX_FILE:
-            raise InputError(f"{path}: is larger than {MAX_FILE >> 20} MiB; not a file of class names")
+        if require_file(path, "give a text or JSON file of class names").stat().st_size > MAX_NAMES_FILE:
+            raise InputError(f"{path}: is larger than {MAX_NAMES_FILE >> 20} MiB; not a file of class names")
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error

@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 
 from npcam.common.errors import InputError
-from npcam.common.files import md5_file, sha256_file
+from npcam.common.files import md5_file, require_file, sha256_file
+from npcam.common.limits import MAX_HDF5_DEPTH, MAX_KERAS_LAYERS
 from npcam.hdf5 import Dataset, Group, open_hdf5
 from npcam.keras_files import expected_shapes, is_zip, open_keras, present_shapes, read_keras, recognise_file
-from npcam.keras_files.unroll import MAX_LAYERS
 from npcam.resnet import RESNET50, RESNET101, RESNET152, Architecture
 from npcam.weights import FORMAT, Shapes, compare_shapes, read_weights
 from npcam.weights.published import identify
 
-MAX_DEPTH = 32  # of groups in groups; a hard link may close a circle
 NAMES = {RESNET50.blocks: "ResNet-50", RESNET101.blocks: "ResNet-101", RESNET152.blocks: "ResNet-152"}
 
 
@@ -73,8 +72,7 @@ def inspect(path: str | Path) -> Inspection:
     """
     path = Path(path)
     try:
-        if not path.is_file():
-            raise InputError(f"{path}: {'is a directory' if path.is_dir() else 'no such file'}")
+        require_file(path, "give the path of a weights file")
         found = Inspection(str(path), path.stat().st_size, sha256_file(path), md5_file(path))
         zipped = is_zip(path)
     except OSError as error:
@@ -204,7 +202,7 @@ def _any_layers(file: Group) -> list[dict[str, Any]]:
         arrays: dict[str, tuple[int, ...]] = {}
         for name in group:
             seen += 1
-            if seen > MAX_LAYERS or depth > MAX_DEPTH:
+            if seen > MAX_KERAS_LAYERS or depth > MAX_HDF5_DEPTH:
                 return layers  # what there is no end of is listed as far as this
             try:
                 member = group.child(name)

@@ -11,11 +11,10 @@ After the HDF5 File Format Specification, version 3.0: object headers (IV.A.1), 
 
 from collections.abc import Callable, Iterator
 
+from npcam.common.limits import MAX_HDF5_HEADER, MAX_HDF5_HEADER_BLOCKS, MAX_HDF5_TEXT
+
 Read = Callable[[int, int], bytes]  # (address, size) -> exactly that many bytes
 
-MAX_TEXT = 8 * 2**20  # bytes of one attribute; a ResNet-152's configuration takes 0.6 MB
-MAX_HEADER = 2**20  # bytes of one object's header
-MAX_BLOCKS = 64  # that a header is cut into
 ATTRIBUTE, CONTINUATION, ATTRIBUTE_INFO = 0x0C, 0x10, 0x15  # types of messages
 SHARED = 0x02  # flag of a message that is kept elsewhere
 
@@ -71,14 +70,14 @@ def variable_texts(read: Read, header: int, name: str, count: int) -> list[bytes
             texts.append(b"")
             continue
         if address not in heaps:
-            if len(heaps) > MAX_BLOCKS:
-                msg = f"attribute {name} is scattered over more than {MAX_BLOCKS} heaps"
+            if len(heaps) > MAX_HDF5_HEADER_BLOCKS:
+                msg = f"attribute {name} is scattered over more than {MAX_HDF5_HEADER_BLOCKS} heaps"
                 raise FormatError(msg)
             heaps[address] = _heap(read, address)
         start, size = heaps[address].get(index, (0, 0))
         total += length
-        if length > size or total > MAX_TEXT:
-            msg = f"attribute {name} claims {total} bytes of text, {min(size, MAX_TEXT)} at most"
+        if length > size or total > MAX_HDF5_TEXT:
+            msg = f"attribute {name} claims {total} bytes of text, {min(size, MAX_HDF5_TEXT)} at most"
             raise FormatError(msg)
         texts.append(read(start, length))
     return texts
@@ -118,12 +117,12 @@ def _messages(read: Read, header: int) -> Iterator[tuple[int, int, bytes]]:
         msg = "an object header of unknown version"
         raise FormatError(msg)
     total = 0
-    for number in range(MAX_BLOCKS):
+    for number in range(MAX_HDF5_HEADER_BLOCKS):
         if number >= len(blocks):
             return
         address, size = blocks[number]
         total += size
-        if total > MAX_HEADER:
+        if total > MAX_HDF5_HEADER:
             break
         block = read(address, size)
         at = 0

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from npcam.common.limits import FEW_HDF5_CHUNKS, SMALLEST_HDF5_CHUNK
 from npcam.shapes import Array
 
 if TYPE_CHECKING:
     import h5py
 
 DEFLATE, SHUFFLE, FLETCHER32 = 1, 2, 3  # the filters that npcam knows, by HDF5's numbers
-SMALLEST_CHUNK = 4096  # bytes, on average; smaller ones only where they are few
-FEW = 16
 
 
 def check_chunks(dataset: "h5py.h5d.DatasetID") -> str | None:
@@ -32,9 +31,9 @@ def check_chunks(dataset: "h5py.h5d.DatasetID") -> str | None:
     itemsize = dataset.dtype.itemsize
     chunk = math.prod(properties.get_chunk()) * itemsize
     size = math.prod(dataset.shape) * itemsize
-    if chunk > max(2 * size, SMALLEST_CHUNK):
+    if chunk > max(2 * size, SMALLEST_HDF5_CHUNK):
         return f"is cut into chunks of {chunk} bytes, and has only {size}; refused"
-    if _count(dataset) > FEW + size // SMALLEST_CHUNK:
+    if _count(dataset) > FEW_HDF5_CHUNKS + size // SMALLEST_HDF5_CHUNK:
         return f"is cut into {_count(dataset)} chunks for {size} bytes; refused"
     return None
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from npcam.common.errors import InputError
+from npcam.common.limits import HDF5_ALLOWANCE, MAX_HDF5_EXPANSION
 from npcam.hdf5.chunks import check_chunks, read_chunks
 from npcam.hdf5.node import Node, reading
-from npcam.hdf5.source import ALLOWANCE, MAX_EXPANSION
 from npcam.shapes import Array
 
 
@@ -53,7 +53,7 @@ class Dataset(Node):
                 wrong = check_chunks(node)
                 if wrong:
                     raise InputError(f"{self.where} {wrong}")
-                possible = ALLOWANCE + MAX_EXPANSION * self._source.size if stored else 0
+                possible = HDF5_ALLOWANCE + MAX_HDF5_EXPANSION * self._source.size if stored else 0
             else:
                 possible = min(stored, self._source.size)
             if size > possible:

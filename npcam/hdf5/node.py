@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from npcam.common.errors import InputError
+from npcam.common.limits import MAX_HDF5_ATTRIBUTE
 from npcam.hdf5.attributes import has_attribute, variable_texts
 from npcam.hdf5.source import Source
 
-MAX_ATTRIBUTE = 65_536  # bytes; HDF5's own limit for what is kept with its object
 DAMAGE = (OSError, RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 
 
@@ -44,7 +44,7 @@ class Node:
             if shape is None or 0 in shape:
                 return []
             count = int(np.prod(shape, dtype=float))
-            if len(shape) > 1 or count * dtype.itemsize > MAX_ATTRIBUTE:
+            if len(shape) > 1 or count * dtype.itemsize > MAX_HDF5_ATTRIBUTE:
                 raise InputError(f"{where} has shape {shape} of {dtype}; refused, no weights file has that")
             if _is_text(found.get_type()):
                 value: Any = variable_texts(self._source.read, header, name, count)

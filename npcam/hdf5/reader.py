@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from npcam.common.errors import InputError
+from npcam.common.files import require_file
+from npcam.common.limits import MAX_HDF5_MEMBERS
 from npcam.hdf5.dataset import Dataset
 from npcam.hdf5.node import DAMAGE, Node, reading
 from npcam.hdf5.source import Source
-
-MAX_MEMBERS = 10_000  # of a group
 
 
 @contextmanager
@@ -27,9 +27,8 @@ def open_hdf5(path: str | Path, file: BinaryIO | None = None) -> Iterator["Group
     import h5py
 
     try:
-        if file is None and not Path(path).is_file():
-            kind = "is a directory" if Path(path).is_dir() else "no such file"
-            raise InputError(f"{path}: {kind}; give the path of a weights file")
+        if file is None:
+            require_file(path, "give the path of a weights file")
         opened = h5py.File(path if file is None else file, "r")
     except DAMAGE as error:
         if isinstance(error, InputError):
@@ -48,7 +47,7 @@ class Group(Node):
     def __iter__(self) -> Iterator[str]:
         """The members' names."""
         with reading(self.where):
-            if len(self) > MAX_MEMBERS:
+            if len(self) > MAX_HDF5_MEMBERS:
                 raise InputError(f"{self.where} has {len(self)} members; no weights file has as many")
             names = [name.decode("utf-8", "surrogateescape") for name in self._node]
         return iter(names)

@@ -6,11 +6,9 @@ from typing import BinaryIO
 import numpy as np
 
 from npcam.common.errors import InputError
+from npcam.common.limits import HDF5_ALLOWANCE, MAX_HDF5_EXPANSION
 from npcam.hdf5.attributes import FormatError
 from npcam.shapes import Array
-
-MAX_EXPANSION = 16  # bytes that come out of the file for each one in it, and
-ALLOWANCE = 64 * 2**20  # bytes that may come out of any file
 
 
 class Source:
@@ -21,7 +19,7 @@ class Source:
         self.start = start
         self._raw = raw
         self.size = raw.seek(0, os.SEEK_END)
-        self._left = ALLOWANCE + MAX_EXPANSION * self.size
+        self._left = HDF5_ALLOWANCE + MAX_HDF5_EXPANSION * self.size
 
     def read(self, address: int, size: int) -> bytes:
         """Bytes at an address as HDF5 counts them, from behind the user block."""

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from npcam.common.errors import InputError
+from npcam.common.limits import MAX_BATCH_BYTES
 from npcam.images.preprocess import load_image, preprocess_input
 from npcam.shapes import Array
 
-MAX_BYTES = 2**30  # of a saved batch; 1,700 photographs of 224x224
 _MAGIC = b"\x93NUMPY"
 
 
@@ -56,8 +56,8 @@ def read_batch(path: str | Path) -> Array:
     found = f"got {stored.shape} of {stored.dtype}"
     if stored.ndim != 4 or stored.shape[3] != 3 or stored.dtype.kind != "f" or 0 in stored.shape:
         raise InputError(f"{path}: expected a preprocessed batch (N, H, W, 3) of floats, {found}")
-    if stored.nbytes > MAX_BYTES:
-        raise InputError(f"{path}: {stored.nbytes:,} bytes, {MAX_BYTES:,} at most; save fewer pictures")
+    if stored.nbytes > MAX_BATCH_BYTES:
+        raise InputError(f"{path}: {stored.nbytes:,} bytes, {MAX_BATCH_BYTES:,} at most; save fewer pictures")
     x = np.array(stored, dtype=np.float32, order="C")
     if not np.isfinite(x).all():
         raise InputError(f"{path}: holds NaN, or numbers too large for float32; a batch must be finite")

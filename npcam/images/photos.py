@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Union
 import numpy as np
 
 from npcam.common.errors import InputError
+from npcam.common.files import require_file
 from npcam.shapes import Array
 
 if TYPE_CHECKING:
@@ -62,14 +63,10 @@ def open_photo(photo: Photo, exif_transpose: bool = False) -> "Image":
     if isinstance(photo, (str, os.PathLike)):
         path = Path(photo)
         try:
-            if not path.is_file():
-                raise InputError(f"{path}: {_what_is_there(path)}; give the path of a photograph")
-            with path.open("rb") as file:
+            with require_file(path, "give the path of a photograph").open("rb") as file:
                 return _open_file(file, str(path), exif_transpose)
-        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-            if isinstance(error, InputError):
-                raise
-            reason = getattr(error, "strerror", None) or error
+        except OSError as error:
+            reason = error.strerror or error
             raise InputError(f"{path}: cannot be read ({reason}); check its permissions") from error
     if hasattr(photo, "read"):
         return _open_file(photo, str(getattr(photo, "name", "photo")), exif_transpose)
@@ -112,13 +109,6 @@ def _decode(image: "Image", name: str, exif_transpose: bool) -> "Image":
             return rgb if turn is None else rgb.transpose(turn)
     except Exception as error:  # damaged bytes make decoders raise nearly anything
         raise InputError(_damage(name, error)) from error
-
-
-def _what_is_there(path: Path) -> str:
-    """Why a path is no file."""
-    return (
-        "is a directory" if path.is_dir() else "no such file" if not path.exists() else "not a regular file"
-    )
 
 
 def _damage(name: str, error: Exception) -> str:

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from npcam.common.errors import InputError
-from npcam.keras_files.unroll import MAX_JSON
+from npcam.common.limits import (
+    MAX_JSON,
+    MAX_ZIP_DIRECTORY,
+    MAX_ZIP_EXPANSION,
+    MAX_ZIP_MEMBERS,
+    MAX_ZIP_UNPACKED,
+)
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-MAX_MEMBERS = 1_000  # Keras writes three, and some assets
-MAX_DIRECTORY = 2**20  # bytes of the zip's table of contents
-MAX_EXPANSION = 20  # Keras stores members uncompressed; weights that are recompressed gain less than 2
-MAX_UNPACKED = 2**30  # bytes of a member that is compressed
 # What Python's zipfile raises on the way through a damaged file, not all of it its own.
 DAMAGE = (
     zipfile.BadZipFile,
@@ -85,7 +87,7 @@ def _check_directory(path: str | Path) -> None:
     size = int.from_bytes(tail[at + 12 : at + 16], "little")
     if size == 0xFFFFFFFF or members == 0xFFFF:
         raise InputError(f"{path}: a zip of more members than a .keras file has; refused")
-    if members > MAX_MEMBERS or size > MAX_DIRECTORY:
+    if members > MAX_ZIP_MEMBERS or size > MAX_ZIP_DIRECTORY:
         raise InputError(f"{path}: a zip of {members} members; a .keras file has three; refused")
 
 
@@ -116,7 +118,7 @@ def _check_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -
             raise InputError(f"{name} holds {info.file_size} bytes of JSON, {MAX_JSON} at most; refused")
         return
     if info.compress_type != zipfile.ZIP_STORED and (
-        info.file_size > MAX_UNPACKED or info.file_size > MAX_EXPANSION * info.compress_size
+        info.file_size > MAX_ZIP_UNPACKED or info.file_size > MAX_ZIP_EXPANSION * info.compress_size
     ):
         raise InputError(f"{name} unpacks {info.compress_size} bytes to {info.file_size}; refused as a bomb")
     with archive.open(info) as file:

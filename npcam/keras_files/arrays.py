@@ -12,8 +12,9 @@ import re
 from typing import NamedTuple
 
 from npcam.common.errors import InputError
+from npcam.common.limits import MAX_KERAS_LAYERS, MAX_KERAS_NESTING, MAX_LAYER_ARRAYS
 from npcam.hdf5 import Dataset, Group
-from npcam.keras_files.unroll import MAX_LAYERS, MAX_NESTING, Path
+from npcam.keras_files.unroll import Path
 
 LAYERS = ("layers", "_layer_checkpoint_dependencies")  # the second is Keras 2.12's and 2.13's
 
@@ -72,7 +73,7 @@ def named_layers(group: Group) -> list[Saved]:
         InputError: a layer or weight that is listed is missing, or a link to elsewhere.
     """
     listed = names(group, "layer_names") or []
-    if len(listed) > MAX_LAYERS:
+    if len(listed) > MAX_KERAS_LAYERS:
         raise InputError(f"{group.where} lists {len(listed)} layers; no ResNet has as many")
     saved = []
     for name in listed:
@@ -99,7 +100,7 @@ def numbered_layers(file: Group) -> list[Saved]:
         if container is None:
             continue
         members = group.group(container)
-        if len(members) + len(saved) > MAX_LAYERS or len(slot) > MAX_NESTING:
+        if len(members) + len(saved) > MAX_KERAS_LAYERS or len(slot) > MAX_KERAS_NESTING:
             raise InputError(f"{members.where} holds more than any ResNet has; refused")
         for key in sorted(members, key=_number):
             member = members.group(key)
@@ -113,7 +114,7 @@ def numbered_layers(file: Group) -> list[Saved]:
 
 def _numbered(variables: Group) -> tuple[Array, ...]:
     """A layer's arrays by their numbers."""
-    if len(variables) > 16:
+    if len(variables) > MAX_LAYER_ARRAYS:
         raise InputError(f"{variables.where} holds {len(variables)} arrays; no layer of a ResNet does")
     return tuple(Array("", "", variables.dataset(str(number))) for number in range(len(variables)))
 

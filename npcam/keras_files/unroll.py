@@ -12,11 +12,8 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from npcam.common.errors import InputError
+from npcam.common.limits import MAX_JSON, MAX_KERAS_LAYERS, MAX_KERAS_NESTING
 from npcam.keras_files.calls import extras, histories, tensors
-
-MAX_JSON = 8 * 2**20  # bytes; a ResNet-152's takes 0.6 MB
-MAX_LAYERS = 5_000  # of all nested models together; a ResNet-152 has 517
-MAX_NESTING = 8  # models within models
 
 Config = dict[str, Any]
 Path = tuple[str, ...]  # names of layers, from the outermost model in
@@ -160,13 +157,13 @@ class _Reader:
                 "Sequential models, whose configuration says what they compute"
             )
             raise InputError(msg)
-        if len(path) > MAX_NESTING:
-            raise InputError(f"{self.where}: models nested more than {MAX_NESTING} deep; unpack them")
+        if len(path) > MAX_KERAS_NESTING:
+            raise InputError(f"{self.where}: models nested more than {MAX_KERAS_NESTING} deep; unpack them")
         settings = _settings(config)
         entries = settings["layers"]
         self.count += len(entries)
-        if self.count > MAX_LAYERS:
-            raise InputError(f"{self.where}: more than {MAX_LAYERS} layers; no ResNet has as many")
+        if self.count > MAX_KERAS_LAYERS:
+            raise InputError(f"{self.where}: more than {MAX_KERAS_LAYERS} layers; no ResNet has as many")
         sequential = config["class_name"] == "Sequential"
         layers: dict[str, Config] = {}
         numbers: dict[str, int] = {}
@@ -237,7 +234,7 @@ class _Reader:
 
     def _resolve(self, scope: _Scope, name: str, index: int) -> Path:
         """The leaf layer behind a tensor: into nested models through their outputs, out by their inputs."""
-        for _ in range(4 * MAX_NESTING):
+        for _ in range(4 * MAX_KERAS_NESTING):
             path = (*scope.path, name)
             if path in self.scopes:
                 scope = self.scopes[path]

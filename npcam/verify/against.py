@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npcam.common.errors import InputError
+from npcam.common.files import require_file
 from npcam.hdf5 import open_hdf5
 from npcam.images.batch import is_batch, read_batch
 from npcam.keras_files import count_blocks, is_zip, read_keras
@@ -55,10 +56,8 @@ def other_run(against: str, source: Source, backend: str | None = None) -> Recor
         keras = import_keras(backend)
         x = _keras_batch(keras, source.path, weights.input_size)
         return run_keras(keras, build_keras_model(keras, weights), x, weights.architecture)
-    if not Path(against).is_file():
-        what = "is a directory" if Path(against).is_dir() else "no such file"
-        known = "reference, fast, keras, a Keras model, a record or a weights file"
-        raise InputError(f"--against {against}: {what}; expected {known}")
+    known = "reference, fast, keras, a Keras model, a record or a weights file"
+    require_file(against, f"--against takes {known}")
     kind = None if is_zip(against) else _format(against)
     if kind == RECORD:
         return read_record(against)
@@ -80,9 +79,8 @@ def run_keras_file(path: str, photo: str, backend: str | None, weights: Weights 
     Raises:
         InputError: one of the files cannot be used.
     """
+    require_file(path, "give a Keras model")
     whole = is_zip(path) or _has_model(path)
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such file; give a Keras model")
     keras = import_keras(backend)
     if whole:
         model = load_keras_model(keras, path)

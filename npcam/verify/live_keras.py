@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from npcam.common.errors import InputError
+from npcam.common.files import require_file
 from npcam.layers import Layer, layers
 from npcam.resnet import Architecture, Tensors
 from npcam.shapes import Array
@@ -57,8 +58,7 @@ def load_keras_model(keras: Any, path: str | Path) -> Any:
     Raises:
         InputError: the file is missing, or Keras refuses it.
     """
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such file; give a .keras file or a .h5 that holds a whole Keras model")
+    require_file(path, "give a .keras file or a .h5 that holds a whole Keras model")
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # whatever a broken model makes Keras raise

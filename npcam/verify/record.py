@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from npcam.common.errors import InputError
+from npcam.common.limits import MAX_HDF5_EXPANSION, MAX_RECORD_BYTES, MAX_RECORD_LAYERS
 from npcam.hdf5 import new_hdf5, open_hdf5
-from npcam.hdf5.source import MAX_EXPANSION
 from npcam.resnet import Tensors
 from npcam.shapes import Array
 
@@ -29,8 +29,6 @@ PROVENANCE = (
     "input",
     "input_sha256",
 )
-MAX_LAYERS = 10_000
-MAX_BYTES = 16 * 2**30  # of all activations together; a photograph through ResNet-152 takes 0.4 GB
 
 
 @dataclass(frozen=True)
@@ -89,12 +87,12 @@ def read_record(path: str | Path) -> Record:
                 f"{path}: record version {version}; this npcam reads {FORMAT_VERSION}; update npcam"
             )
         group = file.group("activations")
-        if not 0 < len(group) <= MAX_LAYERS:
+        if not 0 < len(group) <= MAX_RECORD_LAYERS:
             raise InputError(f"{path}: /activations is not a group of recorded layers; record it again")
         nodes = {name: group.dataset(name) for name in group}
         shapes = {name: node.shape for name, node in nodes.items()}
         size = sum(8 * int(np.prod(shape)) for shape in shapes.values())
-        if size > MAX_BYTES:
+        if size > MAX_RECORD_BYTES:
             raise InputError(f"{path}: declares {size:,} bytes of activations; record fewer layers")
         activations = {name: node.read(dtype=None, finite=False) for name, node in nodes.items()}
         known = {name: file.attribute(name) for name in PROVENANCE}
@@ -155,4 +153,4 @@ def describe(provenance: Mapping[str, str]) -> str:
 def _compressible(array: Array) -> bool:
     """Whether to compress: not what shrinks so much that a careful reader takes it for a bomb."""
     sample = array.tobytes()
-    return array.size > 0 and len(sample) < MAX_EXPANSION // 2 * len(zlib.compress(sample, 1))
+    return array.size > 0 and len(sample) < MAX_HDF5_EXPANSION // 2 * len(zlib.compress(sample, 1))

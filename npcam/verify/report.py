@@ -5,6 +5,7 @@ import io
 import math
 from typing import Any
 
+from npcam.common.tables import align
 from npcam.verify.compare import Report, Row
 from npcam.verify.difference import Difference
 
@@ -38,18 +39,8 @@ def as_csv(report: Report) -> str:
 
 def as_text(report: Report) -> str:
     """A table with a line per layer, and the finding."""
-    cells = [HEADINGS, *(_cells(row) for row in report.rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(HEADINGS))]
-    lines = [
-        "  ".join(
-            cell.ljust(w) if i < 2 else cell.rjust(w)
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in cells
-    ]
-    marks = ["", *("" if row.ok else "  <- beyond rounding" for row in report.rows)]
-    table = [f"{line}{mark}".rstrip() for line, mark in zip(lines, marks, strict=True)]
-    return "\n".join([*table, "", *finding(report)])
+    rows = [(*HEADINGS, ""), *((*_cells(row), "" if row.ok else "<- beyond rounding") for row in report.rows)]
+    return "\n".join([align(rows, right=range(2, len(HEADINGS))), "", *finding(report)])
 
 
 def finding(report: Report) -> list[str]:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from npcam.common.errors import InputError
+from npcam.common.limits import MAX_INPUT_SIDE, MAX_LAYER_ARRAYS, MAX_STAGE_BLOCKS, MAX_STAGES, MAX_STRIDE
 from npcam.hdf5 import Dataset, Group, new_hdf5, open_hdf5, read_together
 from npcam.layers import weight_shapes
 from npcam.resnet import ACTIVATIONS, Architecture, Tensors
@@ -175,7 +176,7 @@ def _check(weights: Weights, shapes: Shapes, where: str) -> None:
 def _datasets(file: Group, layer: str) -> dict[str, Dataset]:
     """The members of a layer's group."""
     group = file.child(layer)
-    if isinstance(group, Dataset) or len(group) > 16:
+    if isinstance(group, Dataset) or len(group) > MAX_LAYER_ARRAYS:
         raise InputError(f"{group.where} is not a layer's group of weights")
     return {name: group.dataset(name) for name in group}
 
@@ -247,13 +248,14 @@ def _from_attributes(file: Group, path: str) -> Weights:
 def _check_architecture(arch: Architecture, weights: Weights, path: str) -> None:
     """Raise InputError for values that no network of ours has, before anything is built from them."""
     sane = {
-        "blocks": 1 <= len(arch.blocks) <= 8 and all(1 <= n <= 1000 for n in arch.blocks),
-        "strides": len(arch.strides) == len(arch.blocks) and all(1 <= n <= 8 for n in arch.strides),
+        "blocks": 1 <= len(arch.blocks) <= MAX_STAGES
+        and all(1 <= n <= MAX_STAGE_BLOCKS for n in arch.blocks),
+        "strides": len(arch.strides) == len(arch.blocks) and all(1 <= n <= MAX_STRIDE for n in arch.strides),
         "stride_in": arch.stride_in in (1, 2),
         "pool_padding": arch.pool_padding in (0, 1),
         "epsilon": 0 <= arch.epsilon <= 1,
         "activation": arch.activation is None or arch.activation in ACTIVATIONS,
-        "input_size": all(32 <= n <= 10_000 for n in weights.input_size),
+        "input_size": all(32 <= n <= MAX_INPUT_SIDE for n in weights.input_size),
         "preprocessing": weights.preprocessing == "caffe",
     }
     for name, ok in sane.items():

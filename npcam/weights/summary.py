@@ -1,5 +1,6 @@
 """The table of layers that Keras's `model.summary()` prints, as plain text."""
 
+from npcam.common.tables import align
 from npcam.layers import Layer, layers, output_shapes
 from npcam.weights.file import Weights
 
@@ -15,15 +16,6 @@ def summary(weights: Weights) -> str:
     table = layers(weights.architecture)
     counts = {name: sum(a.size for a in arrays.values()) for name, arrays in weights.tensors.items()}
     rows = [_row(layer, shapes[layer.name], counts.get(layer.name, 0)) for layer in table]
-    widths = [max(len(row[i]) for row in [HEADINGS, *rows]) for i in range(len(HEADINGS))]
-    rule = "  ".join("-" * width for width in widths)
-    lines = [
-        "  ".join(
-            cell.rjust(w) if i == 2 else cell.ljust(w)
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in [HEADINGS, *rows]
-    ]
     total = sum(counts.values())
     fixed = sum(
         arrays[name].size
@@ -36,7 +28,7 @@ def summary(weights: Weights) -> str:
         f"Trainable params: {total - fixed:,} ({megabytes(total - fixed)})",
         f"Non-trainable params: {fixed:,} ({megabytes(fixed)})",
     ]
-    return "\n".join(line.rstrip() for line in [lines[0], rule, *lines[1:], rule, *totals])
+    return "\n".join([align([HEADINGS, *rows], right=[2], rules=[0, len(rows)]), *totals])
 
 
 def megabytes(parameters: int) -> str:

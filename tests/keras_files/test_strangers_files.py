@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from npcam import InputError
-from npcam.common.errors import LONGEST
+from npcam.common.limits import MAX_MESSAGE
 from npcam.convert.conversion import convert
 from npcam.convert.inspection import inspect
 from npcam.keras_files import read_graph, read_keras, recognise
@@ -57,7 +57,7 @@ def refused(path, reason):
     message = str(error.value)
     assert "\n" not in message
     assert message.isprintable()
-    assert len(message) <= LONGEST + 3
+    assert len(message) <= MAX_MESSAGE + 3
     assert not inspect(path).converts
 
 

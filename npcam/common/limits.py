@@ -1,0 +1,43 @@
+"""Every limit that guards against a stranger's file, with its reason, on one page.
+
+The limits are far above what any ResNet needs and far below what brings a machine down. A file that
+passes one of them is refused in one line. docs/convert.md shows this page.
+"""
+
+# Names of a limit say whose it is. Sizes are in bytes unless the reason says otherwise.
+
+# Any HDF5 file
+MAX_HDF5_EXPANSION = 16  # bytes that come out of a file for each byte in it, besides the allowance
+HDF5_ALLOWANCE = 64 * 2**20  # that may come out of a file however small it is
+MAX_HDF5_MEMBERS = 10_000  # members of one group; a ResNet-152 in the older layout has 517
+MAX_HDF5_DEPTH = 32  # groups in groups that `inspect` follows; a hard link may close a circle
+MAX_HDF5_ATTRIBUTE = 65_536  # one attribute of fixed length; HDF5's own limit
+MAX_HDF5_TEXT = 8 * 2**20  # one attribute of variable length; a ResNet-152's configuration takes 0.6 MB
+MAX_HDF5_HEADER = 2**20  # one object's header
+MAX_HDF5_HEADER_BLOCKS = 64  # pieces that a header is cut into
+SMALLEST_HDF5_CHUNK = 4096  # a chunk on average; smaller ones only where they are few
+FEW_HDF5_CHUNKS = 16  # chunks that may be of any size
+
+# Keras's files
+MAX_JSON = 8 * 2**20  # one configuration; a ResNet-152's takes 0.6 MB
+MAX_KERAS_LAYERS = 5_000  # layers of all nested models together; a ResNet-152 has 517
+MAX_KERAS_NESTING = 8  # models within models
+MAX_LAYER_ARRAYS = 16  # arrays of one layer; batch norm has four
+MAX_ZIP_MEMBERS = 1_000  # members of a `.keras` file; Keras writes three, and some assets
+MAX_ZIP_DIRECTORY = 2**20  # a zip's table of contents
+MAX_ZIP_EXPANSION = 20  # unpacked bytes for each packed one; recompressed weights gain less than 2
+MAX_ZIP_UNPACKED = 2**30  # a member that is compressed
+
+# npcam's own files
+MAX_STAGES = 8  # stages of residual blocks; Keras's ResNets have four
+MAX_STAGE_BLOCKS = 1_000  # residual blocks of one stage; ResNet-152 has up to 36
+MAX_STRIDE = 8  # of a stage
+MAX_INPUT_SIDE = 10_000  # pixels of one side of the network's input
+MAX_RECORD_LAYERS = 10_000  # layers of a record; a ResNet-152 has 517
+MAX_RECORD_BYTES = 16 * 2**30  # all activations of a record; a photograph through ResNet-152: 0.4 GB
+
+# Other input
+MAX_BATCH_BYTES = 2**30  # a saved batch; 1,700 photographs of 224x224
+MAX_NAMES_FILE = 8 * 2**20  # a file of class names; ImageNet-21k with synonyms is below 1 MiB
+MAX_CLASS_NAME = 500  # characters of a class's name
+MAX_MESSAGE = 1_000  # characters of an error message

@@ -1,0 +1,30 @@
+"""Columns of text that line up: summary, plan and report share it."""
+
+from collections.abc import Collection, Sequence
+
+
+def align(rows: Sequence[Sequence[str]], right: Collection[int] = (), rules: Collection[int] = ()) -> str:
+    """Rows of cells as text, every column as wide as its widest cell.
+
+    Args:
+        rows: the cells, as many in each row; the headings are a row like any other.
+        right: indices of the columns that end at the right, as numbers do.
+        rules: indices of the rows that a line of hyphens follows.
+
+    >>> print(align([("layer", "shape"), ("conv1", "64"), ("fc", "5")], right=[1], rules=[0]))
+    layer  shape
+    -----  -----
+    conv1     64
+    fc         5
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for i, row in enumerate(rows):
+        cells = [
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+        if i in rules:
+            lines.append("  ".join("-" * width for width in widths))
+    return "\n".join(lines)
