@@ -16,7 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # this npcam, not an installed one
 
-from npcam.engine.fold import fold_batch_norm
+from npcam.engine import fold_batch_norm
 from npcam.resnet import RESNET50, RESNET101, RESNET152, residual_blocks
 from npcam.weights import Weights, read_weights
 
