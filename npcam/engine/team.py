@@ -43,6 +43,7 @@ class OneBlasThread:
         with self._lock:
             if self._inside == 0:
                 self._controller = self._controller or threadpoolctl.ThreadpoolController()
+                self._take_control()
                 self._limit = self._controller.limit(limits=1, user_api="blas")
             self._inside += 1
 
@@ -50,7 +51,20 @@ class OneBlasThread:
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
+                self._take_control()
                 self._limit.restore_original_limits()
+                self._take_control()
+
+    def _take_control(self) -> None:
+        """Let this thread set the limit, and after it any other.
+
+        From threadpoolctl 3.8 on, OpenBLAS's limit belongs to the thread that set it first; what
+        another one sets does nothing, without a word. Here the first who comes and the last who
+        leaves are different threads, and the lock keeps them from each other.
+        """
+        for library in self._controller.lib_controllers:
+            if hasattr(library, "clear_controlling_thread"):
+                library.clear_controlling_thread(force=True)
 
 
 one_blas_thread = OneBlasThread()

@@ -87,6 +87,33 @@ def test_blas_has_its_threads_back_when_the_last_one_leaves():
     assert blas_threads() == before
 
 
+def test_blas_is_limited_by_any_thread_and_freed_by_any_other():
+    """The first to come and the last to leave are different threads, and neither was here before."""
+    before, seen = blas_threads(), []
+    with one_blas_thread:
+        pass
+    here, go = threading.Event(), threading.Event()
+
+    def first():
+        with one_blas_thread:
+            seen.append(blas_threads())
+            here.set()
+            assert go.wait(30)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert here.wait(30)
+    with one_blas_thread:
+        go.set()
+        thread.join()
+        seen.append(blas_threads())
+    assert all(set(threads) <= {1} for threads in seen)
+    assert blas_threads() == before
+    with threadpoolctl.threadpool_limits(limits=1, user_api="blas"):  # somebody else may have it now
+        assert set(blas_threads()) <= {1}
+    assert blas_threads() == before
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system has no such call")
 @pytest.mark.parametrize("fails", [False, True])
 def test_threads_keep_apart_and_get_their_cores_back(fails):
