@@ -77,9 +77,7 @@ class Model:
         self.weights = weights
         self._tensors = cast(weights.tensors, self.dtype)
         self._names = [layer.name for layer in layers(weights.architecture)]
-        self._compiled = (
-            fast.compile(weights.architecture, self._tensors, dtype) if engine == "fast" else None
-        )
+        self._compiled = fast.Engine(weights.architecture, self._tensors) if engine == "fast" else None
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
@@ -183,7 +181,7 @@ class Model:
 
     def plan(self, photographs: int = 1) -> str:
         """What the fast engine does for so many photographs at once, as a table: how it computes
-        each convolution, and how its workers share it.
+        each convolution, and how its threads share it.
 
         Raises:
             InputError: the model runs on the reference engine, which has no plan.

@@ -7,8 +7,7 @@ from helpers.rounding import assert_within_rounding
 from npcam import ops
 from npcam.engine import kernels
 from npcam.engine.kernels import Span
-from npcam.engine.program import Recorder, Workspace, run_ops
-from npcam.engine.winograd import transform_filters
+from npcam.engine.program import Recorder, run_ops
 
 
 def recorded(function, *args):
@@ -46,46 +45,24 @@ def test_conv3x3(stride):
     assert_within_rounding(y + bias, expected, size, 47)
 
 
-@pytest.mark.parametrize("size", [(4, 4), (7, 7), (8, 5), (14, 14), (1, 9), (3, 2)])
-@pytest.mark.parametrize("channels", [1, 3, 64])
-def test_winograd3x3(size, channels):
-    """Any number of rows and columns, tiles that hang over the edge cut off.
-
-    A result passes through sums with coefficients up to 3.4 (A^T) and 4.5 (rows of B^T, summed) in
-    both directions; so the bound is that of the direct sum, 60 times.
-    """
-    n, (h, w), k = 2, size, 5
-    high, wide = -(-h // 4) * 4 + 2, -(-w // 4) * 4 + 2
-    x, kernel, bias = draw(n, high, wide, channels), draw(3, 3, channels, k), draw(k)
-    y = np.empty((n, h, w, k + 1), np.float32)
-    recorded(kernels.winograd3x3, x, transform_filters(kernel), -bias, y[..., :k])
-    wide_x = x.astype(float)[:, : h + 2, : w + 2]
-    expected = ops.relu(ops.conv2d(wide_x, kernel, bias))
-    most = 60 * ops.conv2d(abs(wide_x), abs(kernel), 3 * abs(bias)).max()
-    assert_within_rounding(y[..., :k] + bias, expected, np.full(expected.shape, most), 9 * channels + 12)
-
-
 @pytest.mark.parametrize("padding", [0, 1])
 @pytest.mark.parametrize("size", [(32, 32), (33, 45), (50, 31)])
 def test_the_stem_row_by_row(padding, size):
     """Convolution and pool of any rows are those rows of the whole."""
-    from npcam.engine.filters import Filters
-
     x, kernel, bias = draw(1, *size, 3), draw(7, 7, 3, 6), draw(6)
     padded = ops.zero_pad2d(x, 3)
     conv = ops.relu(ops.conv2d(padded.astype(float), kernel, bias, 2))
     expected = ops.max_pool2d(ops.zero_pad2d(conv, padding), 3, 2)
-    filters = Filters(kernel.reshape(-1, 6), -bias, [])
     y = np.empty(expected.shape, np.float32)
     h = y.shape[1]
     for top, bottom in ((0, 1), (1, h - 1), (h - 1, h)):
-        recorded(kernels.stem, padded, filters, padding, Span(0, 1, top, bottom), y)
+        recorded(kernels.stem, padded, kernel.reshape(-1, 6), -bias, padding, Span(0, 1, top, bottom), y)
     most = ops.conv2d(abs(padded).astype(float), abs(kernel), 3 * abs(bias), 2).max()
     assert_within_rounding(y + bias, expected, np.full(expected.shape, most), 149)
 
 
-def test_spans_cover_a_share_once():
-    """Whatever the budget, every row of every image is in exactly one piece."""
+def test_spans_cover_the_whole_once():
+    """Whatever the budget, every row of every photograph is in exactly one piece."""
     for budget in (1, 30, 100, 1000, 10**6):
         for whole in (Span(0, 5, 0, 13), Span(2, 3, 4, 13), Span(0, 1, 5, 6)):
             seen = np.zeros((5, 13), int)
@@ -95,12 +72,3 @@ def test_spans_cover_a_share_once():
             assert seen.sum() == (whole.j - whole.i) * (whole.bottom - whole.top)
     assert list(kernels.spans(Span(0, 0, 0, 8), 1, 1)) == []
     assert list(kernels.spans(Span(0, 1, 8, 8), 1, 1)) == []
-
-
-def test_a_workspace_counts_what_it_took():
-    """Asking for less again takes nothing more."""
-    workspace = Workspace(np.float32)
-    workspace.take("x", (10, 10))
-    workspace.take("x", (5, 5))
-    workspace.take("y", (1,))
-    assert workspace.nbytes == 404

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from helpers.rounding import assert_within_rounding
 
-from npcam import naive
-from npcam.engine.winograd import AT, BT, TILE, G, transform_filters, winograd_matrices
+from npcam import naive, ops
+from npcam.engine.program import Recorder, run_ops
+from npcam.engine.winograd import AT, BT, TILE, G, transform_filters, winograd3x3, winograd_matrices
 
 
 @pytest.mark.parametrize(
@@ -44,3 +46,29 @@ def test_transformed_filters(c, k):
     assert u.dtype == np.float32
     expected = np.einsum("ia,abck,jb->ijck", G, kernel.astype(float), G).reshape(36, c, k)
     assert np.abs(u - expected).max() <= np.finfo(np.float32).eps / 2 * np.abs(expected).max()
+
+
+def draw(*shape, seed=0):
+    """Random float32 numbers."""
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("size", [(4, 4), (7, 7), (8, 5), (14, 14), (1, 9), (3, 2)])
+@pytest.mark.parametrize("channels", [1, 3, 64])
+def test_winograd3x3(size, channels):
+    """Any number of rows and columns, tiles that hang over the edge cut off.
+
+    A result passes through sums with coefficients up to 3.4 (A^T) and 4.5 (rows of B^T, summed) in
+    both directions; so the bound is that of the direct sum, 60 times.
+    """
+    n, (h, w), k = 2, size, 5
+    high, wide = -(-h // 4) * 4 + 2, -(-w // 4) * 4 + 2
+    x, kernel, bias = draw(n, high, wide, channels), draw(3, 3, channels, k), draw(k)
+    y = np.empty((n, h, w, k + 1), np.float32)
+    record = Recorder(np.float32)
+    winograd3x3(record, x, transform_filters(kernel), -bias, y[..., :k])
+    run_ops(record.cut())
+    wide_x = x.astype(float)[:, : h + 2, : w + 2]
+    expected = ops.relu(ops.conv2d(wide_x, kernel, bias))
+    most = 60 * ops.conv2d(abs(wide_x), abs(kernel), 3 * abs(bias)).max()
+    assert_within_rounding(y[..., :k] + bias, expected, np.full(expected.shape, most), 9 * channels + 12)
