@@ -6,12 +6,12 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from npcam import ops, resnet
+from npcam import resnet
 from npcam.engine.filters import fold_network
 from npcam.engine.passes import Pass, record_pass
 from npcam.engine.schedule import SCRATCH, Schedule, Step, list_steps, make_schedule, next_group
 from npcam.engine.team import cores, one_blas_thread, team_of
-from npcam.resnet import ACTIVATIONS, Architecture, Outputs, Tensors
+from npcam.resnet import Architecture, Outputs, Tensors
 from npcam.shapes import Array, check_conv
 
 
@@ -51,7 +51,7 @@ class Engine:
                 by layer as in `resnet`, because folding and skipping leave the others incomplete.
 
         Returns:
-            The logits, and the activations by name.
+            The logits, the probabilities, and the activations by name.
 
         Raises:
             ValueError: `x` is no such batch. A pass copies it without looking at it again, so an
@@ -68,8 +68,10 @@ class Engine:
         if len(pieces) == 1:
             return pieces[0]
         logits = [piece.logits for piece in pieces if piece.logits is not None]
+        probabilities = [piece.probabilities for piece in pieces if piece.probabilities is not None]
         return Outputs(
             np.concatenate(logits) if logits else None,
+            np.concatenate(probabilities) if probabilities else None,
             {name: np.concatenate([piece.activations[name] for piece in pieces]) for name in names},
         )
 
@@ -99,13 +101,10 @@ class Engine:
         found = {"input_layer": x}
         if self._features in names:
             found[self._features] = y.copy()
-        logits = None
+        logits, probabilities = None, None
         if self._arch.activation is not None:
-            found["avg_pool"] = ops.global_average_pool2d(y)
-            logits = ops.dense(found["avg_pool"], **self._tensors["predictions"])
-            if "predictions" in names:
-                found["predictions"] = ACTIVATIONS[self._arch.activation](logits)
-        return Outputs(logits, {name: found[name] for name in names})
+            logits, probabilities = resnet.head(y, self._tensors, self._arch, found.setdefault)
+        return Outputs(logits, probabilities, {name: found[name] for name in names})
 
     def _schedule(self, group: int, height: int, width: int) -> Schedule:
         """What is recorded, and printed, for such a group."""

@@ -6,6 +6,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from npcam.common.tables import align
 from npcam.engine.filters import BlockFilters, Filters
 from npcam.engine.geometry import Geometry, geometry, pooled_size
 from npcam.engine.winograd import TILE
@@ -194,14 +195,4 @@ def format_steps(steps: Sequence[Step]) -> str:
         shape = "x".join(map(str, s.output))
         rows.append((s.layer, s.method, shape, s.shared, str(s.photographs), f"{s.products / 1e6:,.1f} M"))
     rows.append(("Total", "", "", "", "", f"{sum(s.products for s in steps) / 1e6:,.1f} M"))
-    widths = [max(len(row[i]) for row in rows) for i in range(6)]
-    right = (4, 5)
-    lines = [
-        "  ".join(
-            cell.rjust(n) if i in right else cell.ljust(n)
-            for i, (cell, n) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    rule = "  ".join("-" * n for n in widths)
-    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+    return align(rows, right=(4, 5), rules=(0, len(rows) - 2))

@@ -33,10 +33,8 @@ def block_strides(arch: Architecture) -> list[BlockStrides]:
     [(1, 1, 1), (1, 1, 1), (2, 1, 2), (1, 1, 1)]
     """
     blocks = [
-        BlockStrides(
-            name, projects, stride, *((stride, 1, 1) if arch.stride_in == 1 else (1, stride, stride))
-        )
-        for name, stride, projects in residual_blocks(arch)
+        BlockStrides(b.name, b.projects, b.stride, b.stride_1, b.stride_2, same_stride=b.stride_2)
+        for b in residual_blocks(arch)
     ]
     return skip_positions(blocks)
 

@@ -7,7 +7,7 @@ import numpy as np
 from npcam.layers import layers, weight_shapes
 from npcam.resnet import RESNET50, Architecture
 from npcam.shapes import Array
-from npcam.weights.file import Weights
+from npcam.weights.tensors import Weights
 
 
 def random_weights(
