@@ -7,16 +7,12 @@ Weights alone go by `weights_alone`: told by the names of the layers, else by th
 """
 
 from npcam.keras_files.archive import is_zip
+from npcam.keras_files.file import open_keras
+from npcam.keras_files.graph import parse_json
 from npcam.keras_files.names import count_blocks
-from npcam.keras_files.read import (
-    expected_shapes,
-    open_keras,
-    present_shapes,
-    read_keras,
-    recognise_file,
-)
+from npcam.keras_files.read import expected_shapes, present_shapes, read_keras, recognise_file
 from npcam.keras_files.recognise import recognise
-from npcam.keras_files.unroll import parse_json, read_graph
+from npcam.keras_files.unroll import read_graph
 
 __all__ = [
     "count_blocks",

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from npcam.common.errors import InputError
 from npcam.common.limits import MAX_KERAS_LAYERS, MAX_KERAS_NESTING, MAX_LAYER_ARRAYS
 from npcam.hdf5 import Dataset, Group
-from npcam.keras_files.unroll import Path
+from npcam.keras_files.graph import Path
 
 LAYERS = ("layers", "_layer_checkpoint_dependencies")  # the second is Keras 2.12's and 2.13's
 

@@ -3,8 +3,8 @@
 from npcam.common.errors import InputError
 from npcam.hdf5 import Dataset
 from npcam.keras_files.arrays import Array, Saved
+from npcam.keras_files.graph import Graph, Node, Path
 from npcam.keras_files.settings import weight_names
-from npcam.keras_files.unroll import Graph, Node, Path
 
 Datasets = dict[str, Dataset]  # of one layer, by the name of the weight
 

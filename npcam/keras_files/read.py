@@ -5,11 +5,10 @@ the file has a model's configuration, that decides what the network is, and it m
 layer by layer; weights alone must say so by their names or, in the end, by their shapes.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path as FilePath
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,13 +16,11 @@ from npcam.common.errors import InputError
 from npcam.common.files import sha256_file
 from npcam.common.version import __version__
 from npcam.convert.class_names import ClassNames
-from npcam.hdf5 import open_hdf5
-from npcam.keras_files.archive import is_zip, open_archive
-from npcam.keras_files.arrays import Saved, has_layers, named_layers, numbered_layers
 from npcam.keras_files.assign import Datasets, assign
+from npcam.keras_files.file import KerasFile, open_keras
 from npcam.keras_files.recognise import recognise
 from npcam.keras_files.settings import dtype_of, weight_names
-from npcam.keras_files.unroll import parse_json, read_graph
+from npcam.keras_files.unroll import read_graph
 from npcam.keras_files.weights_alone import NETWORKS, from_weights
 from npcam.layers import weight_shapes
 from npcam.resnet import ACTIVATIONS, Architecture
@@ -32,22 +29,6 @@ from npcam.weights import Shapes, Weights, check, check_shapes
 
 DEFAULT_SIZE = (224, 224)
 DEFAULTS = {"bias": 0.0, "beta": 0.0, "gamma": 1.0}  # of weights that a layer can be built without
-
-
-class KerasFile(NamedTuple):
-    """A file of Keras's that is open.
-
-    Attributes:
-        layout: "named", every layer and weight by name, or "numbered", by class and number.
-        saved: its layers, the arrays not read yet.
-        config: the model's configuration, or None in a file of weights alone.
-        metadata: what it says of itself: `keras_version`, `backend`, `date_saved`.
-    """
-
-    layout: str
-    saved: list[Saved]
-    config: Any
-    metadata: dict[str, str]
 
 
 class Recognised(NamedTuple):
@@ -69,7 +50,7 @@ class Recognised(NamedTuple):
 
 
 def read_keras(
-    path: str | FilePath,
+    path: str | Path,
     *,
     class_names: Sequence[str] | ClassNames | None = None,
     network: str | None = None,
@@ -109,45 +90,13 @@ def read_keras(
         input_size=found.input_size or DEFAULT_SIZE,
         class_names=names.names if names else None,
         wnids=names.wnids if names else None,
-        source=FilePath(path).name,
+        source=Path(path).name,
         source_sha256=sha256_file(path),
         converter=f"npcam {__version__}",
         notes=found.notes,
     )
     check(weights, where)
     return weights
-
-
-@contextmanager
-def open_keras(path: str | FilePath) -> Iterator[KerasFile]:
-    """Open a file of any of Keras's layouts, and list its layers.
-
-    Raises:
-        InputError: no such file, damaged, or of something else than Keras.
-    """
-    where = str(path)
-    with ExitStack() as stack:
-        if FilePath(path).is_file() and is_zip(path):
-            archive = stack.enter_context(open_archive(path))
-            file = stack.enter_context(open_hdf5(path, archive.weights))
-            config = parse_json(archive.config, f"{where}: config.json")
-            metadata = parse_json(archive.metadata, f"{where}: metadata.json")
-        else:
-            file = stack.enter_context(open_hdf5(path))
-            text = file.attribute("model_config")
-            config = None if text is None else parse_json(str(text), f"{where}: model_config")
-            metadata = {}
-        group = file.group("model_weights") if "model_weights" in file else file
-        for name in ("keras_version", "backend"):
-            if (value := group.attribute(name)) is not None:
-                metadata = {name: value} | (metadata if isinstance(metadata, dict) else {})
-        layout = has_layers(group)
-        if layout is None:
-            reason = "HDF5, but not Keras's: it has neither layer_names nor layers"
-            raise InputError(f"{where}: {reason}; `npcam inspect` shows what it has")
-        saved = named_layers(group) if layout == "named" else numbered_layers(group)
-        known = metadata.items() if isinstance(metadata, dict) else ()
-        yield KerasFile(layout, saved, config, {str(k): str(v) for k, v in known})
 
 
 def recognise_file(file: KerasFile, where: str, network: str | None, activation: str | None) -> Recognised:

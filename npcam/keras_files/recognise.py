@@ -8,10 +8,9 @@ import itertools
 from typing import NamedTuple
 
 from npcam.common.errors import InputError
-from npcam.keras_files.blocks import Block, find_block, find_stem
+from npcam.keras_files.graph import Graph, Node, reading_config
+from npcam.keras_files.parts import Block, find_block, find_stem, find_top
 from npcam.keras_files.settings import check_bn, sides
-from npcam.keras_files.top import find_top
-from npcam.keras_files.unroll import Graph, Node, reading_config
 from npcam.keras_files.walk import Walk
 from npcam.layers import output_shapes
 from npcam.resnet import Architecture, last_activation, residual_blocks

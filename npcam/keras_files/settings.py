@@ -7,7 +7,7 @@ where the layer is not one that a ResNet of npcam has.
 from typing import Any
 
 from npcam.common.errors import InputError
-from npcam.keras_files.unroll import Node
+from npcam.keras_files.graph import Node
 
 
 def activation(node: Node, where: str) -> str:

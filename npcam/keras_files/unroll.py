@@ -5,55 +5,16 @@ compared by name, functions too, and nested models are unrolled, so that what is
 plain layers that `keras_graph` can hold against the ResNet it is to be.
 """
 
-import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from npcam.common.errors import InputError
-from npcam.common.limits import MAX_JSON, MAX_KERAS_LAYERS, MAX_KERAS_NESTING
-from npcam.keras_files.calls import extras, histories, tensors
-
-Config = dict[str, Any]
-Path = tuple[str, ...]  # names of layers, from the outermost model in
+from npcam.common.limits import MAX_KERAS_LAYERS, MAX_KERAS_NESTING
+from npcam.keras_files.graph import Config, Graph, Node, Path, reading_config
 
 KERAS1 = {"Convolution2D": "Conv2D"}  # classes that have another name since
 MODELS = ("Functional", "Model", "Sequential")  # "Model" is Keras 2.0's name of Functional
-
-
-class Node(NamedTuple):
-    """One layer of the flat graph.
-
-    Attributes:
-        path: its name, after those of the models it is nested in.
-        slot: the names that a `.weights.h5` gives the same path: class and number, `conv2d_3`.
-        kind: its Keras class.
-        config: its settings.
-        inputs: paths of the layers that it reads.
-        call: what it was called with besides these: `training`, or a constant.
-        trainable: False if it, or a model it is nested in, was frozen.
-    """
-
-    path: Path
-    slot: Path
-    kind: str
-    config: Config
-    inputs: tuple[Path, ...]
-    call: tuple[Any, ...]
-    trainable: bool
-
-    @property
-    def label(self) -> str:
-        """How messages name it: `resnet50/conv1_conv (Conv2D)`."""
-        return f"{'/'.join(self.path)} ({self.kind})"
-
-
-class Graph(NamedTuple):
-    """Every layer by its path, in the order of the file, and those that the model puts out."""
-
-    nodes: dict[Path, Node]
-    outputs: tuple[Path, ...]
 
 
 class _Scope(NamedTuple):
@@ -64,25 +25,6 @@ class _Scope(NamedTuple):
     inputs: list[str]
     outputs: list[tuple[str, int]]
     sequential: bool
-
-
-def parse_json(text: bytes | str, where: str) -> Any:
-    """Parse JSON from a stranger.
-
-    Raises:
-        InputError: too long, nested too deeply, or no JSON.
-
-    >>> parse_json(b'{"a": 1}', "config.json")
-    {'a': 1}
-    """
-    if len(text) > MAX_JSON:
-        raise InputError(f"{where}: {len(text)} bytes of JSON, {MAX_JSON} at most; no ResNet needs that")
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise InputError(f"{where}: JSON nested too deeply; no Keras model is") from None
-    except ValueError as error:
-        raise InputError(f"{where}: damaged JSON ({error}); save the model again") from error
 
 
 def read_graph(config: Any, where: str) -> Graph:
@@ -97,20 +39,6 @@ def read_graph(config: Any, where: str) -> Graph:
     """
     with reading_config(where):
         return _Reader(where).read(config)
-
-
-@contextmanager
-def reading_config(where: str) -> Iterator[None]:
-    """Turn whatever trips over a setting of another type than Keras writes into one line."""
-    try:
-        yield
-    except RecursionError:
-        raise InputError(f"{where}: the model's configuration is nested too deeply") from None
-    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
-        if isinstance(error, InputError):
-            raise
-        msg = f"{where}: the model's configuration is not one that Keras writes ({error!r}); save it again"
-        raise InputError(msg) from error
 
 
 class _Reader:
@@ -187,7 +115,7 @@ class _Reader:
                         f"{self.where}: layer {label} (Lambda) {reason}; take it out of the model"
                     )
                 calls = [] if sequential else entry.get("inbound_nodes", [])
-                extra = tuple(extras(calls[0])) if len(calls) == 1 else ()
+                extra = tuple(_extras(calls[0])) if len(calls) == 1 else ()
                 self.nodes[(*path, label)] = Node(
                     (*path, label), inner, kind, _settings(entry), (), extra, trains
                 )
@@ -200,8 +128,8 @@ class _Reader:
         if not layers:
             raise InputError(f"{self.where}: {'/'.join(path) or 'the model'} has no layers")
         if not sequential:
-            inputs = [name for name, _ in tensors(settings["input_layers"])]
-            return _Scope(path, layers, inputs, tensors(settings["output_layers"]), sequential)
+            inputs = [name for name, _ in _tensors(settings["input_layers"])]
+            return _Scope(path, layers, inputs, _tensors(settings["output_layers"]), sequential)
         first, last = next(iter(layers)), list(layers)[-1]
         if layers[first]["class_name"] != "InputLayer":
             # Older Sequentials keep the input's shape in the first layer or beside the layers.
@@ -230,7 +158,7 @@ class _Reader:
             raise InputError(
                 f"{self.where}: layer {label} is used {len(calls)} times; a ResNet uses each once"
             )
-        return list(histories(calls[0])) if calls else []
+        return list(_histories(calls[0])) if calls else []
 
     def _resolve(self, scope: _Scope, name: str, index: int) -> Path:
         """The leaf layer behind a tensor: into nested models through their outputs, out by their inputs."""
@@ -263,3 +191,49 @@ def _snake_case(name: str) -> str:
     ('conv2d', 'global_average_pooling2d', 're_lu')
     """
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", name).lower()
+
+
+def _tensors(value: Any) -> list[tuple[str, int]]:
+    """Keras's lists of tensors, `[["a", 0, 0]]` or `["a", 0, 0]`, as (layer, output) pairs."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if value and isinstance(value[0], str):
+        value = [value]
+    return [(str(name), int(index)) for name, _, index, *_ in value]
+
+
+def _histories(call: Any) -> Iterator[tuple[str, int]]:
+    """The tensors that a call takes, in order: Keras 3 nests marked dicts, Keras 2 lists of four."""
+    if isinstance(call, dict):
+        if call.get("class_name") == "__keras_tensor__":
+            name, _, index = call["config"]["keras_history"]
+            yield str(name), int(index)
+        else:
+            for part in call.values():
+                yield from _histories(part)
+    elif _is_history(call):
+        yield str(call[0]), int(call[2])
+    elif isinstance(call, list):
+        for part in call:
+            yield from _histories(part)
+
+
+def _is_history(call: Any) -> bool:
+    """Keras 2's `["conv1_pad", 0, 0, {}]`, or Keras 1's, without the dict."""
+    return (
+        isinstance(call, list)
+        and 3 <= len(call) <= 4
+        and isinstance(call[0], str)
+        and all(isinstance(n, int) for n in call[1:3])
+    )
+
+
+def _extras(call: Any) -> Iterator[Any]:
+    """What a call takes besides tensors: Keras 3's other arguments, Keras 2's keywords."""
+    if isinstance(call, dict):
+        yield from (arg for arg in call.get("args", []) if not list(_histories(arg)))
+    elif _is_history(call):
+        yield from (dict(extra) for extra in call[3:] if extra)
+    elif isinstance(call, list):
+        for part in call:
+            yield from _extras(part)

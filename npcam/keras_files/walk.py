@@ -1,8 +1,8 @@
 """Walking a Keras model's graph backwards, from its output to its input."""
 
 from npcam.common.errors import InputError
+from npcam.keras_files.graph import Graph, Node, Path
 from npcam.keras_files.settings import activation, trains_always
-from npcam.keras_files.unroll import Graph, Node, Path
 
 # What does nothing outside of training.
 IDENTITIES = (

@@ -7,8 +7,7 @@ from typing import NamedTuple
 from npcam.common.errors import InputError
 from npcam.keras_files.arrays import Array, Saved
 from npcam.keras_files.assign import Datasets
-from npcam.keras_files.names import count_blocks, is_old, is_v2, new_name
-from npcam.keras_files.order import by_order
+from npcam.keras_files.names import Layer, by_order, count_blocks, is_old, is_v2, new_name
 from npcam.resnet import Architecture
 
 # What the weights cannot tell: (zeros around the pool's input, epsilon) of Keras's ResNets, by year.
@@ -22,14 +21,6 @@ ARRAYS = {
     "Dense": ("kernel", "bias"),
     "BatchNormalization": ("gamma", "beta", "moving_mean", "moving_variance"),
 }
-
-
-class Layer(NamedTuple):
-    """A layer with weights: its name (or class and number), its class as its arrays tell it, and these."""
-
-    name: str
-    kind: str
-    arrays: list[Array]
 
 
 class Found(NamedTuple):

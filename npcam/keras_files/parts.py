@@ -1,10 +1,13 @@
-"""The parts of a ResNet, recognised from their ends: bottleneck blocks, and the stem."""
+"""The parts of a ResNet, recognised from their ends: the top, the bottleneck blocks, and the stem."""
 
 from typing import NamedTuple
 
-from npcam.keras_files.settings import channels_last, check_conv, pads, sides
-from npcam.keras_files.unroll import Node
+from npcam.keras_files.graph import Node
+from npcam.keras_files.settings import activation, channels_last, check_conv, pads, sides
 from npcam.keras_files.walk import Walk
+from npcam.resnet import ACTIVATIONS
+
+NEEDS = "a class activation map needs global average pooling followed by exactly one Dense layer"
 
 # The main branch from its end: what each layer is, and the part of its name.
 BRANCH = (
@@ -17,6 +20,22 @@ BRANCH = (
     ("BatchNormalization", "1_bn"),
     ("Conv2D", "1_conv"),
 )
+
+
+class Top(NamedTuple):
+    """The top of a network.
+
+    Attributes:
+        dense: the Dense layer, or None in a backbone.
+        activation: its function, or None in a backbone.
+        x: the last activation, below it.
+        average: an AveragePooling2D that has to cover the whole map, which its size decides.
+    """
+
+    dense: Node | None
+    activation: str | None
+    x: Node
+    average: Node | None
 
 
 class Block(NamedTuple):
@@ -46,6 +65,32 @@ class Stem(NamedTuple):
     parts: dict[str, Node]
     pool_padding: int
     x: Node
+
+
+def find_top(walk: Walk) -> Top:
+    """Take the top off a graph, from its output down to the last activation.
+
+    Raises:
+        InputError: it is not one from which a class activation map follows; the layer is named.
+    """
+    node, function = walk.output(), "linear"
+    if node.kind in ("Activation", "Softmax") and (below := walk.before(node)).kind == "Dense":
+        function = activation(node, walk.where)
+        node = below
+    if node.kind != "Dense":
+        x, average = _pooled(walk, node, has_dense=False)
+        return Top(None, None, x, average)
+    own = activation(node, walk.where)
+    if "linear" not in (own, function):
+        raise walk.error(node, f"has two activations, {own} and {function}; one expected")
+    function = function if own == "linear" else own
+    if function not in ACTIVATIONS:
+        raise walk.error(node, f"has the activation {function}; npcam runs {', '.join(ACTIVATIONS)}")
+    below = walk.before(node)
+    if below.kind in ("Dense", "BatchNormalization"):
+        raise walk.error(below, f"stands before {node.label}; {NEEDS}")
+    x, average = _pooled(walk, below, has_dense=True)
+    return Top(node, function, x, average)
 
 
 def find_block(walk: Walk, end: Node) -> Block:
@@ -95,6 +140,21 @@ def find_stem(walk: Walk, pool: Node) -> Stem:
     if padding != 3:
         raise walk.error(conv, f"follows a padding of {padding}; 3 expected")
     return Stem({"conv1_conv": conv, "conv1_bn": bn}, pool_padding, x)
+
+
+def _pooled(walk: Walk, node: Node, has_dense: bool) -> tuple[Node, Node | None]:
+    """The last activation, below the pooling, which a backbone may not have; and an average to check."""
+    flat = None
+    if node.kind == "Flatten" or (node.kind == "Reshape" and len(node.config["target_shape"]) == 1):
+        flat, node = node, walk.before(node)
+    if node.kind in ("GlobalAveragePooling2D", "AveragePooling2D"):
+        channels_last(node, walk.where)
+        return walk.before(node), node if node.kind == "AveragePooling2D" else None
+    if node.kind == "GlobalMaxPooling2D":
+        raise walk.error(node, f"takes the maximum; {NEEDS}")
+    if flat is not None or has_dense:
+        raise walk.error(flat or node, f"where global average pooling was expected; {NEEDS}")
+    return node, None
 
 
 def _branches(walk: Walk, main: Node, shortcut: Node) -> tuple[dict[str, Node], Node] | None:
