@@ -10,11 +10,11 @@ import numpy as np
 from npcam.common.errors import InputError
 from npcam.common.limits import HDF5_ALLOWANCE, MAX_HDF5_EXPANSION
 from npcam.hdf5.chunks import check_chunks, read_chunks
-from npcam.hdf5.node import Node, reading
+from npcam.hdf5.member import Member, reading
 from npcam.shapes import Array
 
 
-class Dataset(Node):
+class Dataset(Member):
     """An array of an HDF5 file, not read yet."""
 
     @property

@@ -2,14 +2,14 @@
 
 from npcam.common.errors import InputError
 from npcam.hdf5 import Dataset
-from npcam.keras_files.arrays import Array, Saved
-from npcam.keras_files.graph import Graph, Node, Path
+from npcam.keras_files.arrays import SavedArray, SavedLayer
+from npcam.keras_files.graph import Graph, LayerPath, Node
 from npcam.keras_files.settings import weight_names
 
 Datasets = dict[str, Dataset]  # of one layer, by the name of the weight
 
 
-def assign(nodes: dict[str, Node], graph: Graph, saved: list[Saved], where: str) -> dict[str, Datasets]:
+def assign(nodes: dict[str, Node], graph: Graph, saved: list[SavedLayer], where: str) -> dict[str, Datasets]:
     """Find every layer's arrays.
 
     Args:
@@ -42,7 +42,7 @@ def assign(nodes: dict[str, Node], graph: Graph, saved: list[Saved], where: str)
     return found
 
 
-def _inner(node: Node, graph: Graph, layer: Saved, where: str) -> tuple[Array, ...]:
+def _inner(node: Node, graph: Graph, layer: SavedLayer, where: str) -> tuple[SavedArray, ...]:
     """A layer's arrays among those of the outermost model that it is nested in."""
     if len(node.path) == 1:
         return layer.arrays
@@ -61,10 +61,10 @@ def _inner(node: Node, graph: Graph, layer: Saved, where: str) -> tuple[Array, .
     )
 
 
-def _saved_order(graph: Graph, model: str) -> list[tuple[Path, str]]:
+def _saved_order(graph: Graph, model: str) -> list[tuple[LayerPath, str]]:
     """The order of a nested model's weights in the older layout: what is trained, then what is not."""
-    first: list[tuple[Path, str]] = []
-    then: list[tuple[Path, str]] = []
+    first: list[tuple[LayerPath, str]] = []
+    then: list[tuple[LayerPath, str]] = []
     for path, node in graph.nodes.items():
         if path[0] == model:
             for weight in weight_names(node):
@@ -73,7 +73,7 @@ def _saved_order(graph: Graph, model: str) -> list[tuple[Path, str]]:
     return first + then
 
 
-def _by_weight(node: Node, arrays: tuple[Array, ...], where: str) -> Datasets:
+def _by_weight(node: Node, arrays: tuple[SavedArray, ...], where: str) -> Datasets:
     """A layer's arrays by weight name: by the names in the file, else by their order."""
     expected = weight_names(node)
     named = {array.weight: array.dataset for array in arrays}

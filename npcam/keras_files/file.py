@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from npcam.common.errors import InputError
 from npcam.hdf5 import open_hdf5
 from npcam.keras_files.archive import is_zip, open_archive
-from npcam.keras_files.arrays import Saved, has_layers, named_layers, numbered_layers
+from npcam.keras_files.arrays import SavedLayer, has_layers, named_layers, numbered_layers
 from npcam.keras_files.graph import parse_json
 
 
@@ -23,7 +23,7 @@ class KerasFile(NamedTuple):
     """
 
     layout: str
-    saved: list[Saved]
+    saved: list[SavedLayer]
     config: Any
     metadata: dict[str, str]
 

@@ -9,7 +9,7 @@ from npcam.common.errors import InputError
 from npcam.common.limits import MAX_JSON
 
 Config = dict[str, Any]
-Path = tuple[str, ...]  # names of layers, from the outermost model in
+LayerPath = tuple[str, ...]  # names of layers, from the outermost model in
 
 
 class Node(NamedTuple):
@@ -25,11 +25,11 @@ class Node(NamedTuple):
         trainable: False if it, or a model it is nested in, was frozen.
     """
 
-    path: Path
-    slot: Path
+    path: LayerPath
+    slot: LayerPath
     kind: str
     config: Config
-    inputs: tuple[Path, ...]
+    inputs: tuple[LayerPath, ...]
     call: tuple[Any, ...]
     trainable: bool
 
@@ -42,8 +42,8 @@ class Node(NamedTuple):
 class Graph(NamedTuple):
     """Every layer by its path, in the order of the file, and those that the model puts out."""
 
-    nodes: dict[Path, Node]
-    outputs: tuple[Path, ...]
+    nodes: dict[LayerPath, Node]
+    outputs: tuple[LayerPath, ...]
 
 
 def parse_json(text: bytes | str, where: str) -> Any:

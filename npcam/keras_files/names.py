@@ -12,7 +12,7 @@ import re
 from typing import NamedTuple
 
 from npcam.common.errors import InputError
-from npcam.keras_files.arrays import Array
+from npcam.keras_files.arrays import SavedArray
 
 _NEW = re.compile(r"conv1_(conv|bn)|conv[2-9]_block[1-9][0-9]{0,2}_[0-3]_(conv|bn)")
 _OLD = re.compile(r"(?P<kind>res|bn)(?P<stage>[2-9])(?P<block>[a-z]|b[0-9]{1,3})_branch(?P<part>1|2a|2b|2c)")
@@ -20,12 +20,12 @@ _PARTS = {"1": 0, "2a": 1, "2b": 2, "2c": 3}
 _V2 = re.compile(r"post_bn|conv[2-9]_block[0-9]+_preact_bn")
 
 
-class Layer(NamedTuple):
+class WeightLayer(NamedTuple):
     """A layer with weights: its name (or class and number), its class as its arrays tell it, and these."""
 
     name: str
     kind: str
-    arrays: list[Array]
+    arrays: list[SavedArray]
 
 
 def new_name(name: str) -> str | None:
@@ -78,8 +78,8 @@ def count_blocks(parts: "set[str]") -> tuple[int, ...]:
 
 
 def by_order(
-    convolutions: list[Layer], norms: list[Layer], where: str
-) -> tuple[dict[str, Layer], bool | None]:
+    convolutions: list[WeightLayer], norms: list[WeightLayer], where: str
+) -> tuple[dict[str, WeightLayer], bool | None]:
     """Give numbered layers Keras's names.
 
     Args:

@@ -38,7 +38,7 @@ class Top(NamedTuple):
     average: Node | None
 
 
-class Block(NamedTuple):
+class FoundBlock(NamedTuple):
     """One residual block.
 
     Attributes:
@@ -93,7 +93,7 @@ def find_top(walk: Walk) -> Top:
     return Top(node, function, x, average)
 
 
-def find_block(walk: Walk, end: Node) -> Block:
+def find_block(walk: Walk, end: Node) -> FoundBlock:
     """The residual block that ends with the activation `end`.
 
     Raises:
@@ -181,7 +181,7 @@ def _branches(walk: Walk, main: Node, shortcut: Node) -> tuple[dict[str, Node], 
     return parts | {"0_bn": shortcut, "0_conv": conv}, x
 
 
-def _checked(walk: Walk, parts: dict[str, Node], x: Node) -> Block:
+def _checked(walk: Walk, parts: dict[str, Node], x: Node) -> FoundBlock:
     """The block, if its kernels, paddings and strides are a bottleneck's."""
     strides = {
         name: check_conv(node, 3 if name == "2_conv" else 1, walk.where)
@@ -191,7 +191,7 @@ def _checked(walk: Walk, parts: dict[str, Node], x: Node) -> Block:
     first, second = strides["1_conv"], strides["2_conv"]
     if strides["3_conv"] != 1 or 1 not in (first, second) or strides.get("0_conv", 1) != first * second:
         raise walk.error(parts["3_conv"], f"ends a block of strides that do not fit together: {strides}")
-    return Block(parts, first * second, 2 if second > 1 else 1, x)
+    return FoundBlock(parts, first * second, 2 if second > 1 else 1, x)
 
 
 def _unpad(walk: Walk, node: Node) -> tuple[Node, int]:

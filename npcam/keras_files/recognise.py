@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from npcam.common.errors import InputError
 from npcam.keras_files.graph import Graph, Node, reading_config
-from npcam.keras_files.parts import Block, find_block, find_stem, find_top
+from npcam.keras_files.parts import FoundBlock, find_block, find_stem, find_top
 from npcam.keras_files.settings import check_bn, sides
 from npcam.keras_files.walk import Walk
 from npcam.layers import output_shapes
@@ -45,7 +45,7 @@ def recognise(graph: Graph, where: str) -> Network:
     walk = Walk(graph, where)
     with reading_config(where):
         top = find_top(walk)
-        blocks: list[Block] = []
+        blocks: list[FoundBlock] = []
         x = top.x
         while x.kind != "MaxPooling2D":
             blocks.insert(0, find_block(walk, x))
@@ -66,13 +66,13 @@ def recognise(graph: Graph, where: str) -> Network:
     return Network(arch, parts, size, front)
 
 
-def _counts(blocks: list[Block]) -> tuple[int, ...]:
+def _counts(blocks: list[FoundBlock]) -> tuple[int, ...]:
     """How many blocks each stage has; the first of a stage projects its shortcut."""
     starts = [i for i, block in enumerate(blocks) if block.projects] + [len(blocks)]
     return tuple(b - a for a, b in itertools.pairwise(starts))
 
 
-def _name(blocks: list[Block], where: str) -> dict[str, Node]:
+def _name(blocks: list[FoundBlock], where: str) -> dict[str, Node]:
     """Every block's layers by Keras's names of them."""
     if not blocks or not blocks[0].projects:
         raise InputError(f"{where}: the first residual block has no convolution in its shortcut")
@@ -85,7 +85,7 @@ def _name(blocks: list[Block], where: str) -> dict[str, Node]:
     }
 
 
-def _stride_in(blocks: list[Block], where: str) -> int:
+def _stride_in(blocks: list[FoundBlock], where: str) -> int:
     """Which convolution takes the stride, in every stage."""
     found = {block.stride_in for block in blocks if block.stride > 1}
     if len(found) > 1:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from npcam.common.errors import InputError
 from npcam.common.limits import MAX_KERAS_LAYERS, MAX_KERAS_NESTING
-from npcam.keras_files.graph import Config, Graph, Node, Path, reading_config
+from npcam.keras_files.graph import Config, Graph, LayerPath, Node, reading_config
 
 KERAS1 = {"Convolution2D": "Conv2D"}  # classes that have another name since
 MODELS = ("Functional", "Model", "Sequential")  # "Model" is Keras 2.0's name of Functional
@@ -20,7 +20,7 @@ MODELS = ("Functional", "Model", "Sequential")  # "Model" is Keras 2.0's name of
 class _Scope(NamedTuple):
     """One model of the nest, its layers' raw configurations, and where it is called."""
 
-    path: Path
+    path: LayerPath
     layers: dict[str, Config]
     inputs: list[str]
     outputs: list[tuple[str, int]]
@@ -46,9 +46,9 @@ class _Reader:
 
     def __init__(self, where: str) -> None:
         self.where = where
-        self.scopes: dict[Path, _Scope] = {}
+        self.scopes: dict[LayerPath, _Scope] = {}
         self.count = 0
-        self.nodes: dict[Path, Node] = {}
+        self.nodes: dict[LayerPath, Node] = {}
 
     def read(self, config: Any) -> Graph:
         """The whole of it."""
@@ -58,10 +58,10 @@ class _Reader:
         self._check_order(nodes)
         return Graph(nodes, tuple(self._resolve(root, name, index) for name, index in root.outputs))
 
-    def _check_order(self, nodes: dict[Path, Node]) -> None:
+    def _check_order(self, nodes: dict[LayerPath, Node]) -> None:
         """Raise InputError where layers read each other in a circle."""
         waiting = {path: len(node.inputs) for path, node in nodes.items()}
-        readers: dict[Path, list[Path]] = {path: [] for path in nodes}
+        readers: dict[LayerPath, list[LayerPath]] = {path: [] for path in nodes}
         for path, node in nodes.items():
             for source in node.inputs:
                 readers[source].append(path)
@@ -76,7 +76,7 @@ class _Reader:
         if waiting:
             raise InputError(f"{self.where}: layer {'/'.join(min(waiting))} reads itself, by way of others")
 
-    def _collect(self, path: Path, slot: Path, config: Config, trainable: bool) -> None:
+    def _collect(self, path: LayerPath, slot: LayerPath, config: Config, trainable: bool) -> None:
         """Register a model's layers, and those of the models in it."""
         name = "/".join(path) or "the model"
         if config.get("class_name") not in MODELS or "layers" not in _settings(config):
@@ -122,7 +122,7 @@ class _Reader:
         self.scopes[path] = self._scope(path, slot, settings, layers, sequential)
 
     def _scope(
-        self, path: Path, slot: Path, settings: Config, layers: dict[str, Config], sequential: bool
+        self, path: LayerPath, slot: LayerPath, settings: Config, layers: dict[str, Config], sequential: bool
     ) -> _Scope:
         """A model's own inputs and outputs."""
         if not layers:
@@ -141,7 +141,7 @@ class _Reader:
             self.nodes[node.path] = node
         return _Scope(path, layers, [first], [(last, 0)], sequential)
 
-    def _inputs(self, path: Path) -> tuple[Path, ...]:
+    def _inputs(self, path: LayerPath) -> tuple[LayerPath, ...]:
         """The leaf layers that a leaf layer reads."""
         scope, name = self.scopes[path[:-1]], path[-1]
         return tuple(self._resolve(scope, source, index) for source, index in self._sources(scope, name))
@@ -160,7 +160,7 @@ class _Reader:
             )
         return list(_histories(calls[0])) if calls else []
 
-    def _resolve(self, scope: _Scope, name: str, index: int) -> Path:
+    def _resolve(self, scope: _Scope, name: str, index: int) -> LayerPath:
         """The leaf layer behind a tensor: into nested models through their outputs, out by their inputs."""
         for _ in range(4 * MAX_KERAS_NESTING):
             path = (*scope.path, name)

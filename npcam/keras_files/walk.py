@@ -1,7 +1,7 @@
 """Walking a Keras model's graph backwards, from its output to its input."""
 
 from npcam.common.errors import InputError
-from npcam.keras_files.graph import Graph, Node, Path
+from npcam.keras_files.graph import Graph, LayerPath, Node
 from npcam.keras_files.settings import activation, trains_always
 
 # What does nothing outside of training.
@@ -36,9 +36,9 @@ class Walk:
         names = ", ".join("/".join(path) for path in sorted(outputs))
         raise InputError(f"{self.where}: outputs {names} do not lie on one path; npcam runs one classifier")
 
-    def ancestors(self, path: Path) -> set[Path]:
+    def ancestors(self, path: LayerPath) -> set[LayerPath]:
         """A layer and all that it depends on."""
-        seen: set[Path] = set()
+        seen: set[LayerPath] = set()
         todo = [path]
         while todo:
             if (path := todo.pop()) not in seen:

@@ -5,9 +5,9 @@ from collections import Counter
 from typing import NamedTuple
 
 from npcam.common.errors import InputError
-from npcam.keras_files.arrays import Array, Saved
+from npcam.keras_files.arrays import SavedArray, SavedLayer
 from npcam.keras_files.assign import Datasets
-from npcam.keras_files.names import Layer, by_order, count_blocks, is_old, is_v2, new_name
+from npcam.keras_files.names import WeightLayer, by_order, count_blocks, is_old, is_v2, new_name
 from npcam.resnet import Architecture
 
 # What the weights cannot tell: (zeros around the pool's input, epsilon) of Keras's ResNets, by year.
@@ -31,7 +31,7 @@ class Found(NamedTuple):
     notes: tuple[str, ...]
 
 
-def from_weights(saved: list[Saved], network: str | None, where: str) -> Found:
+def from_weights(saved: list[SavedLayer], network: str | None, where: str) -> Found:
     """Recognise a network by the names of its layers, or, where they say nothing, by their order.
 
     Args:
@@ -85,7 +85,7 @@ def from_weights(saved: list[Saved], network: str | None, where: str) -> Found:
     return Found(arch, {part: _by_weight(layer, where) for part, layer in parts.items()}, tuple(front))
 
 
-def _check_flattened(dense: Layer, parts: dict[str, Layer], where: str) -> None:
+def _check_flattened(dense: WeightLayer, parts: dict[str, WeightLayer], where: str) -> None:
     """Raise InputError where the Dense layer reads whole maps: more inputs than the maps have channels."""
     rows = dense.arrays[0].dataset.extent[0]
     ends = [layer.arrays[0].dataset.extent[-1] for name, layer in parts.items() if name.endswith("3_conv")]
@@ -98,9 +98,9 @@ def _check_flattened(dense: Layer, parts: dict[str, Layer], where: str) -> None:
         raise InputError(msg)
 
 
-def _layers(saved: list[Saved], where: str) -> list[Layer]:
+def _layers(saved: list[SavedLayer], where: str) -> list[WeightLayer]:
     """The layers with weights, nested models unpacked, under the last part of their names."""
-    groups: dict[tuple[str, ...], list[Array]] = {}
+    groups: dict[tuple[str, ...], list[SavedArray]] = {}
     for layer in saved:
         own = layer.path[-1] if len(layer.path) >= len(layer.slot) and layer.path else layer.slot[-1]
         for array in layer.arrays:
@@ -111,10 +111,10 @@ def _layers(saved: list[Saved], where: str) -> list[Layer]:
     for name in (key[-1] for key in groups):
         if is_v2(name):
             raise InputError(f"{where}: layer {name} is ResNetV2's; npcam runs ResNet (v1)")
-    return [Layer(key[-1], _kind(arrays), arrays) for key, arrays in groups.items()]
+    return [WeightLayer(key[-1], _kind(arrays), arrays) for key, arrays in groups.items()]
 
 
-def _kind(arrays: list[Array]) -> str:
+def _kind(arrays: list[SavedArray]) -> str:
     """The class that a layer's arrays are of."""
     rank = len(arrays[0].dataset.extent)
     if rank == 4 and len(arrays) <= 2:
@@ -124,7 +124,7 @@ def _kind(arrays: list[Array]) -> str:
     return "BatchNormalization" if rank == 1 and len(arrays) in (2, 3, 4) else "other"
 
 
-def _kinds(saved: list[Saved]) -> Counter[str]:
+def _kinds(saved: list[SavedLayer]) -> Counter[str]:
     """How many layers there are of each class, as far as names and numbers tell it."""
     names = [layer.slot[-1] if layer.slot else layer.path[-1] for layer in saved]
     return Counter(re.sub(r"_?[0-9]+$", "", name).replace("_", "").lower() for name in names)
@@ -151,7 +151,7 @@ def _which(old: bool | None, kinds: Counter[str], where: str) -> tuple[int, floa
     raise InputError(msg)
 
 
-def _by_weight(layer: Layer, where: str) -> Datasets:
+def _by_weight(layer: WeightLayer, where: str) -> Datasets:
     """A layer's arrays by weight name: the file's names, else by their order."""
     if all(array.weight for array in layer.arrays):
         return {array.weight: array.dataset for array in layer.arrays}

@@ -14,7 +14,7 @@ from npcam.hdf5.source import Source
 DAMAGE = (OSError, RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 
 
-class Node:
+class Member:
     """What a group and a dataset have in common.
 
     `node` is h5py's low-level object: without what h5py wraps around it, the 427 groups and arrays
