@@ -1,5 +1,7 @@
 """Which array in the file belongs to which layer of the configuration."""
 
+from collections.abc import Collection, Sequence
+
 from npcam.common.errors import InputError
 from npcam.hdf5 import Dataset
 from npcam.keras_files.arrays import SavedArray, SavedLayer
@@ -38,7 +40,12 @@ def assign(nodes: dict[str, Node], graph: Graph, saved: list[SavedLayer], where:
         else:
             layer = by_path.get(node.path[:1])
             arrays = _inner(node, graph, layer, where) if layer else ()
-        found[key] = _by_weight(node, arrays, where)
+        expected = weight_names(node)
+        datasets = by_weight(arrays, expected, expected)
+        if datasets is None:
+            names = ", ".join(expected)
+            raise InputError(f"{where}: {node.label} has {len(arrays)} arrays, expected {names}")
+        found[key] = datasets
     return found
 
 
@@ -73,12 +80,22 @@ def _saved_order(graph: Graph, model: str) -> list[tuple[LayerPath, str]]:
     return first + then
 
 
-def _by_weight(node: Node, arrays: tuple[SavedArray, ...], where: str) -> Datasets:
-    """A layer's arrays by weight name: by the names in the file, else by their order."""
-    expected = weight_names(node)
+def by_weight(
+    arrays: Sequence[SavedArray], known: Collection[str], in_order: Sequence[str]
+) -> Datasets | None:
+    """A layer's arrays by the name of the weight: by the names in the file, else by their order.
+
+    Args:
+        arrays: of the layer, as they were saved.
+        known: the names that its weights may have. Some may be missing: whoever compares shapes names them.
+        in_order: the names where the file's say nothing, one for each array.
+
+    Returns:
+        The arrays, or None where neither names nor order tell them apart.
+    """
     named = {array.weight: array.dataset for array in arrays}
-    if len(named) == len(arrays) and named.keys() <= set(expected):
-        return named  # some may be missing; whoever compares shapes names them
-    if len(arrays) != len(expected):
-        raise InputError(f"{where}: {node.label} has {len(arrays)} arrays, expected {', '.join(expected)}")
-    return {name: array.dataset for name, array in zip(expected, arrays, strict=True)}
+    if len(named) == len(arrays) and named.keys() <= set(known):
+        return named
+    if len(arrays) != len(in_order):
+        return None
+    return {name: array.dataset for name, array in zip(in_order, arrays, strict=True)}

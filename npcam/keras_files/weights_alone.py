@@ -5,8 +5,8 @@ from collections import Counter
 from typing import NamedTuple
 
 from npcam.common.errors import InputError
-from npcam.keras_files.arrays import SavedArray, SavedLayer
-from npcam.keras_files.assign import Datasets
+from npcam.keras_files.arrays import ENDINGS, SavedArray, SavedLayer
+from npcam.keras_files.assign import Datasets, by_weight
 from npcam.keras_files.names import WeightLayer, by_order, count_blocks, is_old, is_v2, new_name
 from npcam.resnet import Architecture
 
@@ -82,7 +82,7 @@ def from_weights(saved: list[SavedLayer], network: str | None, where: str) -> Fo
         activation="softmax" if dense else None,
     )
     front = [f"{kind} in the file, not run by npcam" for kind in FRONT if kinds[kind]]
-    return Found(arch, {part: _by_weight(layer, where) for part, layer in parts.items()}, tuple(front))
+    return Found(arch, {part: _datasets(layer, where) for part, layer in parts.items()}, tuple(front))
 
 
 def _check_flattened(dense: WeightLayer, parts: dict[str, WeightLayer], where: str) -> None:
@@ -151,15 +151,14 @@ def _which(old: bool | None, kinds: Counter[str], where: str) -> tuple[int, floa
     raise InputError(msg)
 
 
-def _by_weight(layer: WeightLayer, where: str) -> Datasets:
-    """A layer's arrays by weight name: the file's names, else by their order."""
-    if all(array.weight for array in layer.arrays):
-        return {array.weight: array.dataset for array in layer.arrays}
+def _datasets(layer: WeightLayer, where: str) -> Datasets:
+    """A layer's arrays by the name of the weight, whatever its class and its names tell together."""
     expected = ARRAYS.get(layer.kind, ())
     if len(layer.arrays) == 2 and layer.kind == "BatchNormalization":
         expected = expected[2:]  # neither scaled nor shifted
     if layer.kind in ("Conv2D", "Dense"):
         expected = expected[: len(layer.arrays)]
-    if len(expected) != len(layer.arrays):
+    datasets = by_weight(layer.arrays, ENDINGS.values(), expected)
+    if datasets is None:
         raise InputError(f"{where}: {layer.name} has {len(layer.arrays)} arrays that nothing tells apart")
-    return {weight: array.dataset for weight, array in zip(expected, layer.arrays, strict=True)}
+    return datasets
