@@ -5,7 +5,6 @@ the file has a model's configuration, that decides what the network is, and it m
 layer by layer; weights alone must say so by their names or, in the end, by their shapes.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +14,6 @@ import numpy as np
 from npcam.common.errors import InputError
 from npcam.common.files import sha256_file
 from npcam.common.version import __version__
-from npcam.convert.class_names import ClassNames
 from npcam.keras_files.assign import Datasets, assign
 from npcam.keras_files.file import KerasFile, open_keras
 from npcam.keras_files.recognise import recognise
@@ -52,7 +50,6 @@ class Recognised(NamedTuple):
 def read_keras(
     path: str | Path,
     *,
-    class_names: Sequence[str] | ClassNames | None = None,
     network: str | None = None,
     activation: str | None = None,
 ) -> Weights:
@@ -60,8 +57,6 @@ def read_keras(
 
     Args:
         path: the file.
-        class_names: one name per class, in the order of the Dense layer's columns; as ClassNames
-            with their WordNet ids.
         network: for weights without their model, where nothing in the file tells: "keras", "2018"
             (batch norm's epsilon is 1e-3) or "2017" (no padding before the pool, either).
         activation: for weights without their model: of the Dense layer, "softmax" (assumed by
@@ -81,15 +76,10 @@ def read_keras(
     with open_keras(path) as file:
         found = recognise_file(file, where, network, activation)
         tensors = _read(found, where)
-    names = class_names if isinstance(class_names, ClassNames) else None
-    if class_names is not None and names is None:
-        names = ClassNames(tuple(str(name) for name in class_names))
     weights = Weights(
         found.architecture,
         tensors,
         input_size=found.input_size or DEFAULT_SIZE,
-        class_names=names.names if names else None,
-        wnids=names.wnids if names else None,
         source=Path(path).name,
         source_sha256=sha256_file(path),
         converter=f"npcam {__version__}",
