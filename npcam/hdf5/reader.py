@@ -22,7 +22,7 @@ def open_hdf5(path: str | Path, file: BinaryIO | None = None) -> Iterator["Group
         file: the open file to read instead, for HDF5 inside a zip.
 
     Raises:
-        InputError: it does not exist, is not HDF5, or is damaged.
+        InputError: the file does not exist, is not HDF5, or is damaged.
     """
     import h5py
 

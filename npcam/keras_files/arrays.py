@@ -35,7 +35,7 @@ _ENDING = re.compile(rf"^(?:(?P<layer>.*)_)?(?P<ending>{'|'.join(ENDINGS)})(?:_\
 
 
 class SavedArray(NamedTuple):
-    """One array in the file: the layer and weight that its name tells (`""` if none), and itself."""
+    """One array in the file, with the layer and the weight that its name tells, `""` where it tells none."""
 
     layer: str
     weight: str
@@ -70,7 +70,7 @@ def named_layers(group: Group) -> list[SavedLayer]:
         group: the root, or `model_weights` of a whole model.
 
     Raises:
-        InputError: a layer or weight that is listed is missing, or a link to elsewhere.
+        InputError: a layer or weight that is listed is missing, or is a link to elsewhere.
     """
     listed = names(group, "layer_names") or []
     if len(listed) > MAX_KERAS_LAYERS:
@@ -90,7 +90,7 @@ def numbered_layers(file: Group) -> list[SavedLayer]:
     """The layers of the newer layout, sorted by their numbers within each class and model.
 
     Raises:
-        InputError: more or deeper groups than any ResNet has, or links to elsewhere.
+        InputError: the groups are more or deeper than any ResNet's, or are links to elsewhere.
     """
     saved: list[SavedLayer] = []
     todo: list[tuple[Group, LayerPath, LayerPath]] = [(file, (), ())]
@@ -145,7 +145,7 @@ def names(group: Group, name: str) -> list[str] | None:
 
 
 def _number(key: str) -> tuple[str, int]:
-    """Sorts conv2d, conv2d_1, ... conv2d_10 by number."""
+    """What sorts conv2d, conv2d_1, ... conv2d_10 by number."""
     stem, _, number = key.rpartition("_")
     if number.isdigit() and len(number) < 10:
         return stem, int(number)

@@ -24,8 +24,8 @@ def assign(nodes: dict[str, Node], graph: Graph, saved: list[SavedLayer], where:
         For each key the arrays in the file, by the name of the weight.
 
     Raises:
-        InputError: a layer has arrays that its configuration does not explain. One that has none at
-            all gets none.
+        InputError: a layer has arrays that its configuration does not explain. A layer that has none
+            at all gets none.
     """
     by_path = {layer.path: layer for layer in saved if layer.path}
     by_slot = {layer.slot: layer for layer in saved if layer.slot}
@@ -69,7 +69,7 @@ def _inner(node: Node, graph: Graph, layer: SavedLayer, where: str) -> tuple[Sav
 
 
 def _saved_order(graph: Graph, model: str) -> list[tuple[LayerPath, str]]:
-    """The order of a nested model's weights in the older layout: what is trained, then what is not."""
+    """The order of a nested model's weights in the older layout: first those that are trained."""
     first: list[tuple[LayerPath, str]] = []
     then: list[tuple[LayerPath, str]] = []
     for path, node in graph.nodes.items():
@@ -86,9 +86,9 @@ def by_weight(
     """A layer's arrays by the name of the weight: by the names in the file, else by their order.
 
     Args:
-        arrays: of the layer, as they were saved.
-        known: the names that its weights may have. Some may be missing: whoever compares shapes names them.
-        in_order: the names where the file's say nothing, one for each array.
+        arrays: the layer's arrays, in the order in which they were saved.
+        known: the names that its weights may have. Some may be missing; whoever compares shapes names them.
+        in_order: the names of the arrays by their order, where the file's names say nothing.
 
     Returns:
         The arrays, or None where neither names nor order tell them apart.

@@ -1,4 +1,4 @@
-"""A file of Keras's opened, whatever its layout: its layers, and its model's configuration if it has one."""
+"""A file of Keras's, opened whatever its layout: its layers, and its model's configuration if it has one."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -33,7 +33,7 @@ def open_keras(path: str | Path) -> Iterator[KerasFile]:
     """Open a file of any of Keras's layouts, and list its layers.
 
     Raises:
-        InputError: no such file, damaged, or of something else than Keras.
+        InputError: there is no such file, it is damaged, or it is not one of Keras's.
     """
     where = str(path)
     with ExitStack() as stack:

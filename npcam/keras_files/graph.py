@@ -21,7 +21,7 @@ class Node(NamedTuple):
         kind: its Keras class.
         config: its settings.
         inputs: paths of the layers that it reads.
-        call: what it was called with besides these: `training`, or a constant.
+        call: the other arguments that it was called with: `training`, or a constant.
         trainable: False if it, or a model it is nested in, was frozen.
     """
 
@@ -40,7 +40,7 @@ class Node(NamedTuple):
 
 
 class Graph(NamedTuple):
-    """Every layer by its path, in the order of the file, and those that the model puts out."""
+    """Every layer by its path, in the order of the file, and the layers whose outputs are the model's."""
 
     nodes: dict[LayerPath, Node]
     outputs: tuple[LayerPath, ...]
@@ -50,7 +50,7 @@ def parse_json(text: bytes | str, where: str) -> Any:
     """Parse JSON from a stranger.
 
     Raises:
-        InputError: too long, nested too deeply, or no JSON.
+        InputError: the text is too long, nested too deeply, or no JSON.
 
     >>> parse_json(b'{"a": 1}', "config.json")
     {'a': 1}

@@ -21,7 +21,7 @@ _V2 = re.compile(r"post_bn|conv[2-9]_block[0-9]+_preact_bn")
 
 
 class WeightLayer(NamedTuple):
-    """A layer with weights: its name (or class and number), its class as its arrays tell it, and these."""
+    """A layer with weights: its name (or class and number), its arrays, and its class as these tell it."""
 
     name: str
     kind: str
@@ -63,7 +63,7 @@ def is_v2(name: str) -> bool:
 
 
 def count_blocks(parts: "set[str]") -> tuple[int, ...]:
-    """The blocks of each stage, told from the new names of a network's layers.
+    """How many blocks each stage has, told from the new names of a network's layers.
 
     >>> count_blocks({"conv1_conv", "conv2_block1_1_conv", "conv2_block2_1_conv", "conv3_block1_1_conv"})
     (2, 1)
@@ -89,7 +89,7 @@ def by_order(
 
     Returns:
         The layers by Keras's names, and whether a block's last convolution comes before its shortcut's,
-        as it does in the network of 2017; None if nothing tells.
+        as it does in the network of 2017; None where nothing tells.
 
     Raises:
         InputError: these are not the convolutions of a ResNet of bottlenecks.

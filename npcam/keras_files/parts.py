@@ -60,7 +60,7 @@ class FoundBlock(NamedTuple):
 
 
 class Stem(NamedTuple):
-    """What comes before the first block: its layers by Keras's names, the pool's padding, what it reads."""
+    """What comes before the first block: layers by Keras's names, the pool's padding, and what is read."""
 
     parts: dict[str, Node]
     pool_padding: int
@@ -71,7 +71,7 @@ def find_top(walk: Walk) -> Top:
     """Take the top off a graph, from its output down to the last activation.
 
     Raises:
-        InputError: it is not one from which a class activation map follows; the layer is named.
+        InputError: no class activation map follows from it; the layer that is the reason is named.
     """
     node, function = walk.output(), "linear"
     if node.kind in ("Activation", "Softmax") and (below := walk.before(node)).kind == "Dense":
@@ -97,7 +97,7 @@ def find_block(walk: Walk, end: Node) -> FoundBlock:
     """The residual block that ends with the activation `end`.
 
     Raises:
-        InputError: it is no bottleneck; the layer is named.
+        InputError: it is no bottleneck; the layer that is the reason is named.
     """
     add = walk.before(walk.expect_relu(end))
     if add.kind == "BatchNormalization":
@@ -121,7 +121,7 @@ def find_stem(walk: Walk, pool: Node) -> Stem:
     """The stem that ends with the pooling layer `pool`: padding, 7x7 convolution, batch norm, ReLU, padding.
 
     Raises:
-        InputError: it is not Keras's; the layer is named.
+        InputError: it is not Keras's; the layer that is the reason is named.
     """
     window = sides(pool, "pool_size", 2)
     if window != (3, 3) or sides(pool, "strides", window) != (2, 2):
@@ -143,7 +143,7 @@ def find_stem(walk: Walk, pool: Node) -> Stem:
 
 
 def _pooled(walk: Walk, node: Node, has_dense: bool) -> tuple[Node, Node | None]:
-    """The last activation, below the pooling, which a backbone may not have; and an average to check."""
+    """The last activation, below the pooling (which a backbone may lack), and an average to check, if any."""
     flat = None
     if node.kind == "Flatten" or (node.kind == "Reshape" and len(node.config["target_shape"]) == 1):
         flat, node = node, walk.before(node)

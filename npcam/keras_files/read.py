@@ -2,7 +2,7 @@
 
 Only arrays and JSON are taken out of a file; nothing in it is run, and no Keras is needed. Where
 the file has a model's configuration, that decides what the network is, and it must be a ResNet
-layer by layer; weights alone must say so by their names or, in the end, by their shapes.
+layer by layer. Weights alone must show by their names, or at least by their shapes, that they are one.
 """
 
 from dataclasses import replace
@@ -26,7 +26,7 @@ from npcam.shapes import Array
 from npcam.weights import Shapes, Weights, check, check_shapes
 
 DEFAULT_SIZE = (224, 224)
-DEFAULTS = {"bias": 0.0, "beta": 0.0, "gamma": 1.0}  # of weights that a layer can be built without
+DEFAULTS = {"bias": 0.0, "beta": 0.0, "gamma": 1.0}  # for weights that a layer can be built without
 
 
 class Recognised(NamedTuple):
@@ -57,17 +57,19 @@ def read_keras(
 
     Args:
         path: the file.
-        network: for weights without their model, where nothing in the file tells: "keras", "2018"
-            (batch norm's epsilon is 1e-3) or "2017" (no padding before the pool, either).
-        activation: for weights without their model: of the Dense layer, "softmax" (assumed by
+        network: which of Keras's networks it is, for weights without their model where nothing in the
+            file tells: "keras", "2018" (batch norm's epsilon is 1e-3) or "2017" (no padding before the
+            pool, either).
+        activation: the Dense layer's function, for weights without their model: "softmax" (assumed by
             default), "sigmoid" or "linear".
 
     Returns:
-        The weights under Keras's names for them (`conv1_conv`, `kernel`), in float32.
+        The weights under Keras's names for them (`conv1_conv`, `kernel`), in float32; without names
+        of classes, which Keras does not save.
 
     Raises:
-        InputError: not such a file, damaged, or not a ResNet that npcam runs; the message says which
-            layer or tensor is the reason.
+        InputError: the file is not one of these, is damaged, or holds no ResNet that npcam runs; the
+            message says which layer or tensor is the reason.
     """
     for option, value, known in (("network", network, NETWORKS), ("activation", activation, ACTIVATIONS)):
         if value is not None and value not in known:
@@ -93,8 +95,8 @@ def recognise_file(file: KerasFile, where: str, network: str | None, activation:
     """Find the ResNet in a file, by its configuration if it has one, else by its weights.
 
     Args:
-        file: from `open_keras`.
-        where: its name, for messages.
+        file: the open file, from `open_keras`.
+        where: the file's name, for messages.
         network, activation: as `read_keras` takes them.
 
     Raises:
@@ -106,7 +108,7 @@ def recognise_file(file: KerasFile, where: str, network: str | None, activation:
             if activation is None:
                 notes = (*notes, "no configuration in the file: the Dense layer's softmax is assumed")
             arch = replace(arch, activation=activation or arch.activation)
-        # Keras builds all convolutions alike: a bias that only one has not is missing, not left out.
+        # Keras builds all convolutions alike, so a bias that only one of them lacks is missing, not left out.
         built: dict[str, set[str]] = {}
         for layer, weights in arrays.items():
             built.setdefault(layer[-4:], set()).update(weights)
@@ -150,7 +152,7 @@ def present_shapes(found: Recognised) -> Shapes:
 
 
 def _absent(built: dict[str, set[str]]) -> dict[str, tuple[str, ...]]:
-    """The weights that layers were built without: what has a default, and is not in `built`.
+    """The weights that layers were built without: those that have a default and are not in `built`.
 
     >>> _absent({"conv1_conv": {"kernel"}, "conv1_bn": {"beta", "moving_mean", "moving_variance"}})
     {'conv1_conv': ('bias',), 'conv1_bn': ('gamma',)}

@@ -1,4 +1,4 @@
-"""Is this graph a ResNet, and which? Read from its output back to its input, layer by layer.
+"""Is this graph a ResNet, and which? It is read from its output back to its input, layer by layer.
 
 Names do not matter here, only what each layer does: its class, its settings, what it reads. What
 comes out is the architecture, and which layer plays which part, by Keras's own names for them.
@@ -36,11 +36,11 @@ def recognise(graph: Graph, where: str) -> Network:
     """Find the ResNet in a graph.
 
     Args:
-        graph: the layers, from `keras_config.read_graph`.
+        graph: the layers, from `unroll.read_graph`.
         where: the file's name, for messages.
 
     Raises:
-        InputError: it is none that npcam runs; the layer where it differs is named.
+        InputError: it is not one that npcam runs; the layer where it differs is named.
     """
     walk = Walk(graph, where)
     with reading_config(where):
@@ -86,7 +86,7 @@ def _name(blocks: list[FoundBlock], where: str) -> dict[str, Node]:
 
 
 def _stride_in(blocks: list[FoundBlock], where: str) -> int:
-    """Which convolution takes the stride, in every stage."""
+    """Which convolution takes the stride, the same one in every stage."""
     found = {block.stride_in for block in blocks if block.stride > 1}
     if len(found) > 1:
         raise InputError(f"{where}: some stages stride in their 1x1, some in their 3x3 convolution")
@@ -96,7 +96,7 @@ def _stride_in(blocks: list[FoundBlock], where: str) -> int:
 
 
 def _epsilon(parts: dict[str, Node], where: str) -> float:
-    """The epsilon of all batch norms."""
+    """The one epsilon of all batch norms."""
     found = {check_bn(node, where) for name, node in parts.items() if name.endswith("_bn")}
     if len(found) != 1:
         raise InputError(f"{where}: batch norms of different epsilon {sorted(found)}; one expected")
@@ -104,7 +104,7 @@ def _epsilon(parts: dict[str, Node], where: str) -> float:
 
 
 def _front(walk: Walk, node: Node) -> tuple[tuple[Node, ...], tuple[int, int] | None]:
-    """(the layers before the stem, the size of what they put out)."""
+    """The layers before the stem, and the (height, width) of what they put out, if the file tells."""
     before = walk.ancestors(node.path)
     layers = [layer for path, layer in walk.graph.nodes.items() if path in before]
     inputs = [layer for layer in layers if layer.kind == "InputLayer"]

@@ -1,8 +1,8 @@
 """A Keras model's configuration, of any version of Keras, as one flat graph of layers.
 
 The configuration is the JSON that lies beside the weights. Nothing of it is ever run: classes are
-compared by name, functions too, and nested models are unrolled, so that what is left is a graph of
-plain layers that `keras_graph` can hold against the ResNet it is to be.
+compared by name, functions too, and nested models are unrolled. What is left is a graph of plain
+layers, which `recognise` compares with a ResNet.
 """
 
 import re
@@ -35,7 +35,7 @@ def read_graph(config: Any, where: str) -> Graph:
         where: the file's name, for messages.
 
     Raises:
-        InputError: not a Functional or Sequential model, too large, or not consistent in itself.
+        InputError: it is not a Functional or Sequential model, is too large, or contradicts itself.
     """
     with reading_config(where):
         return _Reader(where).read(config)
@@ -51,7 +51,7 @@ class _Reader:
         self.nodes: dict[LayerPath, Node] = {}
 
     def read(self, config: Any) -> Graph:
-        """The whole of it."""
+        """The whole configuration, as a graph."""
         self._collect((), (), config, trainable=True)
         root = self.scopes[()]
         nodes = {path: node._replace(inputs=self._inputs(path)) for path, node in self.nodes.items()}
@@ -203,7 +203,7 @@ def _tensors(value: Any) -> list[tuple[str, int]]:
 
 
 def _histories(call: Any) -> Iterator[tuple[str, int]]:
-    """The tensors that a call takes, in order: Keras 3 nests marked dicts, Keras 2 lists of four."""
+    """The tensors that a layer is called with, in order: Keras 3 nests dicts, Keras 2 lists of four."""
     if isinstance(call, dict):
         if call.get("class_name") == "__keras_tensor__":
             name, _, index = call["config"]["keras_history"]
@@ -229,7 +229,7 @@ def _is_history(call: Any) -> bool:
 
 
 def _extras(call: Any) -> Iterator[Any]:
-    """What a call takes besides tensors: Keras 3's other arguments, Keras 2's keywords."""
+    """What a layer is called with besides tensors: Keras 3's other arguments, Keras 2's keywords."""
     if isinstance(call, dict):
         yield from (arg for arg in call.get("args", []) if not list(_histories(arg)))
     elif _is_history(call):

@@ -1,4 +1,4 @@
-"""Weights without a configuration: what network they make, told by names, else by order and shapes."""
+"""Weights without a configuration: which network they make, told by names, else by order and shapes."""
 
 import re
 from collections import Counter
@@ -10,7 +10,7 @@ from npcam.keras_files.assign import Datasets, by_weight
 from npcam.keras_files.names import WeightLayer, by_order, count_blocks, is_old, is_v2, new_name
 from npcam.resnet import Architecture
 
-# What the weights cannot tell: (zeros around the pool's input, epsilon) of Keras's ResNets, by year.
+# What weights cannot tell: the zeros around the pool's input, and epsilon, of Keras's ResNets by year.
 NETWORKS = {"keras": (1, 1.001e-5), "2018": (1, 1e-3), "2017": (0, 1e-3)}
 
 # Layers that change the input, by the names of their groups without underscores.
@@ -115,7 +115,7 @@ def _layers(saved: list[SavedLayer], where: str) -> list[WeightLayer]:
 
 
 def _kind(arrays: list[SavedArray]) -> str:
-    """The class that a layer's arrays are of."""
+    """The class of a layer that has such arrays."""
     rank = len(arrays[0].dataset.extent)
     if rank == 4 and len(arrays) <= 2:
         return "Conv2D"
@@ -131,9 +131,9 @@ def _kinds(saved: list[SavedLayer]) -> Counter[str]:
 
 
 def _which(old: bool | None, kinds: Counter[str], where: str) -> tuple[int, float]:
-    """(pool padding, epsilon), from the age of the names and the layers that have no weights.
+    """The pool's padding and epsilon, from the age of the names and from the layers that have no weights.
 
-    Both layouts list those, too: the network of 2017 has one zero padding, later ones have two.
+    Both layouts list these, too: the network of 2017 has one zero padding, later ones have two.
     """
     paddings = kinds["zeropadding2d"] + kinds["conv1pad"] + kinds["pool1pad"]
     listed = kinds["maxpooling2d"] + kinds["pool1pool"] > 0
@@ -152,7 +152,7 @@ def _which(old: bool | None, kinds: Counter[str], where: str) -> tuple[int, floa
 
 
 def _datasets(layer: WeightLayer, where: str) -> Datasets:
-    """A layer's arrays by the name of the weight, whatever its class and its names tell together."""
+    """A layer's arrays by the name of the weight: by the file's names, else by the class's order."""
     expected = ARRAYS.get(layer.kind, ())
     if len(layer.arrays) == 2 and layer.kind == "BatchNormalization":
         expected = expected[2:]  # neither scaled nor shifted
