@@ -184,7 +184,7 @@ def written(size, text, pixels, rim):
         ((300, 140), "cat 97.3%", 14, 1, 7),  # small: letters that can be read
         ((300, 210), "cat 97.3%", 15, 1, 7),  # a fourteenth of the height
         ((600, 700), "cat 97.3%", 50, 4, 25),
-        ((1000, 5700), "cat", 400, 33, 200),  # 400 pixels at most
+        ((1100, 5700), "cat", 400, 33, 200),  # 400 pixels at most
         ((74, 60), "cat 97.3%", 14, 1, 0),  # no room for a margin
         ((62, 60), "cat 97.3%", 12, 1, 0),  # seven eighths as large, until it fits
         ((52, 60), "cat 97.3%", 10, 1, 0),
