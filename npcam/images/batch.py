@@ -59,7 +59,8 @@ def read_batch(path: str | Path) -> Array:
     if stored.nbytes > MAX_BATCH_BYTES:
         found = f"holds {stored.nbytes:,} bytes, more than the {MAX_BATCH_BYTES:,} that npcam reads"
         raise InputError(f"{path}: {found}; save fewer photographs")
-    x = np.array(stored, dtype=np.float32, order="C")
+    with np.errstate(over="ignore"):  # said below
+        x = np.array(stored, dtype=np.float32, order="C")
     if not np.isfinite(x).all():
         raise InputError(f"{path}: holds NaN, or numbers too large for float32; a batch must be finite")
     return x
