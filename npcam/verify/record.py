@@ -6,10 +6,12 @@ carefully as a weights file.
 """
 
 import hashlib
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -89,20 +91,15 @@ def read_record(path: str | Path) -> Record:
         if not 0 < len(group) <= MAX_RECORD_LAYERS:
             raise InputError(f"{path}: /activations is not a group of recorded layers; record it again")
         nodes = {name: group.dataset(name) for name in group}
-        shapes = {name: node.shape for name, node in nodes.items()}
-        size = sum(8 * int(np.prod(shape)) for shape in shapes.values())
+        size = sum(8 * math.prod(node.shape) for node in nodes.values())  # as float64, at most
         if size > MAX_RECORD_BYTES:
             raise InputError(
                 f"{path}: {size:,} bytes of activations, {MAX_RECORD_BYTES:,} at most; record fewer layers"
             )
         activations = {name: node.read(dtype=None, finite=False) for name, node in nodes.items()}
         known = {name: file.attribute(name) for name in PROVENANCE}
-        lines = [str(line).split(" ") for line in file.attribute("tensors") or []]
-    return Record(
-        activations,
-        {name: str(value).strip() for name, value in known.items() if value},
-        {line[0]: line[1] for line in lines if len(line) == 2},
-    )
+        tensors = _tensors(path, file.attribute("tensors"))
+    return Record(activations, {name: str(value).strip() for name, value in known.items() if value}, tensors)
 
 
 def chosen(record: Record, names: Sequence[str]) -> Record:
@@ -149,6 +146,17 @@ def describe(provenance: Mapping[str, str]) -> str:
     'keras 3.15.1, jax 0.7.1'
     """
     return ", ".join(provenance[n] for n in ("made_by", "engine", "model") if provenance.get(n))
+
+
+def _tensors(path: str | Path, attribute: Any) -> dict[str, str]:
+    """The tensors' hashes from the attribute that has them, or InputError."""
+    lines = attribute if isinstance(attribute, list) else [] if attribute is None else [attribute]
+    words = [str(line).split(" ") for line in lines]
+    if any(len(pair) != 2 or "/" not in pair[0] for pair in words):
+        raise InputError(
+            f"{path}: attribute tensors is no list of weights with their hashes; record it again"
+        )
+    return dict(words)
 
 
 def _compressible(array: Array) -> bool:
