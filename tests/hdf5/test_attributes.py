@@ -257,8 +257,10 @@ def test_attributes_that_are_not_read():
         (b"\x04" + attribute("x", b"", 3)[1:], 0),
         (b"\x00" + attribute("x", b"", 1)[1:], 0),
     ):
-        header = image.header((ATTRIBUTE, body, flags), version=2)
+        after = (ATTRIBUTE, attribute("after", b""))
+        header = image.header((ATTRIBUTE, body, flags), after, version=2)
         assert not has_attribute(image.read, header, "x")
+        assert has_attribute(image.read, header, "after")
         with pytest.raises(FormatError, match="attribute x is not stored as Keras stores it"):
             variable_texts(image.read, header, "x", 0)
     # Other flags say nothing of where it is, and eight bytes are an attribute without a name.
