@@ -159,6 +159,13 @@ def test_every_header(version, flags, kind):
     assert variable_texts(image.read, header, "a name", 1) == [b"four"]
     assert has_attribute(image.read, header, "other")
     assert not has_attribute(image.read, header, "a nam")
+    long = [letter * 300 for letter in "xy"]
+    header = image.header(
+        *((ATTRIBUTE, attribute(name, reference(3, heap), kind)) for name in long),
+        version=version,
+        flags=flags | 1,
+    )
+    assert variable_texts(image.read, header, long[1], 1) == [b"one"]
 
 
 @pytest.mark.parametrize(("version", "flags"), [(1, 0), (2, 0), (2, 0x04)])
