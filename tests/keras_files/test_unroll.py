@@ -1,4 +1,4 @@
-"""Configurations of every Keras as one flat graph: what reads what, nests unrolled, contradictions refused."""
+"""Configurations of every Keras as one flat graph: what reads what, nests unrolled, contradiction refused."""
 
 import copy
 
