@@ -1,6 +1,5 @@
 """Official weights by name: downloaded once, checked, converted, kept in a cache folder."""
 
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,43 +16,14 @@ from npcam.weights.published import (
     CLASSES_ADDRESS,
     CLASSES_FILE,
     CLASSES_MD5,
-    NAMES,
     Official,
+    cache_folder,
     identify,
+    known_name,
     published,
 )
 
 TIMEOUT = (10, 60)  # seconds to wait for the connection, and for each next piece
-
-
-def cache_folder() -> Path:
-    """Where fetched weights are kept: `$NPCAM_CACHE`, else the platform's folder for caches."""
-    chosen = os.environ.get("NPCAM_CACHE")
-    if chosen:
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA")
-        return (Path(local) if local else Path.home() / "AppData" / "Local") / "npcam" / "Cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "npcam"
-    chosen = os.environ.get("XDG_CACHE_HOME")
-    # The XDG Base Directory Specification has relative paths ignored.
-    return (Path(chosen) if chosen and Path(chosen).is_absolute() else Path.home() / ".cache") / "npcam"
-
-
-def find(name: str) -> Path:
-    """The converted weights of an official model.
-
-    Args:
-        name: "resnet50", "resnet101" or "resnet152".
-
-    Raises:
-        InputError: no such name, or it is not fetched yet.
-    """
-    path = cache_folder() / f"{_known(name)}.h5"
-    if not path.is_file():
-        raise InputError(f"{name}: not fetched yet; run `npcam fetch {name}`, or give the path of a file")
-    return path
 
 
 def fetch(
@@ -80,7 +50,7 @@ def fetch(
         InputError: no such name; the download fails or has another checksum; `source` is not the
             published file; or the cache cannot be written to.
     """
-    destination = cache_folder() / f"{_known(name)}.h5"
+    destination = cache_folder() / f"{known_name(name)}.h5"
     if source is None and destination.is_file():
         return destination
     folder = destination.parent
@@ -102,13 +72,6 @@ def fetch(
     classes = _classes_near(path, folder) if official.has_top else None
     write_weights(destination, _converted(path, official, classes))
     return destination
-
-
-def _known(name: str) -> str:
-    """The name, if it is one of ours."""
-    if name not in NAMES:
-        raise InputError(f"{name}: no official weights of that name; there are {', '.join(NAMES)}")
-    return name
 
 
 def _converted(path: Path, official: Official, classes: ClassNames | None) -> Weights:
