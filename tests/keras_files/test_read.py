@@ -244,12 +244,13 @@ def test_shapes_before_reading(tmp_path):
         assert "kernel" not in present_shapes(found)["conv1_conv"]
 
 
-def test_a_kernel_that_is_one_number(tmp_path):
-    """It has no channels to count, and is of the wrong shape."""
-    path = write_keras(tmp_path / "a.keras", CONFIG, TENSORS)
-    tensors = tensors_of() | {"conv1_conv": {"kernel": np.float32(1), "bias": TENSORS["conv1_conv"]["bias"]}}
-    with pytest.raises(InputError, match="tensors do not fit"):
-        read_keras(write_keras(path, CONFIG, tensors))
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layer", ["conv1_conv", "conv2_block1_2_conv"])
+def test_a_kernel_that_is_one_number(tmp_path, layer, layout):
+    """It has no channels to count, and is no convolution's."""
+    tensors = tensors_of() | {layer: TENSORS[layer] | {"kernel": np.float32(1)}}
+    with pytest.raises(InputError):
+        read_keras(LAYOUTS[layout](tmp_path / layout, CONFIG, tensors))
 
 
 def test_files_that_are_none(tmp_path):
