@@ -39,9 +39,21 @@ def compare_shapes(expected: Shapes, found: Shapes) -> Problems:
         misshapen=[
             f"{name} {present[name]} (expected {shape})"
             for name, shape in wanted.items()
-            # Where a kernel is missing, what should follow it is unknown, and the kernel is reported.
-            if name in present and (0 in present[name] or (present[name] != shape and 0 not in shape))
+            if name in present and not _fits(present[name], shape)
         ],
+    )
+
+
+def _fits(found: tuple[int, ...], expected: tuple[int, ...]) -> bool:
+    """Whether a shape is the expected one.
+
+    An expected 0 is unknown: where a kernel is missing, the kernel is reported, not what follows it.
+
+    >>> _fits((7, 7, 3, 64), (7, 7, 3, 0)), _fits((), (7, 7, 3, 0)), _fits((0,), (0,))
+    (True, False, False)
+    """
+    return len(found) == len(expected) and all(
+        n > 0 and e in (0, n) for n, e in zip(found, expected, strict=True)
     )
 
 
