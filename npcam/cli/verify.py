@@ -32,7 +32,7 @@ examples:
 
 
 def add_verify_options(parser: argparse.ArgumentParser) -> None:
-    """The options of `npcam verify`."""
+    """Add the options of `npcam verify`."""
     parser.add_argument("input", metavar="PHOTO|X.npy", help="a photograph, or a preprocessed batch")
     parser.add_argument(
         "--against", required=True, metavar="WHAT", help="reference, fast, keras, or a file (see below)"
@@ -44,32 +44,42 @@ def add_verify_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print a JSON object instead of a table")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="also write the table as CSV")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw error against depth, PNG")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw error against depth, as PNG")
     add_weights_option(parser)
 
 
 def add_record_options(parser: argparse.ArgumentParser) -> None:
-    """The options of `npcam record`."""
+    """Add the options of `npcam record`."""
     parser.add_argument("input", metavar="PHOTO|X.npy", help="a photograph, or a preprocessed batch")
     parser.add_argument("--keras", metavar="MODEL", help="record live Keras running this .keras or .h5 model")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="RECORD.h5")
-    parser.add_argument("--layers", metavar="NAME,...", help="what to record (default: all, and the logits)")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="RECORD.h5", help="the record to write"
+    )
+    parser.add_argument(
+        "--layers", metavar="NAME,...", help="which layers to record (default: all, and the logits)"
+    )
     parser.add_argument("--engine", choices=["reference", "fast"], default="reference", help=_ENGINE)
-    parser.add_argument("--dtype", choices=["float32", "float64"], default="float32", help="npcam's")
+    parser.add_argument(
+        "--dtype",
+        choices=["float32", "float64"],
+        default="float32",
+        help="what npcam computes in (default: float32)",
+    )
     _backend_option(parser)
     add_weights_option(parser)
 
 
-_ENGINE = "npcam's engine: reference (default, has every layer) or fast (has the stages)"
+_ENGINE = "npcam's engine: reference has every layer, fast has the stages (default: reference)"
 
 
 def _backend_option(parser: argparse.ArgumentParser) -> None:
-    text = "Keras's: tensorflow, jax, torch or numpy (default: $KERAS_BACKEND, or what is installed)"
+    """Add the option `--backend`."""
+    text = "tensorflow, jax, torch or numpy, for Keras (default: $KERAS_BACKEND, or what is installed)"
     parser.add_argument("--backend", metavar="NAME", help=text)
 
 
 def verify(options: argparse.Namespace) -> int:
-    """`npcam verify`."""
+    """Run `npcam verify`: compare npcam with another run, layer by layer."""
     from npcam.images.batch import read_input
     from npcam.model import load_model
     from npcam.verify.against import Source, other_run
@@ -98,7 +108,7 @@ def verify(options: argparse.Namespace) -> int:
 
 
 def record(options: argparse.Namespace) -> int:
-    """`npcam record`."""
+    """Run `npcam record`: keep a run's activations in a file."""
     from npcam.images.batch import read_input
     from npcam.model import load_model
     from npcam.verify.against import run_keras_file
