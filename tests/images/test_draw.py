@@ -140,6 +140,13 @@ def test_defaults_are_half_of_viridis():
     assert differ(plain, overlay(photo().convert("RGBA"), np.eye(7))) == 0
 
 
+def test_options_go_by_name():
+    """A colormap is not mistaken for something else by its place."""
+    with pytest.raises(TypeError):
+        overlay(photo(), np.eye(7), "jet")
+    assert differ(overlay(photo=photo(), heatmap=np.eye(7)), overlay(photo(), np.eye(7))) == 0
+
+
 @pytest.mark.parametrize("band", [1, 120, 500, 120 * 80, 120 * 80 + 1])
 def test_bands_leave_no_seams(monkeypatch, band):
     """Coloured a row at a time, four rows at a time or all at once, the overlay is the same."""
