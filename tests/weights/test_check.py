@@ -16,8 +16,10 @@ from npcam.weights import Weights, check, check_shapes, compare_shapes
 ARCH = Architecture(blocks=(1, 1), strides=(1, 2))
 
 
-def tensors():
-    return random_tensors(ARCH, width=2, classes=3)
+def tensors(arch=ARCH, width=2, classes=3):
+    """A network's tensors, to change."""
+    found = random_tensors(arch, width, classes)
+    return {layer: {name: array.copy() for name, array in arrays.items()} for layer, arrays in found.items()}
 
 
 def shapes(changes=None):
@@ -112,10 +114,7 @@ def test_all_kinds_at_once():
 def test_shortcuts_of_another_width():
     """A block's channels must be those of what they are added to, be it a convolution or the block before."""
     for arch, block in ((ARCH, "conv3_block1"), (Architecture(blocks=(2,), strides=(1,)), "conv2_block2")):
-        found = {
-            layer: {n: a.shape for n, a in arrays.items()}
-            for layer, arrays in random_tensors(arch, width=2, classes=3).items()
-        }
+        found = {layer: {n: a.shape for n, a in arrays.items()} for layer, arrays in tensors(arch).items()}
         old = found[f"{block}_3_conv"]["bias"][0]
         for layer in (f"{block}_3_conv", f"{block}_3_bn"):
             found[layer] = {n: (*s[:-1], old + 1) for n, s in found[layer].items()}
@@ -241,8 +240,8 @@ def test_input_sizes(size, fits):
 
 def test_a_deep_network_is_checked_whole():
     """ResNet-50's 320 tensors, the last of them wrong."""
-    found = random_tensors(RESNET50, width=1, classes=2)
+    found = tensors(RESNET50, width=1)
     check(Weights(RESNET50, found), "x.h5")
-    found["predictions"]["bias"] = np.zeros(3, np.float32)
-    with pytest.raises(InputError, match=r"predictions/bias \(3,\) \(expected \(2,\)\)"):
+    found["predictions"]["bias"] = np.zeros(4, np.float32)
+    with pytest.raises(InputError, match=r"predictions/bias \(4,\) \(expected \(3,\)\)"):
         check(Weights(RESNET50, found), "x.h5")
