@@ -7,8 +7,8 @@ import numpy as np
 
 from npcam.common.errors import InputError
 from npcam.common.limits import MAX_INPUT_SIDE, MAX_STAGE_BLOCKS, MAX_STAGES, MAX_STRIDE
-from npcam.layers import layers, weight_shapes
-from npcam.resnet import ACTIVATIONS, Architecture
+from npcam.layers import weight_shapes
+from npcam.resnet import ACTIVATIONS, Architecture, residual_blocks
 from npcam.weights.tensors import Weights
 
 Shapes = dict[str, dict[str, tuple[int, ...]]]  # {layer name: {weight name: shape}}
@@ -120,13 +120,12 @@ def check_classes(found: Shapes, names: Sequence[str] | None, what: str, where: 
 
 
 def _shortcuts(arch: Architecture, filters: dict[str, int]) -> Iterator[tuple[str, int, int]]:
-    """Each block's name, its channels, and those of the shortcut that it is added to."""
+    """Each block's name, its channels, and those of the shortcut that it is added to; 0 where unknown."""
     width = 0
-    for layer in layers(arch):
-        if layer.kind == "Add":
-            block = layer.name.removesuffix("_add")
-            width = filters.get(f"{block}_0_conv", width)
-            yield block, filters.get(f"{block}_3_conv", 0), width
+    for block in residual_blocks(arch):
+        if block.projects:
+            width = filters.get(f"{block.name}_0_conv", 0)
+        yield block.name, filters.get(f"{block.name}_3_conv", 0), width
 
 
 def _some(names: list[str], most: int = 4) -> str:

@@ -111,7 +111,6 @@ def _tensor(name, shape):
 
 def functional(name, entries, *outputs, inputs=("input_layer",)):
     """A Functional model of these layers."""
-    ends = [[n, 0, 0] for n in outputs]
     return {
         "module": "keras.src.models.functional",
         "class_name": "Functional",
@@ -120,10 +119,16 @@ def functional(name, entries, *outputs, inputs=("input_layer",)):
             "name": name,
             "trainable": True,
             "layers": list(entries),
-            "input_layers": [[n, 0, 0] for n in inputs],
-            "output_layers": ends[0] if len(ends) == 1 else ends,
+            "input_layers": _ends(inputs),
+            "output_layers": _ends(outputs),
         },
     }
+
+
+def _ends(names):
+    """References to layers, which Keras 3 puts in a list only where there are several."""
+    ends = [[name, 0, 0] for name in names]
+    return ends[0] if len(ends) == 1 else ends
 
 
 def sequential(name, entries):

@@ -38,6 +38,7 @@ SPLIT = {
     "conv1_W:0": ("conv1", "kernel"),
     "conv1_b:0": ("conv1", "bias"),
     "bn_conv1_running_mean:0": ("bn_conv1", "moving_mean"),
+    "conv1_bn/moving_mean:0": ("conv1_bn", "moving_mean"),
     "bn_conv1_running_std:0": ("bn_conv1", "moving_variance"),
     "batch_normalization_3/gamma:0": ("batch_normalization_3", "gamma"),
     "dense/bias_2": ("dense", "bias"),
@@ -192,6 +193,7 @@ def test_the_newer_layout(tmp_path, container):
         layer(model.create_group(f"{container}/conv2d"), 40, name="deep")
         layer(model.create_group(f"{container}/conv2d_1"), 41)
         file.create_group(f"{container}/dropout")
+        file.create_group(f"{container}/zero_padding2d")
         layer(file, 99, name="outer")
 
     path = written(tmp_path / "a.h5", fill)
@@ -205,6 +207,7 @@ def test_the_newer_layout(tmp_path, container):
         ((), ("dense",), [("", "", [30.0])]),
         ((), ("dropout",), []),
         (("inner",), ("functional",), []),
+        ((), ("zero_padding2d",), []),
         (("inner", "deep"), ("functional", "conv2d"), [("", "", [40.0])]),
         (("inner",), ("functional", "conv2d_1"), [("", "", [41.0])]),
     ]

@@ -4,7 +4,18 @@ import pytest
 
 from npcam import InputError
 from npcam.keras_files.graph import Graph, Node
-from npcam.keras_files.walk import IDENTITIES, Walk
+from npcam.keras_files.walk import Walk
+
+# Keras's layers that do nothing outside of training.
+IDENTITIES = (
+    "Dropout",
+    "SpatialDropout2D",
+    "AlphaDropout",
+    "GaussianDropout",
+    "GaussianNoise",
+    "ActivityRegularization",
+    "Identity",
+)
 
 
 def walk(outputs, **layers):
@@ -43,6 +54,7 @@ def test_what_does_nothing_is_skipped():
     assert w.skip(w.graph.nodes[("linear",)]).path == ("first",)
     assert w.skip(end) is end
     assert names(w.sources(end)) == ["first"]
+    assert w.skip(Node(("x",), (), "LayerNormalization", {}, (("first",),), (), True)).path == ("x",)
     relu = Node(("r",), (), "Activation", {"activation": "relu"}, (("first",),), (), True)
     assert w.skip(relu) is relu
 
