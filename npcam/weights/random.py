@@ -33,13 +33,22 @@ def random_weights(
     rng = np.random.default_rng(seed)
     tensors = {
         layer: {name: _draw(rng, layer, name, shape).astype(dtype) for name, shape in shapes.items()}
-        for layer, shapes in weight_shapes(arch, _filters(arch, width, classes)).items()
+        for layer, shapes in weight_shapes(arch, filters_of(arch, width, classes)).items()
     }
     return Weights(arch, tensors, source=f"random, seed {seed}")
 
 
-def _filters(arch: Architecture, width: int, classes: int) -> dict[str, int]:
-    """What each convolution and `predictions` puts out, by layer name."""
+def filters_of(arch: Architecture, width: int, classes: int) -> dict[str, int]:
+    """What each convolution and `predictions` puts out, by layer name, in a network of Keras's proportions.
+
+    Args:
+        arch: the network.
+        width: channels of the stem and of conv2; they double at each stage.
+        classes: how many it tells apart.
+
+    >>> filters_of(RESNET50, width=64, classes=1000)["conv5_block3_3_conv"]
+    2048
+    """
     table = {"conv1_conv": width, "predictions": classes}
     for layer in layers(arch):
         if layer.kind == "Conv2D" and layer.name != "conv1_conv":

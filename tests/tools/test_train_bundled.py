@@ -13,6 +13,8 @@ import pytest
 import train_bundled
 from bundled import calibration, learn_torch
 from bundled.checkpoint import read_checkpoint
+from bundled.network import architecture
+from bundled.torch_network import TorchResNet
 from helpers.made_up_photos import CLASSES, make_photographs
 from helpers.needs import needs
 from PIL import Image
@@ -242,7 +244,7 @@ def test_the_twin_in_pytorch_is_the_keras_network(whole):
     """
     model = keras.saving.load_model(whole / "model.keras")
     x = np.random.default_rng(0).normal(0, 60, (2, 224, 224, 3)).astype(np.float32)
-    twin = learn_torch.TorchResNet(checkpoint(whole)["average"], 0.0625, 1)
+    twin = TorchResNet(architecture(last_stride=1), checkpoint(whole)["average"])
     with torch.no_grad():
         ours = torch.softmax(twin(torch.from_numpy(x).permute(0, 3, 1, 2))[0], 1).numpy()
     theirs = keras.ops.convert_to_numpy(model(x, training=False))
