@@ -44,10 +44,10 @@ class Server:
         backend = ENGINES[name][2]
         env = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
         env |= {"KERAS_BACKEND": backend} if backend else {}
-        script = Path(__file__).parent / "benchmarks" / "engines.py"
         started = time.perf_counter()
         self._process = subprocess.Popen(
-            [sys.executable, script, name, weights, str(threads)],
+            [sys.executable, "-m", "benchmarks.engines", name, weights, str(threads)],
+            cwd=Path(__file__).parent,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -112,7 +112,7 @@ def explain_seconds(path: Path, photo: Path, folder: Path, runs: int = 5) -> dic
     Python keeps npcam's bytecode after the first run, as pip does for whatever it installs.
     """
     root = Path(__file__).parent
-    env = os.environ | {"PYTHONPATH": str(root.parent), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    env = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     env.pop("PYTHONDONTWRITEBYTECODE", None)
     commands = {
         "npcam": ([sys.executable, "-m", "npcam", "explain", photo, "--weights", path, "-o", folder], env)
@@ -183,7 +183,7 @@ def main() -> None:
         names = [name for name in names if name != "npcam reference"]
     batches = [int(n) for n in options.batches.split(",")]
     with tempfile.TemporaryDirectory() as folder:
-        path = options.weights or Path(folder) / "resnet50.h5"
+        path = (options.weights or Path(folder) / "resnet50.h5").resolve()
         if options.weights is None:
             write_weights(path, random_weights())
         print(describe_machine(), flush=True)
