@@ -8,7 +8,7 @@ import numpy as np
 from npcam.cam import Box, bounding_box, class_activation_map, scale_box, upsample_map
 from npcam.images.photos import Photo, open_photo
 from npcam.images.preprocess import preprocess_input, to_input
-from npcam.labels import Prediction, decode_predictions, find_class
+from npcam.labels import Prediction, decode_predictions
 from npcam.model import Model
 from npcam.shapes import Array
 
@@ -48,7 +48,7 @@ class Explanation:
 
     @property
     def probability(self) -> float:
-        """Of the target, 0..1."""
+        """The target's probability, 0 to 1."""
         return float(self.probabilities[self.target])
 
     def top(self, n: int = 5) -> list[Prediction]:
@@ -65,14 +65,14 @@ class Explanation:
 
         Args:
             colormap: "viridis", "jet" (as the CAM tutorials have it), "turbo", "magma" or "grey".
-            alpha: opacity of the heat map, 0..1.
+            alpha: opacity of the heat map, 0 to 1.
             box: whether to draw the box.
 
         Returns:
             A Pillow image, RGB, of the photograph's own size.
 
         Raises:
-            InputError: an unknown colormap, or alpha outside 0..1.
+            InputError: an unknown colormap, or alpha outside 0 to 1.
         """
         from npcam.images import draw
 
@@ -96,7 +96,8 @@ def explain(
     Args:
         model: from `npcam.load_model`.
         image: a path, a binary file, a Pillow image, or pixels (H, W, 3) uint8.
-        target: the class to explain: its index or name; None for the most probable one.
+        target: the class to explain: its index, its name, or its WordNet id where the weights have
+            them; None for the most probable one.
         interpolation: how to resize to the network's input: "nearest" as Keras does by default;
             "bilinear" is usually better.
         exif_transpose: turn the photograph upright first, as its EXIF orientation says.
@@ -112,12 +113,12 @@ def explain(
     ('cat', (14, 14), (60, 40))
     """
     model.require_top("explain a class")
-    index = None if target is None else find_class(target, model.class_names, model.classes)
+    index = None if target is None else model.class_index(target)
     photo = open_photo(image, exif_transpose)
     x = preprocess_input(to_input(photo, model.input_size, interpolation)[None])  # (1, H, W, 3)
     outputs = model.run(x, [model.last_activation])
     assert outputs.logits is not None
-    probabilities = model.probabilities(outputs.logits)[0]  # (classes,)
+    assert outputs.probabilities is not None
     index = int(np.argmax(outputs.logits[0])) if index is None else index
     logit = float(outputs.logits[0, index])
 
@@ -129,7 +130,7 @@ def explain(
         photo=photo,
         target=index,
         label=model.class_names[index] if model.class_names else str(index),
-        probabilities=probabilities,
+        probabilities=outputs.probabilities[0],
         logit=logit,
         cam=cam,
         heatmap=heatmap,

@@ -9,10 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from npcam.common.errors import InputError
-from npcam.convert.class_names import ClassNames, read_class_names
 from npcam.shapes import Array
-
-__all__ = ["ClassNames", "Prediction", "decode_predictions", "find_class", "read_class_names"]
 
 SHOWN = 8  # names that a message lists
 

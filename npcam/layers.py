@@ -50,29 +50,28 @@ def layers(arch: Architecture) -> list[Layer]:
         Layer("pool1_pool", "MaxPooling2D", ("pool1_pad",), window=3, stride=2),
     ]
     for block in residual_blocks(arch):
-        table += _block_layers(block, arch.stride_in, x=table[-1].name)
+        table += _block_layers(block, x=table[-1].name)
     if arch.activation is not None:
         table.append(Layer("avg_pool", "GlobalAveragePooling2D", (table[-1].name,)))
         table.append(Layer("predictions", "Dense", ("avg_pool",)))
     return table
 
 
-def _block_layers(block: Block, stride_in: int, x: str) -> list[Layer]:
+def _block_layers(block: Block, x: str) -> list[Layer]:
     """A bottleneck's layers; Keras sorts by depth, which puts the shortcut late."""
-    n, stride = block.name, block.stride
-    first, second = (stride, 1) if stride_in == 1 else (1, stride)
+    n = block.name
     main = [
-        Layer(f"{n}_1_conv", "Conv2D", (x,), stride=first),
+        Layer(f"{n}_1_conv", "Conv2D", (x,), stride=block.stride_1),
         Layer(f"{n}_1_bn", "BatchNormalization", (f"{n}_1_conv",)),
         Layer(f"{n}_1_relu", "Activation", (f"{n}_1_bn",)),
-        Layer(f"{n}_2_conv", "Conv2D", (f"{n}_1_relu",), window=3, stride=second, padding="same"),
+        Layer(f"{n}_2_conv", "Conv2D", (f"{n}_1_relu",), window=3, stride=block.stride_2, padding="same"),
         Layer(f"{n}_2_bn", "BatchNormalization", (f"{n}_2_conv",)),
         Layer(f"{n}_2_relu", "Activation", (f"{n}_2_bn",)),
     ]
     conv3 = Layer(f"{n}_3_conv", "Conv2D", (f"{n}_2_relu",))
     bn3 = Layer(f"{n}_3_bn", "BatchNormalization", (conv3.name,))
     if block.projects:
-        conv0 = Layer(f"{n}_0_conv", "Conv2D", (x,), stride=stride)
+        conv0 = Layer(f"{n}_0_conv", "Conv2D", (x,), stride=block.stride)
         bn0 = Layer(f"{n}_0_bn", "BatchNormalization", (conv0.name,))
         tail, shortcut = [conv0, conv3, bn0, bn3], bn0.name
     else:

@@ -10,11 +10,12 @@ import numpy as np
 from npcam import engine as fast
 from npcam import resnet
 from npcam.common.errors import InputError
+from npcam.labels import find_class
 from npcam.layers import layers
-from npcam.resnet import ACTIVATIONS, Outputs
+from npcam.resnet import Outputs
 from npcam.shapes import Array
 from npcam.weights import Weights, cast, read_weights, summary
-from npcam.weights.published import NAMES
+from npcam.weights.published import NAMES, find
 
 BUNDLED = "photos14.h5"
 SMALLEST = 32  # pixels; below, Keras's ResNet has nothing left to convolve
@@ -46,8 +47,6 @@ def _resolve(path: str | Path | None) -> Path:
     if path is None:
         return bundled_path()
     if str(path) in NAMES and not Path(path).exists():
-        from npcam.convert.fetch import find
-
         return find(str(path))
     return Path(path)
 
@@ -77,9 +76,7 @@ class Model:
         self.weights = weights
         self._tensors = cast(weights.tensors, self.dtype)
         self._names = [layer.name for layer in layers(weights.architecture)]
-        self._compiled = (
-            fast.compile(weights.architecture, self._tensors, dtype) if engine == "fast" else None
-        )
+        self._compiled = fast.Engine(weights.architecture, self._tensors) if engine == "fast" else None
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
@@ -116,7 +113,10 @@ class Model:
         >>> load_model().predict(x).shape
         (1, 14)
         """
-        return self.probabilities(self.logits(x))
+        self.require_top("tell classes apart")
+        probabilities = self.run(x).probabilities
+        assert probabilities is not None
+        return probabilities
 
     def logits(self, x: Array) -> Array:
         """What the dense layer puts out before the softmax: (N, H, W, 3) -> (N, classes)."""
@@ -124,10 +124,6 @@ class Model:
         logits = self.run(x).logits
         assert logits is not None
         return logits
-
-    def probabilities(self, logits: Array) -> Array:
-        """Apply the top's own activation (softmax, sigmoid or none) to its logits."""
-        return ACTIVATIONS[self.weights.architecture.activation or "linear"](logits)
 
     def activations(self, x: Array, names: str | Sequence[str] | None = None) -> dict[str, Array]:
         """The activations of a preprocessed batch, by Keras layer name.
@@ -155,11 +151,22 @@ class Model:
         return self.run(x, wanted).activations
 
     def run(self, x: Array, names: Sequence[str] = ()) -> Outputs:
-        """Logits and activations from one pass, as `logits` and `activations` give them."""
+        """Logits, probabilities and activations from one pass."""
         x = self._checked(x)
         if self._compiled is not None:
             return self._compiled.run(x, names)
         return resnet.run(x, self._tensors, self.weights.architecture, names)
+
+    def class_index(self, target: int | str) -> int:
+        """The index of the class that a person means by an index, a name or a WordNet id.
+
+        Raises:
+            InputError: no class is meant, or several; the candidates are listed.
+
+        >>> load_model().class_index("golf ball")
+        9
+        """
+        return find_class(target, self.class_names, self.classes, self.weights.wnids)
 
     def class_weights(self, index: int) -> tuple[Array, float]:
         """The weights w_k of one class, (K,), and its bias."""
@@ -183,7 +190,7 @@ class Model:
 
     def plan(self, photographs: int = 1) -> str:
         """What the fast engine does for so many photographs at once, as a table: how it computes
-        each convolution, and how its workers share it.
+        each convolution, and how its threads share it.
 
         Raises:
             InputError: the model runs on the reference engine, which has no plan.

@@ -1,9 +1,11 @@
-"""ResNet as Keras builds it: the architecture as data, and the forward pass on one screen.
+"""ResNet as Keras builds it: the forward pass on one screen, then the architecture as data.
 
 He et al. 2015, "Deep Residual Learning for Image Recognition" (arXiv:1512.03385), table 1, in the
 form of `keras.applications.ResNet50`, `ResNet101` and `ResNet152`. Every activation goes by the
 name that Keras gives the layer that makes it.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -12,8 +14,51 @@ from typing import Any, NamedTuple
 from npcam import ops
 from npcam.shapes import Array
 
-Tensors = Mapping[str, Mapping[str, Any]]  # {layer name: {weight name: array}}
-Keep = Callable[[str, Array], Array]  # sees every activation with its name; what it returns flows on
+
+def features(x: Array, w: Tensors, arch: Architecture, keep: Keep = lambda _, y: y) -> Array:
+    """Run a preprocessed batch through every convolution, to the maps f_k.
+
+    A residual block is out = relu(shortcut + F(x)), with F = 1x1, 3x3, 1x1 (He et al., figure 5).
+
+    Args:
+        x: (N, H, W, 3), any float dtype; H and W from 32 up.
+        w: the weights by layer and name, as Keras names them, of the dtype of `x`.
+        arch: the architecture, such as RESNET50.
+        keep: called with the name and value of each activation; what it returns goes on to the
+            next layer. Use it to collect activations, or to put others in their place.
+
+    Returns:
+        (N, H/32, W/32, C) in Keras's ResNets: 2048 maps of 7x7 for 224x224 photographs.
+    """
+
+    def conv_bn(x: Array, name: str, stride: int = 1, padding: str = "valid") -> Array:
+        x = keep(f"{name}_conv", ops.conv2d(x, **w[f"{name}_conv"], strides=stride, padding=padding))
+        return keep(f"{name}_bn", ops.batch_norm(x, **w[f"{name}_bn"], epsilon=arch.epsilon))
+
+    def relu(x: Array, name: str) -> Array:
+        return keep(name, ops.relu(x))
+
+    x = keep("conv1_pad", ops.zero_pad2d(x, 3))  # (N, H+6, W+6, 3)
+    x = relu(conv_bn(x, "conv1", stride=2), "conv1_relu")  # (N, H/2, W/2, 64)
+    x = keep("pool1_pad", ops.zero_pad2d(x, arch.pool_padding))  # (N, H/2 + 2, W/2 + 2, 64)
+    x = keep("pool1_pool", ops.max_pool2d(x, 3, strides=2))  # (N, H/4, W/4, 64)
+    for b in residual_blocks(arch):  # C channels come in; s is the block's stride, F the filters of its 3x3
+        shortcut = conv_bn(x, f"{b.name}_0", b.stride) if b.projects else x  # (N, H/s, W/s, 4F)
+        y = relu(conv_bn(x, f"{b.name}_1", b.stride_1), f"{b.name}_1_relu")  # 1x1: C -> F
+        y = relu(conv_bn(y, f"{b.name}_2", b.stride_2, "same"), f"{b.name}_2_relu")  # 3x3: F -> F
+        y = conv_bn(y, f"{b.name}_3")  # 1x1: F -> 4F
+        x = relu(keep(f"{b.name}_add", shortcut + y), f"{b.name}_out")  # (N, H/s, W/s, 4F)
+    return x  # (N, H/32, W/32, 2048)
+
+
+def head(x: Array, w: Tensors, arch: Architecture, keep: Keep = lambda _, y: y) -> tuple[Array, Array]:
+    """Classify the maps: average over all positions, one dense layer, softmax.
+
+    (N, H/32, W/32, C) -> logits (N, classes) and probabilities (N, classes).
+    """
+    x = keep("avg_pool", ops.global_average_pool2d(x))  # (N, C)
+    logits = ops.dense(x, **w["predictions"])  # (N, classes)
+    return logits, keep("predictions", ACTIVATIONS[arch.activation or "linear"](logits))
 
 
 @dataclass(frozen=True)
@@ -51,10 +96,19 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 
 
 class Block(NamedTuple):
-    """One residual block: its name (`conv2_block1`), stride, and whether its shortcut is a convolution."""
+    """One residual block.
+
+    Attributes:
+        name: what Keras's names of its layers begin with, `conv2_block1`.
+        stride: how many times smaller its maps are than what it reads: that of its shortcut.
+        stride_1, stride_2: the strides of its first 1x1 and of its 3x3, of which one takes it all.
+        projects: whether its shortcut is a convolution.
+    """
 
     name: str
     stride: int
+    stride_1: int
+    stride_2: int
     projects: bool
 
 
@@ -62,13 +116,14 @@ def residual_blocks(arch: Architecture) -> list[Block]:
     """The blocks in order; the first of each stage projects its shortcut.
 
     >>> residual_blocks(RESNET50)[3]
-    Block(name='conv3_block1', stride=2, projects=True)
+    Block(name='conv3_block1', stride=2, stride_1=2, stride_2=1, projects=True)
     """
-    return [
-        Block(f"conv{stage}_block{n}", stride if n == 1 else 1, projects=n == 1)
-        for stage, (blocks, stride) in enumerate(zip(arch.blocks, arch.strides, strict=True), start=2)
-        for n in range(1, blocks + 1)
-    ]
+    blocks = []
+    for stage, (count, s) in enumerate(zip(arch.blocks, arch.strides, strict=True), start=2):
+        first, second = (s, 1) if arch.stride_in == 1 else (1, s)
+        blocks.append(Block(f"conv{stage}_block1", s, first, second, projects=True))
+        blocks += [Block(f"conv{stage}_block{n}", 1, 1, 1, projects=False) for n in range(2, count + 1)]
+    return blocks
 
 
 def last_activation(arch: Architecture) -> str:
@@ -80,65 +135,8 @@ def last_activation(arch: Architecture) -> str:
     return f"{residual_blocks(arch)[-1].name}_out"
 
 
-def pass_on(_name: str, x: Array) -> Array:
-    """The `keep` that keeps nothing."""
-    return x
-
-
-def features(x: Array, w: Tensors, arch: Architecture, keep: Keep = pass_on) -> Array:
-    """Run a preprocessed batch through every convolution.
-
-    Args:
-        x: (N, H, W, 3), any float dtype; H and W from 32 up.
-        w: the weights by layer and name, as Keras names them, of the dtype of `x`.
-        arch: the architecture.
-        keep: called with the name and value of each activation; what it returns goes on to the
-            next layer. Use it to collect activations, or to put others in their place.
-
-    Returns:
-        The maps f_k, (N, H/32, W/32, C) in Keras's ResNets: 2048 of 7x7 for 224x224 photographs.
-    """
-    x = keep("conv1_pad", ops.zero_pad2d(x, 3))  # (N, H+6, W+6, 3)
-    x = keep("conv1_conv", ops.conv2d(x, **w["conv1_conv"], strides=2))  # (N, H/2, W/2, 64)
-    x = keep("conv1_bn", ops.batch_norm(x, **w["conv1_bn"], epsilon=arch.epsilon))
-    x = keep("conv1_relu", ops.relu(x))
-    x = keep("pool1_pad", ops.zero_pad2d(x, arch.pool_padding))  # (N, H/2 + 2, W/2 + 2, 64)
-    x = keep("pool1_pool", ops.max_pool2d(x, 3, strides=2))  # (N, H/4, W/4, 64)
-    for block in residual_blocks(arch):
-        x = bottleneck(x, w, arch, block, keep)  # (N, H/4, W/4, 256) ... (N, H/32, W/32, 2048)
-    return x
-
-
-def bottleneck(x: Array, w: Tensors, arch: Architecture, block: Block, keep: Keep = pass_on) -> Array:
-    """One residual block: out = relu(shortcut(x) + F(x)), F = 1x1, 3x3, 1x1 (He et al., figure 5).
-
-    (N, H, W, C) -> (N, H/s, W/s, 4F), with s the block's stride and F the filters of its 3x3.
-    """
-    name, stride, projects = block
-
-    def conv_bn(x: Array, part: str, stride: int = 1, padding: str = "valid") -> Array:
-        conv, bn = f"{name}_{part}_conv", f"{name}_{part}_bn"
-        x = keep(conv, ops.conv2d(x, **w[conv], strides=stride, padding=padding))
-        return keep(bn, ops.batch_norm(x, **w[bn], epsilon=arch.epsilon))
-
-    first, second = (stride, 1) if arch.stride_in == 1 else (1, stride)
-
-    shortcut = conv_bn(x, "0", stride) if projects else x  # (N, H/s, W/s, 4F)
-    x = keep(f"{name}_1_relu", ops.relu(conv_bn(x, "1", first)))  # (N, H/s, W/s, F)
-    x = keep(f"{name}_2_relu", ops.relu(conv_bn(x, "2", second, padding="same")))  # (N, H/s, W/s, F)
-    x = conv_bn(x, "3")  # (N, H/s, W/s, 4F)
-    x = keep(f"{name}_add", shortcut + x)
-    return keep(f"{name}_out", ops.relu(x))
-
-
-def head(x: Array, w: Tensors, arch: Architecture, keep: Keep = pass_on) -> tuple[Array, Array]:
-    """Classify the maps: average over all positions, one dense layer, softmax.
-
-    (N, H/32, W/32, C) -> logits (N, classes) and probabilities (N, classes).
-    """
-    x = keep("avg_pool", ops.global_average_pool2d(x))  # (N, C)
-    logits = ops.dense(x, **w["predictions"])  # (N, classes)
-    return logits, keep("predictions", ACTIVATIONS[arch.activation or "linear"](logits))
+Tensors = Mapping[str, Mapping[str, Any]]  # {layer name: {weight name: array}}
+Keep = Callable[[str, Array], Array]  # sees every activation with its name; what it returns flows on
 
 
 class Outputs(NamedTuple):
@@ -146,10 +144,12 @@ class Outputs(NamedTuple):
 
     Attributes:
         logits: (N, classes), before the softmax; None for a network without a top.
+        probabilities: (N, classes), after it; None for a network without a top.
         activations: {Keras layer name: array}, as asked for.
     """
 
     logits: Array | None
+    probabilities: Array | None
     activations: dict[str, Array]
 
 
@@ -163,5 +163,5 @@ def run(x: Array, w: Tensors, arch: Architecture, names: Collection[str] = ()) -
         return value
 
     maps = features(x, w, arch, keep)
-    logits = None if arch.activation is None else head(maps, w, arch, keep)[0]
-    return Outputs(logits, {name: found[name] for name in names})
+    logits, probabilities = (None, None) if arch.activation is None else head(maps, w, arch, keep)
+    return Outputs(logits, probabilities, {name: found[name] for name in names})

@@ -50,7 +50,7 @@ def look(model: npcam.Model, photographs: Photographs, interpolation: str, align
     """Run the model over all photographs."""
     found = Found()
     for index, outputs in _forward(model, photographs, interpolation):
-        probabilities = model.probabilities(outputs.logits)  # (N, classes)
+        probabilities = outputs.probabilities  # (N, classes)
         features = outputs.activations[model.last_activation]  # (N, h, w, K)
         for row, photo in enumerate(index):
             label = int(photographs.labels[photo])

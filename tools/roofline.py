@@ -2,7 +2,7 @@
 
     python tools/roofline.py --batch 8
 
-One worker runs the recorded operations one by one under a clock. The peak is that of a
+One thread runs the recorded operations one by one under a clock. The peak is that of a
 2048x2048x2048 float32 matmul on one core in the same run.
 """
 
@@ -12,7 +12,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from npcam.engine import Engine, layouts
+from npcam.engine import Engine, passes
 from npcam.engine.program import Op
 from npcam.engine.team import one_blas_thread
 from npcam.weights import read_weights
@@ -72,7 +72,7 @@ def main() -> None:
             seconds[part_of(op)] += time.perf_counter() - start
             work[part_of(op)] += products(op)
 
-    layouts.run_ops = clocked  # before anything is recorded
+    passes.run_ops = clocked  # before anything is recorded
     engine = Engine(weights.architecture, weights.tensors, threads=1)
     x = np.random.default_rng(0).uniform(-120, 150, (options.batch, 224, 224, 3)).astype(np.float32)
     best: dict[str, float] = {}

@@ -54,14 +54,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def explain_photographs(options: argparse.Namespace) -> int:
     """Run `npcam explain`: one bad photograph does not stop the others."""
     from npcam.images.draw import check_style
-    from npcam.labels import find_class
     from npcam.model import load_model
 
     check_style(options.colormap, options.alpha)
     model = load_model(options.weights)
     model.require_top("explain a class")
     if options.target is not None:
-        find_class(options.target, model.class_names, model.classes)
+        model.class_index(options.target)
     _make_folder(options.output)
     from npcam.explain import explain
 

@@ -1,6 +1,5 @@
 """Official weights by name: downloaded once, checked, converted, kept in a cache folder."""
 
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from npcam.common.errors import InputError
 from npcam.common.files import md5_file
 from npcam.convert.class_names import ClassNames, read_class_names
+from npcam.convert.conversion import with_class_names
 from npcam.keras_files import read_keras
 from npcam.weights import Weights, write_weights
 from npcam.weights.published import (
@@ -16,43 +16,14 @@ from npcam.weights.published import (
     CLASSES_ADDRESS,
     CLASSES_FILE,
     CLASSES_MD5,
-    NAMES,
     Official,
+    cache_folder,
     identify,
+    known_name,
     published,
 )
 
 TIMEOUT = (10, 60)  # seconds to wait for the connection, and for each next piece
-
-
-def cache_folder() -> Path:
-    """Where fetched weights are kept: `$NPCAM_CACHE`, else the platform's folder for caches."""
-    chosen = os.environ.get("NPCAM_CACHE")
-    if chosen:
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA")
-        return (Path(local) if local else Path.home() / "AppData" / "Local") / "npcam" / "Cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "npcam"
-    chosen = os.environ.get("XDG_CACHE_HOME")
-    # The XDG Base Directory Specification has relative paths ignored.
-    return (Path(chosen) if chosen and Path(chosen).is_absolute() else Path.home() / ".cache") / "npcam"
-
-
-def find(name: str) -> Path:
-    """The converted weights of an official model.
-
-    Args:
-        name: "resnet50", "resnet101" or "resnet152".
-
-    Raises:
-        InputError: no such name, or it is not fetched yet.
-    """
-    path = cache_folder() / f"{_known(name)}.h5"
-    if not path.is_file():
-        raise InputError(f"{name}: not fetched yet; run `npcam fetch {name}`, or give the path of a file")
-    return path
 
 
 def fetch(
@@ -79,7 +50,7 @@ def fetch(
         InputError: no such name; the download fails or has another checksum; `source` is not the
             published file; or the cache cannot be written to.
     """
-    destination = cache_folder() / f"{_known(name)}.h5"
+    destination = cache_folder() / f"{known_name(name)}.h5"
     if source is None and destination.is_file():
         return destination
     folder = destination.parent
@@ -103,16 +74,11 @@ def fetch(
     return destination
 
 
-def _known(name: str) -> str:
-    """The name, if it is one of ours."""
-    if name not in NAMES:
-        raise InputError(f"{name}: no official weights of that name; there are {', '.join(NAMES)}")
-    return name
-
-
 def _converted(path: Path, official: Official, classes: ClassNames | None) -> Weights:
     """The weights in a published file."""
-    weights = read_keras(path, class_names=classes, network=official.network)
+    weights = read_keras(path, network=official.network)
+    if classes is not None:
+        weights = with_class_names(weights, classes, str(path))
     year = "" if official.network == "keras" else f", the file of {official.network}"
     return replace(weights, source=official.file, notes=(f"Keras's official {official.model}{year}",))
 

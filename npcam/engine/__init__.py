@@ -1,13 +1,19 @@
-"""The forward pass of `resnet`, compiled for speed. The results are the same up to rounding.
+"""The forward pass of `resnet` made fast. The results are the same up to rounding.
 
-From the bottom up: `plan` leaves out positions that nobody reads; `fold` and `filters` turn weights
-into what is multiplied with; `geometry` knows the sizes and chooses between `kernels`' two 3x3s, one
-of which is `winograd`'s; `shares` and `slices` give each worker its operations, which `program`
-records; `layouts` lead one or many photographs through them by a `team`; `engine` is what is called.
-`steps` is the plan, to be read.
+Read `schedule` first: it says which blocks are shared how by the threads, for how many photographs
+at once. Then `passes`, which records a schedule, by `by_rows` and `by_channels`; these make a block
+of the layers in `kernels` and `winograd`. `engine` is what is called; `team` is the threads.
+What is multiplied with comes from `filters`, what is left out from `strides`, the sizes inside a
+block and the choice of its 3x3 from `geometry`. `program` holds what is recorded, and the memory.
+
+One thing to know before any of them: inside a block an activation is kept without its bias, as
+x - b. relu(conv + b) - b is max(conv, -b), so that bias and ReLU are one maximum with the vector
+-b, which is called the `floor` of the layer; a zero of a padding is kept as the floor, too; and
+what the next convolution misses by it, W b, is in that one's bias. A block's output is the true one.
 """
 
-from npcam.engine.engine import Engine, compile, scratch_bytes
-from npcam.engine.steps import Step, format_steps
+from npcam.engine.engine import Engine
+from npcam.engine.filters import fold_batch_norm
+from npcam.engine.schedule import Step, format_steps, scratch_bytes
 
-__all__ = ["Engine", "Step", "compile", "format_steps", "scratch_bytes"]
+__all__ = ["Engine", "Step", "fold_batch_norm", "format_steps", "scratch_bytes"]

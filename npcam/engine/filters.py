@@ -4,19 +4,53 @@ import threading
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate
+from typing import NamedTuple
 
 import numpy as np
 
-from npcam.engine.fold import Folded, fold_batch_norm
-from npcam.engine.plan import BlockPlan, plan_blocks
+from npcam.engine.strides import BlockStrides, block_strides
 from npcam.engine.team import Team
 from npcam.engine.winograd import transform_filters
 from npcam.resnet import Architecture, Tensors
 from npcam.shapes import Array
 
 
+class Folded(NamedTuple):
+    """A convolution with its batch norm in it: y = conv(x, kernel) + bias.
+
+    Attributes:
+        kernel: (KH, KW, C, K).
+        bias: (K,), float64: more will be added to it.
+    """
+
+    kernel: Array
+    bias: Array
+
+
+def fold_batch_norm(
+    tensors: Tensors, conv: str, bn: str, arch: Architecture, out: Array | None = None
+) -> Folded:
+    """One convolution that does what a convolution and the batch norm behind it do.
+
+    gamma (conv(x) + b - mean) / sqrt(var + epsilon) + beta is conv with its kernel scaled per
+    output channel, and one bias. Scale and bias are found in float64; the kernel is scaled in its
+    own type, three times as fast, which shows neither in the features nor in the logits. It goes
+    into `out` where that is given.
+
+    Reason: batch norm is three passes over every activation, all of them memory traffic. With it,
+    reused buffers and ReLU in place, the readable forward pass went from 93.7 to 66.6 ms.
+    """
+    kernel, bias = tensors[conv]["kernel"], tensors[conv].get("bias", 0.0)
+    gamma, beta, mean, variance = (
+        tensors[bn][n].astype(np.float64) for n in ("gamma", "beta", "moving_mean", "moving_variance")
+    )
+    scale = gamma / np.sqrt(variance + arch.epsilon)  # (K,)
+    folded_bias = (np.asarray(bias, np.float64) - mean) * scale + beta
+    return Folded(np.multiply(kernel, scale.astype(kernel.dtype), out=out), folded_bias)
+
+
 @dataclass
-class Block:
+class BlockFilters:
     """The convolutions of one residual block, batch norms folded in.
 
     Inside a block the engine keeps an activation x as x - b, b being the bias of the convolution
@@ -30,7 +64,7 @@ class Block:
     three times the speed of one against the number 0 (8 against 2 billion numbers a second).
 
     Attributes:
-        plan: name and strides.
+        strides: its strides, its name, and whether its shortcut is a convolution.
         kernel_1: (C, F) of the first 1x1.
         kernel_2: (3, 3, F, F2) of the 3x3.
         kernel_3: (F2 + 1, K) of the last 1x1 and its bias; with a projecting shortcut the
@@ -38,14 +72,29 @@ class Block:
         floor_1, floor_2: minus the biases, a vector each.
     """
 
-    plan: BlockPlan
-    kernel_1: Array
-    kernel_2: Array
-    kernel_3: Array
-    floor_1: Array
-    floor_2: Array
+    strides: BlockStrides
+    kernel_1: Array = field(repr=False)
+    kernel_2: Array = field(repr=False)
+    kernel_3: Array = field(repr=False)
+    floor_1: Array = field(repr=False)
+    floor_2: Array = field(repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _transformed: Array | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Keras's name of the block."""
+        return self.strides.name
+
+    @property
+    def projects(self) -> bool:
+        """Whether its shortcut is a convolution."""
+        return self.strides.projects
+
+    @property
+    def in_place(self) -> bool:
+        """Whether its output may take the memory of its input: its shortcut is the whole input."""
+        return not self.projects and self.strides.stride_0 == 1
 
     @property
     def size(self) -> int:
@@ -68,51 +117,53 @@ class Filters:
         stem: (147, K) of the 7x7, rows in the order height, width, channel.
         stem_floor: minus its bias.
         blocks: the residual blocks in order.
+        pool_padding: zeros around the input of `pool1_pool`.
     """
 
-    stem: Array
-    stem_floor: Array
-    blocks: list[Block]
+    stem: Array = field(repr=False)
+    stem_floor: Array = field(repr=False)
+    blocks: list[BlockFilters]
+    pool_padding: int
 
 
 def fold_network(tensors: Tensors, arch: Architecture, team: Team) -> Filters:
     """Fold every batch norm, and every offset into the bias behind it, the blocks shared by a team."""
     stem = fold_batch_norm(tensors, "conv1_conv", "conv1_bn", arch)
-    plans = plan_blocks(arch)
-    blocks: list[Block] = [None] * len(plans)  # type: ignore[list-item]
-    edges = list(accumulate((block_size(tensors, plan) for plan in plans), initial=0))
+    strides = block_strides(arch)
+    blocks: list[BlockFilters] = [None] * len(strides)  # type: ignore[list-item]
+    edges = list(accumulate((block_size(tensors, block) for block in strides), initial=0))
     memory = np.empty(edges[-1], stem.kernel.dtype)  # in one piece, for it comes in huge pages
 
-    def fold(member: int) -> None:
-        for i in range(member, len(plans), team.size):
+    def fold(thread: int) -> None:
+        for i in range(thread, len(strides), team.size):
             room = memory[edges[i] : edges[i + 1]]
-            blocks[i] = fold_block(tensors, arch, plans[i], None if i else stem.bias, room)
+            blocks[i] = fold_block(tensors, arch, strides[i], None if i else stem.bias, room)
 
-    team.run([[partial(fold, member) for member in range(team.size)]])
+    team.run([[partial(fold, thread) for thread in range(team.size)]])
     kernel = stem.kernel.reshape(-1, stem.kernel.shape[3])
-    return Filters(kernel, (-stem.bias).astype(kernel.dtype), blocks)
+    return Filters(kernel, (-stem.bias).astype(kernel.dtype), blocks, arch.pool_padding)
 
 
-def block_size(tensors: Tensors, plan: BlockPlan) -> int:
+def block_size(tensors: Tensors, block: BlockStrides) -> int:
     """How many numbers a block's folded kernels hold: as many as its kernels, and a bias."""
-    parts = (0, 1, 2, 3) if plan.projects else (1, 2, 3)
-    kernels = [tensors[f"{plan.name}_{part}_conv"]["kernel"] for part in parts]
+    parts = (0, 1, 2, 3) if block.projects else (1, 2, 3)
+    kernels = [tensors[f"{block.name}_{part}_conv"]["kernel"] for part in parts]
     return int(sum(kernel.size for kernel in kernels) + kernels[-1].shape[3])
 
 
 def fold_block(
-    tensors: Tensors, arch: Architecture, plan: BlockPlan, x_offset: Array | None, room: Array
-) -> Block:
+    tensors: Tensors, arch: Architecture, block: BlockStrides, x_offset: Array | None, room: Array
+) -> BlockFilters:
     """The convolutions of one block. Biases are summed in float64.
 
     Args:
         tensors, arch: the network.
-        plan: the block's.
+        block: its name and strides.
         x_offset: (C,), what its input misses: the stem's bias for the first block.
         room: memory for its kernels, (`block_size`,).
     """
-    kernels = [tensors[f"{plan.name}_{part}_conv"]["kernel"] for part in (1, 2, 3)]
-    f, c = kernels[2].shape[2], kernels[0].shape[2] if plan.projects else 0
+    kernels = [tensors[f"{block.name}_{part}_conv"]["kernel"] for part in (1, 2, 3)]
+    f, c = kernels[2].shape[2], kernels[0].shape[2] if block.projects else 0
     edges = kernels[0].size, kernels[0].size + kernels[1].size
     kernel_1, kernel_2 = (
         room[: edges[0]].reshape(kernels[0].shape),
@@ -121,7 +172,7 @@ def fold_block(
     kernel_3 = room[edges[1] :].reshape(f + c + 1, kernels[2].shape[3])
 
     def fold(part: int, out: Array) -> Array:
-        conv, bn = f"{plan.name}_{part}_conv", f"{plan.name}_{part}_bn"
+        conv, bn = f"{block.name}_{part}_conv", f"{block.name}_{part}_bn"
         return fold_batch_norm(tensors, conv, bn, arch, out).bias
 
     offset_1, bias_2 = fold(1, kernel_1), fold(2, kernel_2)
@@ -129,12 +180,12 @@ def fold_block(
         offset_1 += x_offset @ kernel_1[0, 0]
     offset_2 = bias_2 + np.einsum("c,abck->k", offset_1, kernel_2)
     offset_3 = fold(3, kernel_3[None, None, :f]) + np.einsum("c,ck->k", offset_2, kernel_3[:f])
-    if plan.projects:
+    if block.projects:
         shortcut = kernel_3[None, None, f:-1]
         offset_3 += join_shortcut(Folded(shortcut, fold(0, shortcut)), x_offset)
     kernel_3[-1] = offset_3
     floor_1, floor_2 = ((-offset).astype(room.dtype) for offset in (offset_1, offset_2))
-    return Block(plan, kernel_1[0, 0], kernel_2, kernel_3, floor_1, floor_2)
+    return BlockFilters(block, kernel_1[0, 0], kernel_2, kernel_3, floor_1, floor_2)
 
 
 def join_shortcut(shortcut: Folded, x_offset: Array | None) -> Array:

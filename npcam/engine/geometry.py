@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npcam.engine.filters import Block
+from npcam.engine.filters import BlockFilters
 from npcam.engine.winograd import TILE
 from npcam.shapes import same_padding
 
@@ -42,24 +42,24 @@ def pooled_size(height: int, width: int, pool_padding: int) -> tuple[int, int]:
     return h, w
 
 
-def geometry(block: Block, n: int, h: int, w: int) -> Geometry:
-    """Sizes and method for `n` images at once, of `h` x `w` at the block's input."""
-    plan = block.plan
-    h1, w1 = -(-h // plan.stride_1), -(-w // plan.stride_1)
+def geometry(block: BlockFilters, n: int, h: int, w: int) -> Geometry:
+    """Sizes and method for `n` photographs at once, of `h` x `w` at the block's input."""
+    strides = block.strides
+    h1, w1 = -(-h // strides.stride_1), -(-w // strides.stride_1)
     (top, bottom), (left, right) = (
         ((1, 1), (1, 1))
-        if plan.same_stride == 1
-        else same_padding((h1, w1), (3, 3), (plan.same_stride, plan.same_stride))
+        if strides.same_stride == 1
+        else same_padding((h1, w1), (3, 3), (strides.same_stride, strides.same_stride))
     )
-    h2, w2 = (h1 + top + bottom - 3) // plan.stride_2 + 1, (w1 + left + right - 3) // plan.stride_2 + 1
+    h2, w2 = (h1 + top + bottom - 3) // strides.stride_2 + 1, (w1 + left + right - 3) // strides.stride_2 + 1
     rows, columns = -(-h2 // TILE), -(-w2 // TILE)
-    winograd = plan.stride_2 == 1 and _pays(block, n * rows * columns, n * h2 * w2)
+    winograd = strides.stride_2 == 1 and _pays(block, n * rows * columns, n * h2 * w2)
     padded = (TILE * rows + 2, TILE * columns + 2) if winograd else (top + h1 + bottom, left + w1 + right)
     inside = (slice(top, top + h1), slice(left, left + w1))
     return Geometry(h1, w1, padded, inside, h2, w2, winograd)
 
 
-def _pays(block: Block, tiles: int, positions: int) -> bool:
+def _pays(block: BlockFilters, tiles: int, positions: int) -> bool:
     """Whether Winograd's convolution is the faster one.
 
     Its filters are 4 times as large as the kernel, so reading them must serve enough tiles. One

@@ -1,6 +1,10 @@
-"""Array operations recorded once, with all their views made, and then run again and again."""
+"""Array operations recorded once, with all their views made, and then run again and again.
 
-from collections.abc import Callable
+Reason to record: making a view or checking a shape costs a microsecond or more, as much as the
+arithmetic on a small array, and only one thread at a time can do it.
+"""
+
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,56 +23,126 @@ class Op(partial[Any]):
     layer: str
 
 
-class Workspace:
-    """Named scratch arrays; an array asked for again is the same memory again.
+Phases = list[list[list[Op]]]  # by phase and thread: what a thread does between one meeting and the next
 
-    >>> workspace = Workspace(np.float32)
-    >>> workspace.take("x", (2, 3)).base is workspace.take("x", (1, 6)).base
+
+class Workspace:
+    """Scratch memory, taken by the name of what is to lie in it, and used again once it is free.
+
+    What is recorded later runs later, so memory may be taken again as soon as the last operation
+    that reads it is recorded. A name that is still in use cannot be taken: that is checked while
+    recording, so it costs a run nothing.
+
+    >>> scratch = Workspace(np.float32)
+    >>> columns = scratch.take("columns", (2, 3))
+    >>> scratch.free(columns)
+    >>> scratch.take("products", (6, 1)).base is columns.base
     True
     """
 
     def __init__(self, dtype: Any) -> None:
         self._dtype = dtype
-        self._flat: dict[str, Array] = {}
+        self._free: list[Array] = []  # flat pieces of memory
+        self._used: dict[str, tuple[Array, Array]] = {}  # {name: (as it was given out, its piece)}
 
     def take(self, name: str, shape: tuple[int, ...]) -> Array:
-        """An array of that shape, its content undefined, valid until the name is taken again."""
+        """An array of that shape, contiguous, its content undefined, valid until it is freed.
+
+        It lies in the smallest free piece that is large enough.
+
+        Raises:
+            RuntimeError: what has that name is still in use.
+        """
+        if name in self._used:
+            raise RuntimeError(f"scratch memory: {name!r} is still in use")
         size = int(np.prod(shape))
-        if name not in self._flat or self._flat[name].size < size:
-            self._flat[name] = np.empty(size, self._dtype)
-        return self._flat[name][:size].reshape(shape)
+        fitting = [i for i, piece in enumerate(self._free) if piece.size >= size]
+        if fitting:
+            piece = self._free.pop(min(fitting, key=lambda i: self._free[i].size))
+        else:
+            piece = np.empty(size, self._dtype)
+        array = piece[:size].reshape(shape)
+        self._used[name] = array, piece
+        return array
+
+    def free(self, *arrays: Array) -> None:
+        """Nothing that is recorded from here on reads these arrays, each as `take` gave it.
+
+        Raises:
+            RuntimeError: one of them is not in use.
+        """
+        for array in arrays:
+            self._free.append(self._used.pop(self._name(array))[1])
+
+    def rename(self, array: Array, name: str) -> None:
+        """In the memory of `array` now lies something else, which was computed in place.
+
+        Raises:
+            RuntimeError: `array` is not in use, or what has that name is.
+        """
+        if name in self._used:
+            raise RuntimeError(f"scratch memory: {name!r} is still in use")
+        self._used[name] = self._used.pop(self._name(array))
 
     @property
     def nbytes(self) -> int:
-        """How much memory it has taken."""
-        return sum(flat.nbytes for flat in self._flat.values())
+        """How much memory it has taken, in bytes."""
+        return sum(piece.nbytes for piece in [*self._free, *(piece for _, piece in self._used.values())])
+
+    def _name(self, array: Array) -> str:
+        """The name of an array that is in use."""
+        for name, (given, _) in self._used.items():
+            if given is array:
+                return name
+        raise RuntimeError(f"scratch memory: an array of shape {array.shape} that is not in use")
 
 
 class Recorder:
-    """One worker's operations, and the scratch memory that is its own.
+    """One thread's operations, and the scratch memory that is its own.
 
-    Reason to record: making a view or checking a shape costs a microsecond or more, as much as
-    the arithmetic on a small array, and only one thread at a time can do it.
+    Attributes:
+        scratch: that memory.
+        layer: the Keras layer that what is recorded next works on.
     """
 
     def __init__(self, dtype: Any) -> None:
         self.scratch = Workspace(dtype)
         self.layer = ""
-        self.ops: list[Op] = []
+        self._ops: list[Op] = []
 
     def __call__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-        """Record `function(*args, **kwargs)`, for the layer that was set last."""
+        """Record `function(*args, **kwargs)`."""
         op = Op(function, *args, **kwargs)
         op.layer = self.layer
-        self.ops.append(op)
+        self._ops.append(op)
 
     def cut(self) -> list[Op]:
         """What was recorded since the last cut."""
-        ops, self.ops = self.ops, []
+        ops, self._ops = self._ops, []
         return ops
 
 
-def run_ops(ops: list[Op]) -> None:
+class Program:
+    """What some threads do together, recorded in phases.
+
+    Attributes:
+        threads: the recorder of each thread.
+        shared: the scratch memory that all of them see. What lies there may be freed at a meeting
+            and not before, for other threads may still read it.
+        phases: what was recorded.
+    """
+
+    def __init__(self, threads: Sequence[Recorder], dtype: Any) -> None:
+        self.threads = threads
+        self.shared = Workspace(dtype)
+        self.phases: Phases = []
+
+    def meet(self) -> None:
+        """End a phase: nobody goes on before all are here."""
+        self.phases.append([record.cut() for record in self.threads])
+
+
+def run_ops(ops: Sequence[Op]) -> None:
     """Run what was recorded."""
     for op in ops:
         op()

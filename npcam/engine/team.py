@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 import threadpoolctl
 
-Work = Callable[[], None]
+Task = Callable[[], None]
 SQUARE_ROOTS = 2048  # per look around while waiting: some 5 microseconds
-LOOKS = 1000  # before a member that waits goes to sleep
+LOOKS = 1000  # before a thread that waits goes to sleep
 NAP = 1e-4  # seconds
 
 
@@ -43,6 +43,7 @@ class OneBlasThread:
         with self._lock:
             if self._inside == 0:
                 self._controller = self._controller or threadpoolctl.ThreadpoolController()
+                self._take_control()
                 self._limit = self._controller.limit(limits=1, user_api="blas")
             self._inside += 1
 
@@ -50,7 +51,20 @@ class OneBlasThread:
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
+                self._take_control()
                 self._limit.restore_original_limits()
+                self._take_control()
+
+    def _take_control(self) -> None:
+        """Let this thread set the limit, and after it any other.
+
+        From threadpoolctl 3.8 on, OpenBLAS's limit belongs to the thread that set it first; what
+        another one sets does nothing, without a word. Here the first who comes and the last who
+        leaves are different threads, and the lock keeps them from each other.
+        """
+        for library in self._controller.lib_controllers:
+            if hasattr(library, "clear_controlling_thread"):
+                library.clear_controlling_thread(force=True)
 
 
 one_blas_thread = OneBlasThread()
@@ -63,35 +77,35 @@ def team_of(size: int) -> "Team":
 
 
 class Team:
-    """Some threads, the caller's among them, that go through works in phases."""
+    """Some threads, the caller's among them, that go through tasks in phases."""
 
     def __init__(self, size: int) -> None:
         self.size = size
         self._gather()
 
-    def run(self, phases: Sequence[Sequence[Work]]) -> None:
-        """Run every phase's works, one per member, at the same time; then the next phase.
+    def run(self, phases: Sequence[Sequence[Task]]) -> None:
+        """Run every phase's tasks, one per thread, at the same time; then the next phase.
 
         A team that is busy for another caller is not waited for: this caller then does all the
-        works itself. They are the same works, so the result has the same bits.
+        tasks itself. They are the same tasks, so the result has the same bits.
 
         Raises:
-            Exception: whatever a work raised.
+            Exception: whatever a task raised.
         """
         if self._process != os.getpid():
             self._gather()  # a fork takes no threads along
         if self.size == 1 or not self._busy.acquire(blocking=False):
             for phase in phases:
-                for work in phase:
-                    work()
+                for task in phase:
+                    task()
             return
         try:
             self._run_together(phases)
         finally:
             self._busy.release()
 
-    def _run_together(self, phases: Sequence[Sequence[Work]]) -> None:
-        """Every member goes through its column of works."""
+    def _run_together(self, phases: Sequence[Sequence[Task]]) -> None:
+        """Every thread goes through its column of tasks."""
         while len(self._inboxes) < self.size - 1:
             self._inboxes.append(queue.SimpleQueue())
             threading.Thread(target=_serve, args=self._inboxes[-1:], daemon=True, name="npcam").start()
@@ -103,14 +117,14 @@ class Team:
         meeting.close()
 
     def _gather(self) -> None:
-        """Be a team without threads yet; they start with the first work."""
+        """Be a team without threads yet; they start with the first run."""
         self._process = os.getpid()
         self._busy = threading.Lock()
-        self._inboxes: list[queue.SimpleQueue[Work]] = []
+        self._inboxes: list[queue.SimpleQueue[Task]] = []
 
 
 class Meeting:
-    """Where the members of a team wait for each other.
+    """Where the threads of a team wait for each other.
 
     They wait awake for a while. Reason: a thread that sleeps gets its core back late where other
     programs want it, and there are 40 meetings in the pass of one photograph. And they wait inside
@@ -124,7 +138,7 @@ class Meeting:
         self._numbers = np.ones(SQUARE_ROOTS)
 
     def wait(self, index: int) -> bool:
-        """Wait until all members have come as often as this one. False: somebody failed, go."""
+        """Wait until all threads have come as often as this one. False: one of them failed, so go."""
         self._arrived[index] += 1
         looks = 0
         while min(self._arrived) < self._arrived[index] and not self._failures:
@@ -147,9 +161,9 @@ class Meeting:
 
 
 def _go_through(
-    index: int, phases: Sequence[Sequence[Work]], meeting: Meeting, callers_core: int | None
+    index: int, phases: Sequence[Sequence[Task]], meeting: Meeting, callers_core: int | None
 ) -> None:
-    """One member's part of a run; the caller is member 0."""
+    """What one thread does of a run; the caller is thread 0."""
     failure = None
     try:
         with _apart(index, callers_core):
@@ -164,9 +178,9 @@ def _go_through(
 
 @contextmanager
 def _apart(index: int, callers_core: int | None) -> Iterator[None]:
-    """Keep the caller on its core, and the other members off it, while they work together.
+    """Keep the caller on its core, and the other threads off it, while they work together.
 
-    Reason: Linux wakes a thread on the core of whoever woke it. Two members that hardly ever sleep may
+    Reason: Linux wakes a thread on the core of whoever woke it. Two threads that hardly ever sleep may
     then share one for as long as a whole pass.
     """
     if callers_core is None:
@@ -191,7 +205,7 @@ def _processor() -> int | None:
         return None
 
 
-def _serve(inbox: "queue.SimpleQueue[Work]") -> None:
-    """A member's life: wait for work, do it."""
+def _serve(inbox: "queue.SimpleQueue[Task]") -> None:
+    """A thread's life: wait for something to do, and do it."""
     while True:
         inbox.get()()

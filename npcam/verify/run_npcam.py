@@ -12,7 +12,7 @@ from npcam.layers import layers
 from npcam.model import Model
 from npcam.shapes import Array
 from npcam.verify.record import Record, array_sha256, tensor_hashes
-from npcam.weights import Weights, tensors_sha256
+from npcam.weights import Weights, cast, tensors_sha256
 
 
 def run_npcam(weights: Weights, x: Array, engine: str = "reference", dtype: Any = np.float32) -> Record:
@@ -69,6 +69,6 @@ def _stages(weights: Weights, x: Array, dtype: Any) -> dict[str, Array]:
         }
         name = resnet.last_activation(cut)
         found[name] = (
-            fast.compile(cut, tensors, dtype).run(x.astype(dtype, copy=False), [name]).activations[name]
+            fast.Engine(cut, cast(tensors, dtype)).run(x.astype(dtype, copy=False), [name]).activations[name]
         )
     return found

@@ -1,8 +1,9 @@
 """npcam's own weights file: read, written, checked, and shown as the table that Keras prints."""
 
-from npcam.weights.check import Shapes, check_shapes, compare_shapes
-from npcam.weights.file import FORMAT, Weights, cast, check, read_weights, tensors_sha256, write_weights
+from npcam.weights.check import Shapes, check, check_shapes, compare_shapes
+from npcam.weights.file import FORMAT, read_weights, write_weights
 from npcam.weights.summary import summary
+from npcam.weights.tensors import Weights, cast, tensors_sha256
 
 __all__ = [
     "FORMAT",

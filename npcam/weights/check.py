@@ -3,9 +3,13 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from npcam.common.errors import InputError
+from npcam.common.limits import MAX_INPUT_SIDE, MAX_STAGE_BLOCKS, MAX_STAGES, MAX_STRIDE
 from npcam.layers import layers, weight_shapes
-from npcam.resnet import Architecture
+from npcam.resnet import ACTIVATIONS, Architecture
+from npcam.weights.tensors import Weights
 
 Shapes = dict[str, dict[str, tuple[int, ...]]]  # {layer name: {weight name: shape}}
 
@@ -39,6 +43,43 @@ def compare_shapes(expected: Shapes, found: Shapes) -> Problems:
             if name in present and (0 in present[name] or (present[name] != shape and 0 not in shape))
         ],
     )
+
+
+def check(weights: Weights, where: str) -> None:
+    """Raise InputError unless it is a network that npcam runs, every tensor there, and finite."""
+    check_architecture(weights.architecture, weights, where)
+    shapes = {layer: {n: a.shape for n, a in arrays.items()} for layer, arrays in weights.tensors.items()}
+    check_header(weights, shapes, where)
+    for layer, arrays in weights.tensors.items():
+        for name, array in arrays.items():
+            if not np.isfinite(array).all():
+                raise InputError(f"{where}: {layer}/{name} holds NaN or infinity; weights must be finite")
+
+
+def check_architecture(arch: Architecture, weights: Weights, path: str) -> None:
+    """Raise InputError for values that no network of ours has, before anything is built from them."""
+    sane = {
+        "blocks": 1 <= len(arch.blocks) <= MAX_STAGES
+        and all(1 <= n <= MAX_STAGE_BLOCKS for n in arch.blocks),
+        "strides": len(arch.strides) == len(arch.blocks) and all(1 <= n <= MAX_STRIDE for n in arch.strides),
+        "stride_in": arch.stride_in in (1, 2),
+        "pool_padding": arch.pool_padding in (0, 1),
+        "epsilon": 0 <= arch.epsilon <= 1,
+        "activation": arch.activation is None or arch.activation in ACTIVATIONS,
+        "input_size": all(32 <= n <= MAX_INPUT_SIDE for n in weights.input_size),
+        "preprocessing": weights.preprocessing == "caffe",
+    }
+    for name, ok in sane.items():
+        if not ok:
+            value = getattr(arch, name, getattr(weights, name, None))
+            raise InputError(f"{path}: attribute {name} is {value}, which npcam cannot run; convert again")
+
+
+def check_header(weights: Weights, shapes: Shapes, where: str) -> None:
+    """Shapes and numbers of names, for arrays that are read already or still in the file."""
+    check_shapes(weights.architecture, shapes, where)
+    check_classes(shapes, weights.class_names, "class names", where)
+    check_classes(shapes, weights.wnids, "wnids", where)
 
 
 def check_shapes(arch: Architecture, found: Shapes, where: str) -> None:

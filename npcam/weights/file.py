@@ -5,57 +5,28 @@ run the network stands in the root's attributes (docs/format.md lists them). The
 the same bytes.
 """
 
-import hashlib
 import json
 import queue
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from npcam.common.errors import InputError
-from npcam.common.limits import MAX_INPUT_SIDE, MAX_LAYER_ARRAYS, MAX_STAGE_BLOCKS, MAX_STAGES, MAX_STRIDE
+from npcam.common.limits import MAX_LAYER_ARRAYS
 from npcam.hdf5 import Dataset, Group, new_hdf5, open_hdf5, read_together
 from npcam.layers import weight_shapes
-from npcam.resnet import ACTIVATIONS, Architecture, Tensors
+from npcam.resnet import Architecture
 from npcam.shapes import Array
-from npcam.weights.check import Shapes, check_classes, check_shapes
+from npcam.weights.check import check, check_architecture, check_header
+from npcam.weights.tensors import Weights, cast, sha256_of, sorted_names, tensors_sha256
 
 FORMAT = "npcam"
 FORMAT_VERSION = 1
 TEXT_LIMIT = 60_000  # HDF5 holds attributes of up to 64 KiB; longer texts are cut into pieces
-
-
-@dataclass(frozen=True)
-class Weights:
-    """A network at rest: its arrays, and all that is known of them.
-
-    Attributes:
-        architecture: the network they belong to.
-        tensors: {layer name: {weight name: array}}, in Keras's names and layouts.
-        input_size: (height, width) that it was trained for, in pixels.
-        preprocessing: "caffe" (RGB to BGR, minus the ImageNet mean), the only one so far.
-        class_names: one name per class, or None.
-        wnids: one WordNet id per class (`n02124075`), or None.
-        source: name of the file that it was converted from.
-        source_sha256: of that file.
-        converter: who converted it, with its version.
-        notes: what the conversion assumed, and what of the source's model it left out.
-    """
-
-    architecture: Architecture
-    tensors: dict[str, dict[str, Array]]
-    input_size: tuple[int, int] = (224, 224)
-    preprocessing: str = "caffe"
-    class_names: tuple[str, ...] | None = None
-    wnids: tuple[str, ...] | None = None
-    source: str = ""
-    source_sha256: str = ""
-    converter: str = ""
-    notes: tuple[str, ...] = ()
 
 
 def write_weights(path: str | Path, weights: Weights) -> None:
@@ -91,7 +62,7 @@ def read_weights(path: str | Path, dtype: Any = np.float32) -> Weights:
         shapes = {
             layer: {name: node.shape for name, node in members.items()} for layer, members in nodes.items()
         }
-        _check(header, shapes, str(path))
+        check_header(header, shapes, str(path))
         tensors, found = _read_tensors(nodes, weight_shapes(header.architecture, {}))
         expected = file.attribute("tensors_sha256")
     if expected != found:
@@ -100,47 +71,16 @@ def read_weights(path: str | Path, dtype: Any = np.float32) -> Weights:
     return replace(header, tensors=cast(tensors, dtype))
 
 
-def cast(tensors: Tensors, dtype: Any) -> dict[str, dict[str, Array]]:
-    """The same tensors in another float type; those that have it already are not copied."""
-    return {
-        layer: {name: array.astype(dtype, copy=False) for name, array in arrays.items()}
-        for layer, arrays in tensors.items()
-    }
-
-
-def tensors_sha256(tensors: Tensors) -> str:
-    """SHA-256 over all tensors: for each, sorted by name, `layer/weight shape` and its float32 bytes.
-
-    >>> tensors_sha256({"a": {"bias": np.zeros(2)}})[:8]
-    '838cc71b'
-    """
-    return _sha256((layer, name, tensors[layer][name]) for layer, name in _sorted_names(tensors))
-
-
-def _sorted_names(layers: Mapping[str, Iterable[str]]) -> list[tuple[str, str]]:
-    """Layer and name of each weight, in the order of the hash."""
-    return [(layer, name) for layer in sorted(layers) for name in sorted(layers[layer])]
-
-
-def _sha256(arrays: Iterable[tuple[str, str, Array]]) -> str:
-    digest = hashlib.sha256()
-    for layer, name, array in arrays:
-        plain = np.ascontiguousarray(array, dtype="<f4")
-        digest.update(f"{layer}/{name} {plain.shape}\n".encode())
-        digest.update(plain.data if plain.size else b"")
-    return digest.hexdigest()
-
-
 def _read_tensors(
     nodes: Mapping[str, Mapping[str, Dataset]], order: Mapping[str, Iterable[str]]
 ) -> tuple[dict[str, dict[str, Array]], str]:
     """All arrays, in the network's order, and their hash: a second thread finds it while they are read."""
     seen: queue.SimpleQueue[tuple[str, str, Array] | None] = queue.SimpleQueue()
     found: list[str] = []
-    hashing = threading.Thread(target=lambda: found.append(_sha256(iter(seen.get, None))))
+    hashing = threading.Thread(target=lambda: found.append(sha256_of(iter(seen.get, None))))
     hashing.start()
     try:
-        names = _sorted_names(nodes)
+        names = sorted_names(nodes)
         arrays: dict[tuple[str, str], Array] = {}
         for key, array in zip(
             names, read_together([nodes[layer][name] for layer, name in names]), strict=True
@@ -153,24 +93,6 @@ def _read_tensors(
     return {
         layer: {name: arrays[layer, name] for name in members} for layer, members in order.items()
     }, found[0]
-
-
-def check(weights: Weights, where: str) -> None:
-    """Raise InputError unless it is a network that npcam runs, every tensor there, and finite."""
-    _check_architecture(weights.architecture, weights, where)
-    shapes = {layer: {n: a.shape for n, a in arrays.items()} for layer, arrays in weights.tensors.items()}
-    _check(weights, shapes, where)
-    for layer, arrays in weights.tensors.items():
-        for name, array in arrays.items():
-            if not np.isfinite(array).all():
-                raise InputError(f"{where}: {layer}/{name} holds NaN or infinity; weights must be finite")
-
-
-def _check(weights: Weights, shapes: Shapes, where: str) -> None:
-    """Shapes and numbers of names, for arrays that are read already or still in the file."""
-    check_shapes(weights.architecture, shapes, where)
-    check_classes(shapes, weights.class_names, "class names", where)
-    check_classes(shapes, weights.wnids, "wnids", where)
 
 
 def _datasets(file: Group, layer: str) -> dict[str, Dataset]:
@@ -241,27 +163,8 @@ def _from_attributes(file: Group, path: str) -> Weights:
     except (TypeError, ValueError) as error:
         msg = f"{path}: root attributes are missing or damaged ({error}); convert again"
         raise InputError(msg) from error
-    _check_architecture(arch, weights, path)
+    check_architecture(arch, weights, path)
     return weights
-
-
-def _check_architecture(arch: Architecture, weights: Weights, path: str) -> None:
-    """Raise InputError for values that no network of ours has, before anything is built from them."""
-    sane = {
-        "blocks": 1 <= len(arch.blocks) <= MAX_STAGES
-        and all(1 <= n <= MAX_STAGE_BLOCKS for n in arch.blocks),
-        "strides": len(arch.strides) == len(arch.blocks) and all(1 <= n <= MAX_STRIDE for n in arch.strides),
-        "stride_in": arch.stride_in in (1, 2),
-        "pool_padding": arch.pool_padding in (0, 1),
-        "epsilon": 0 <= arch.epsilon <= 1,
-        "activation": arch.activation is None or arch.activation in ACTIVATIONS,
-        "input_size": all(32 <= n <= MAX_INPUT_SIDE for n in weights.input_size),
-        "preprocessing": weights.preprocessing == "caffe",
-    }
-    for name, ok in sane.items():
-        if not ok:
-            value = getattr(arch, name, getattr(weights, name, None))
-            raise InputError(f"{path}: attribute {name} is {value}, which npcam cannot run; convert again")
 
 
 def _names(file: Group, name: str) -> tuple[str, ...] | None:

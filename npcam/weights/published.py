@@ -1,10 +1,15 @@
-"""The ResNets that Keras publishes: names, files, checksums.
+"""The ResNets that Keras publishes: names, files, checksums, and where fetched ones lie.
 
 As Keras itself has them, in `keras/src/applications/resnet.py` and `imagenet_utils.py`; the weights
 are Kaiming He's, under the MIT licence, and the 2017 file is that of keras-applications before 1.0.5.
 """
 
+import os
+import sys
+from pathlib import Path
 from typing import NamedTuple
+
+from npcam.common.errors import InputError
 
 ADDRESS = "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
 CLASSES_ADDRESS = "https://storage.googleapis.com/download.tensorflow.org/data/"
@@ -69,3 +74,44 @@ def identify(md5: str) -> Official | None:
     '2017'
     """
     return next((official for official in FILES if official.md5 == md5), None)
+
+
+def known_name(name: str) -> str:
+    """The name, if Keras publishes weights of it.
+
+    Raises:
+        InputError: it does not.
+    """
+    if name not in NAMES:
+        raise InputError(f"{name}: no official weights of that name; there are {', '.join(NAMES)}")
+    return name
+
+
+def cache_folder() -> Path:
+    """Where fetched weights are kept: `$NPCAM_CACHE`, else the platform's folder for caches."""
+    chosen = os.environ.get("NPCAM_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA")
+        return (Path(local) if local else Path.home() / "AppData" / "Local") / "npcam" / "Cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "npcam"
+    chosen = os.environ.get("XDG_CACHE_HOME")
+    # The XDG Base Directory Specification has relative paths ignored.
+    return (Path(chosen) if chosen and Path(chosen).is_absolute() else Path.home() / ".cache") / "npcam"
+
+
+def find(name: str) -> Path:
+    """The converted weights of an official model.
+
+    Args:
+        name: "resnet50", "resnet101" or "resnet152".
+
+    Raises:
+        InputError: no such name, or it is not fetched yet.
+    """
+    path = cache_folder() / f"{known_name(name)}.h5"
+    if not path.is_file():
+        raise InputError(f"{name}: not fetched yet; run `npcam fetch {name}`, or give the path of a file")
+    return path

@@ -7,7 +7,7 @@ import numpy as np
 from npcam.layers import layers, weight_shapes
 from npcam.resnet import RESNET50, Architecture
 from npcam.shapes import Array
-from npcam.weights.file import Weights
+from npcam.weights.tensors import Weights
 
 
 def random_weights(
@@ -33,22 +33,13 @@ def random_weights(
     rng = np.random.default_rng(seed)
     tensors = {
         layer: {name: _draw(rng, layer, name, shape).astype(dtype) for name, shape in shapes.items()}
-        for layer, shapes in weight_shapes(arch, filters_of(arch, width, classes)).items()
+        for layer, shapes in weight_shapes(arch, filters(arch, width, classes)).items()
     }
     return Weights(arch, tensors, source=f"random, seed {seed}")
 
 
-def filters_of(arch: Architecture, width: int, classes: int) -> dict[str, int]:
-    """What each convolution and `predictions` puts out, by layer name, in a network of Keras's proportions.
-
-    Args:
-        arch: the network.
-        width: channels of the stem and of conv2; they double at each stage.
-        classes: how many it tells apart.
-
-    >>> filters_of(RESNET50, width=64, classes=1000)["conv5_block3_3_conv"]
-    2048
-    """
+def filters(arch: Architecture, width: int, classes: int) -> dict[str, int]:
+    """What each convolution and `predictions` of such a network puts out, by layer name."""
     table = {"conv1_conv": width, "predictions": classes}
     for layer in layers(arch):
         if layer.kind == "Conv2D" and layer.name != "conv1_conv":

@@ -2,7 +2,7 @@
 
 from npcam.common.tables import align
 from npcam.layers import Layer, layers, output_shapes
-from npcam.weights.file import Weights
+from npcam.weights.tensors import Weights
 
 HEADINGS = ("Layer (type)", "Output Shape", "Param #", "Connected to")
 

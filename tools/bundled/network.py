@@ -13,7 +13,7 @@ import numpy as np
 
 from npcam.resnet import RESNET50, Architecture
 from npcam.verify.live_keras import keras_network
-from npcam.weights.random import filters_of
+from npcam.weights.random import filters
 
 Arrays = dict[str, np.ndarray]  # {"layer/weight": float32, in Keras's layout}
 
@@ -41,7 +41,7 @@ def build_keras(classes: int, width: float = 0.25, last_stride: int = 2, size: i
     import keras
 
     arch = architecture(last_stride)
-    return keras_network(keras, arch, filters_of(arch, round(64 * width), classes), (size, size))
+    return keras_network(keras, arch, filters(arch, round(64 * width), classes), (size, size))
 
 
 def keras_arrays(model: Any) -> Arrays:

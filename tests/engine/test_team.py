@@ -18,21 +18,21 @@ def blas_threads():
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 def test_phases_come_one_after_the_other(size):
-    """No work starts before all works of the phase before it are done."""
+    """No task starts before all tasks of the phase before it are done."""
     done = []
 
-    def work(phase, member):
+    def task(phase, thread):
         assert len([p for p, _ in done if p < phase]) == phase * size
-        np.sqrt(np.ones(1000 * (member + 1)))
-        done.append((phase, member))
+        np.sqrt(np.ones(1000 * (thread + 1)))
+        done.append((phase, thread))
 
-    phases = [[lambda p=p, m=m: work(p, m) for m in range(size)] for p in range(20)]
+    phases = [[lambda p=p, t=t: task(p, t) for t in range(size)] for p in range(20)]
     Team(size).run(phases)
     assert len(done) == 20 * size
 
 
-def test_works_run_at_the_same_time():
-    """Two works that wait for each other both end."""
+def test_tasks_run_at_the_same_time():
+    """Two tasks that wait for each other both end."""
     both = threading.Barrier(2, timeout=30)
     Team(2).run([[both.wait, both.wait]])
 
@@ -54,7 +54,7 @@ def test_a_failure_ends_the_run_and_not_the_team():
 
 
 def test_a_busy_team_is_not_waited_for():
-    """A second caller does the works itself, in its own thread."""
+    """A second caller does the tasks itself, in its own thread."""
     team, here, go = Team(2), threading.Event(), threading.Event()
 
     def hold():
@@ -87,9 +87,36 @@ def test_blas_has_its_threads_back_when_the_last_one_leaves():
     assert blas_threads() == before
 
 
+def test_blas_is_limited_by_any_thread_and_freed_by_any_other():
+    """The first to come and the last to leave are different threads, and neither was here before."""
+    before, seen = blas_threads(), []
+    with one_blas_thread:
+        pass
+    here, go = threading.Event(), threading.Event()
+
+    def first():
+        with one_blas_thread:
+            seen.append(blas_threads())
+            here.set()
+            assert go.wait(30)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert here.wait(30)
+    with one_blas_thread:
+        go.set()
+        thread.join()
+        seen.append(blas_threads())
+    assert all(set(threads) <= {1} for threads in seen)
+    assert blas_threads() == before
+    with threadpoolctl.threadpool_limits(limits=1, user_api="blas"):  # somebody else may have it now
+        assert set(blas_threads()) <= {1}
+    assert blas_threads() == before
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system has no such call")
 @pytest.mark.parametrize("fails", [False, True])
-def test_members_keep_apart_and_get_their_cores_back(fails):
+def test_threads_keep_apart_and_get_their_cores_back(fails):
     """While they work nobody may run where the caller does; afterwards everybody may run everywhere again.
 
     With a single core they stay on it together.
@@ -97,8 +124,8 @@ def test_members_keep_apart_and_get_their_cores_back(fails):
     before = os.sched_getaffinity(0)
     seen = {}
 
-    def look(member):
-        seen[member] = os.sched_getaffinity(0)
+    def look(thread):
+        seen[thread] = os.sched_getaffinity(0)
         if fails:
             raise ValueError("planted")
 

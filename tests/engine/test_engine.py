@@ -1,4 +1,4 @@
-"""The compiled forward pass against the readable one, which is the definition."""
+"""The fast forward pass against the readable one, which is the definition."""
 
 import os
 import subprocess
@@ -11,7 +11,9 @@ import pytest
 from helpers.networks import random_tensors
 
 import npcam
-from npcam import engine, resnet
+from npcam import resnet
+from npcam.engine import Engine
+from npcam.engine import engine as engine_module
 from npcam.resnet import Architecture
 
 SMALL = Architecture(blocks=(1, 2, 2, 1))
@@ -55,7 +57,7 @@ def check(arch, tensors, x, dtype=np.float32):
     """Logits and features of the engine against the readable forward pass in float64."""
     expected = reference(x, tensors, arch)
     features = resnet.last_activation(arch)
-    outputs = engine.compile(arch, tensors, dtype).run(x, [features])
+    outputs = Engine(arch, tensors).run(x, [features])
     assert_close(outputs.activations[features], expected[features], dtype)
     if arch.activation is None:
         assert outputs.logits is None
@@ -106,55 +108,55 @@ def test_float64():
 
 
 def test_every_activation_by_name():
-    """Each Keras layer's own value, also where the compiled pass never has it."""
+    """Each Keras layer's own value, also where the fast pass never has it."""
     tensors, x = random_tensors(SMALL), photographs(2, 64, 64)
     expected = reference(x, tensors, SMALL)
     names = [name for name in expected if name != "logits"]
-    compiled = engine.compile(SMALL, tensors)
-    together = compiled.run(x, names).activations
+    fast = Engine(SMALL, tensors)
+    together = fast.run(x, names).activations
     assert list(together) == names
     for name in names:
         assert_close(together[name], expected[name])
-        assert_close(compiled.run(x, [name]).activations[name], expected[name])
+        assert_close(fast.run(x, [name]).activations[name], expected[name])
 
 
 def test_a_photograph_alone_and_in_a_batch():
     """The same result to rounding, wherever in the batch it stands."""
     x = photographs(5, 64, 64)
-    compiled = engine.compile(SMALL, random_tensors(SMALL))
-    together = compiled.run(x).logits
-    alone = np.concatenate([compiled.run(x[i : i + 1]).logits for i in range(5)])
+    fast = Engine(SMALL, random_tensors(SMALL))
+    together = fast.run(x).logits
+    alone = np.concatenate([fast.run(x[i : i + 1]).logits for i in range(5)])
     assert_close(together, alone)
 
 
 def test_the_same_bits_every_time():
     """Run after run, and in a second engine of the same weights."""
     x, tensors = photographs(3, 64, 64), random_tensors(SMALL)
-    compiled = engine.compile(SMALL, tensors)
-    first = compiled.run(x).logits
-    assert np.array_equal(first, compiled.run(x).logits)
-    assert np.array_equal(first, engine.compile(SMALL, tensors).run(x).logits)
+    fast = Engine(SMALL, tensors)
+    first = fast.run(x).logits
+    assert np.array_equal(first, fast.run(x).logits)
+    assert np.array_equal(first, Engine(SMALL, tensors).run(x).logits)
 
 
 def test_results_stay_when_the_engine_runs_on():
     """What was returned is nobody's scratch memory."""
-    compiled = engine.compile(SMALL, random_tensors(SMALL))
-    first = compiled.run(photographs(2, 64, 64), ["conv5_block1_out"]).activations["conv5_block1_out"]
+    fast = Engine(SMALL, random_tensors(SMALL))
+    first = fast.run(photographs(2, 64, 64), ["conv5_block1_out"]).activations["conv5_block1_out"]
     copy = first.copy()
-    compiled.run(photographs(2, 64, 64, seed=2), ["conv5_block1_out"])
+    fast.run(photographs(2, 64, 64, seed=2), ["conv5_block1_out"])
     assert np.array_equal(first, copy)
 
 
 def test_many_threads_one_engine():
     """Eight threads with pictures of different sizes get what each would get alone."""
-    compiled = engine.compile(SMALL, random_tensors(SMALL))
+    fast = Engine(SMALL, random_tensors(SMALL))
     batches = [photographs(1 + i % 3, 40 + 8 * i, 64, seed=i) for i in range(8)]
-    expected = [compiled.run(x).logits for x in batches]
+    expected = [fast.run(x).logits for x in batches]
     found = [None] * len(batches)
 
     def work(i):
         for _ in range(5):
-            found[i] = compiled.run(batches[i]).logits
+            found[i] = fast.run(batches[i]).logits
             assert np.array_equal(found[i], expected[i])
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
@@ -168,10 +170,10 @@ def test_many_threads_one_engine():
 def test_a_batch_larger_than_memory_is_cut(monkeypatch):
     """In pieces of one, the result is the same to rounding."""
     x = photographs(5, 64, 64)
-    compiled = engine.compile(SMALL, random_tensors(SMALL))
-    whole = compiled.run(x, ["avg_pool"])
-    monkeypatch.setattr("npcam.engine.engine.SCRATCH", 1)
-    cut = compiled.run(x, ["avg_pool"])
+    fast = Engine(SMALL, random_tensors(SMALL))
+    whole = fast.run(x, ["avg_pool"])
+    monkeypatch.setattr("npcam.engine.schedule.SCRATCH", 1)
+    cut = fast.run(x, ["avg_pool"])
     assert_close(cut.logits, whole.logits)
     assert_close(cut.activations["avg_pool"], whole.activations["avg_pool"])
 
@@ -180,15 +182,15 @@ def test_a_batch_larger_than_memory_is_cut(monkeypatch):
 @pytest.mark.parametrize("batch", [1, 2, 7])
 @pytest.mark.parametrize("size", [(64, 64), (97, 130), (224, 160)])
 def test_large_filters_are_shared_by_channels(threads, batch, size, monkeypatch):
-    """Whatever is shared how, by one worker or three, it is the same network."""
-    monkeypatch.setattr("npcam.engine.layouts.SLICE_FROM", 3000)
+    """Whatever is shared how, by one thread or three, it is the same network."""
+    monkeypatch.setattr("npcam.engine.schedule.CHANNELS_FROM", 3000)
     monkeypatch.setattr("npcam.engine.geometry.FEW_TILES", 0)
     tensors, x = random_tensors(SMALL, 7), photographs(batch, *size)
-    compiled = engine.compile(SMALL, tensors, threads=threads)
-    assert {step.shared for step in compiled.plan(batch, *size)} > {"channels"}
-    assert any("Winograd" in step.method for step in compiled.plan(batch, *size))
+    fast = Engine(SMALL, tensors, threads=threads)
+    assert {step.shared for step in fast.plan(batch, *size)} > {"channels"}
+    assert any("Winograd" in step.method for step in fast.plan(batch, *size))
     features = resnet.last_activation(SMALL)
-    outputs, expected = compiled.run(x, [features]), reference(x, tensors, SMALL)
+    outputs, expected = fast.run(x, [features]), reference(x, tensors, SMALL)
     assert_close(outputs.activations[features], expected[features])
     assert_close(outputs.logits, expected["logits"])
 
@@ -197,7 +199,7 @@ def test_large_filters_are_shared_by_channels(threads, batch, size, monkeypatch)
 @pytest.mark.parametrize("strides", [(1, 2, 2, 2), (2, 1, 3, 2)])
 def test_strides_where_channels_are_shared(stride_in, strides, monkeypatch):
     """Strides in either convolution, and positions skipped, from the first block on."""
-    monkeypatch.setattr("npcam.engine.layouts.SLICE_FROM", 0)
+    monkeypatch.setattr("npcam.engine.schedule.CHANNELS_FROM", 0)
     monkeypatch.setattr("npcam.engine.geometry.FEW_TILES", 0)
     arch = Architecture(blocks=(2, 1, 2, 1), strides=strides, stride_in=stride_in)
     check(arch, random_tensors(arch, 5), photographs(3, 95, 64))
@@ -211,11 +213,11 @@ def test_filters_are_transformed_once(monkeypatch):
     count = []
     plain = filters.transform_filters
     monkeypatch.setattr(filters, "transform_filters", lambda kernel: count.append(1) or plain(kernel))
-    compiled = engine.compile(SMALL, random_tensors(SMALL))
+    fast = Engine(SMALL, random_tensors(SMALL))
     assert not count
     for batch in (1, 2, 5, 8, 2):
-        compiled.run(photographs(batch, 96, 96))
-        compiled.run(photographs(batch, 128, 64))
+        fast.run(photographs(batch, 96, 96))
+        fast.run(photographs(batch, 128, 64))
     assert 0 < len(count) <= sum(SMALL.blocks)
 
 
@@ -225,9 +227,9 @@ def test_errors_stay_small_at_full_size():
     tensors = random_tensors(arch, 64, 100)
     x = photographs(2, 224, 224)
     expected = reference(x, tensors, arch)
-    compiled = engine.compile(arch, tensors, threads=2)
+    fast = Engine(arch, tensors, threads=2)
     for batch in (x, x[:1], np.concatenate([x] * 4)):
-        found = compiled.run(batch, ["conv5_block3_out", "predictions"]).activations
+        found = fast.run(batch, ["conv5_block3_out", "predictions"]).activations
         n = min(len(batch), 2)
         error = np.abs(found["conv5_block3_out"][:n] - expected["conv5_block3_out"][:n]).max()
         assert error <= 1e-5 * expected["conv5_block3_out"].max()
@@ -240,18 +242,18 @@ def test_after_a_fork():
     program = """
 import os, sys, numpy as np
 from helpers.networks import random_tensors
-from npcam import engine
+from npcam.engine import Engine
 from npcam.resnet import Architecture
 arch = Architecture(blocks=(1, 1, 1, 1))
-compiled = engine.compile(arch, random_tensors(arch), threads=2)
+fast = Engine(arch, random_tensors(arch), threads=2)
 x = np.ones((1, 64, 64, 3), np.float32)
-expected = compiled.run(x).logits
+expected = fast.run(x).logits
 child = os.fork()
 if child == 0:
-    os._exit(0 if np.array_equal(compiled.run(x).logits, expected) else 1)
+    os._exit(0 if np.array_equal(fast.run(x).logits, expected) else 1)
 sys.exit(os.waitpid(child, 0)[1])
 """
-    folders = [str(Path(__file__).parent), str(Path(npcam.__file__).parent.parent)]
+    folders = [str(Path(__file__).parents[1]), str(Path(npcam.__file__).parent.parent)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=60)
 
@@ -259,7 +261,7 @@ sys.exit(os.waitpid(child, 0)[1])
 def test_no_photographs():
     """A batch of none gives arrays of none."""
     features = resnet.last_activation(SMALL)
-    outputs = engine.compile(SMALL, random_tensors(SMALL)).run(photographs(0, 64, 64), [features])
+    outputs = Engine(SMALL, random_tensors(SMALL)).run(photographs(0, 64, 64), [features])
     assert outputs.logits.shape == (0, 5)
     assert outputs.activations[features].shape == (0, 2, 2, 256)
 
@@ -268,20 +270,125 @@ def test_arguments_are_left_alone():
     """Neither the batch nor the weights change."""
     x, tensors = photographs(2, 64, 64), random_tensors(SMALL)
     before = x.copy()
-    engine.compile(SMALL, tensors).run(x)
+    Engine(SMALL, tensors).run(x)
     assert np.array_equal(x, before)
     fresh = random_tensors(SMALL)
     assert all(np.array_equal(tensors[la][n], fresh[la][n]) for la in fresh for n in fresh[la])
 
 
-@pytest.mark.parametrize("shape", [(32, 32, 3), (1, 31, 32, 3), (1, 32, 32, 1)])
+@pytest.mark.parametrize("shape", [(32, 32, 3), (1, 32, 32, 1), (1, 32, 32, 4)])
 def test_no_batch_of_photographs(shape):
-    """A wrong shape is named."""
-    with pytest.raises(ValueError, match=r"\(N, H, W, 3\)"):
-        engine.compile(SMALL, random_tensors(SMALL)).run(np.zeros(shape, np.float32))
+    """What NumPy would stretch to three channels is refused, in the words of `ops`."""
+    with pytest.raises(ValueError, match=r"\(N, H, W, C\)|need a kernel"):
+        Engine(SMALL, random_tensors(SMALL)).run(np.zeros(shape, np.float32))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.uint8])
+def test_a_batch_of_other_numbers(dtype):
+    """The engine casts nothing, and says so."""
+    with pytest.raises(ValueError, match=f"computes in float32; got a batch of {np.dtype(dtype)}"):
+        Engine(SMALL, random_tensors(SMALL)).run(np.zeros((1, 32, 32, 3), dtype))
 
 
 def test_an_unknown_name():
     """A layer that is not there is named."""
-    with pytest.raises(ValueError, match="conv9_out"):
-        engine.compile(SMALL, random_tensors(SMALL)).run(photographs(1, 32, 32), ["conv9_out"])
+    with pytest.raises(KeyError, match="conv9_out"):
+        Engine(SMALL, random_tensors(SMALL)).run(photographs(1, 32, 32), ["conv9_out"])
+
+
+@pytest.mark.parametrize("size", [*range(7, 33), 45])
+def test_any_size_that_has_a_result(size):
+    """Down to what leaves one position, as in the readable pass; below it, both refuse."""
+    tensors, x = random_tensors(SMALL, 4), photographs(2, size, 40)
+    outputs = Engine(SMALL, tensors, threads=3).run(x)
+    assert_close(outputs.logits, reference(x, tensors, SMALL)["logits"])
+    with pytest.raises(ValueError, match="does not fit"):
+        Engine(SMALL, tensors).run(photographs(1, 0, 0))
+
+
+def test_a_pass_is_recorded_once_per_group_and_size(monkeypatch):
+    """Seven photographs on two threads are six and one; the next seven need nothing new."""
+    recorded = []
+    plain = engine_module.record_pass
+    monkeypatch.setattr(engine_module, "record_pass", lambda *a: recorded.append(a[0]) or plain(*a))
+    fast = Engine(SMALL, random_tensors(SMALL), threads=2)
+    for _ in range(2):
+        fast.run(photographs(7, 64, 64))
+    assert [s.photographs for s in recorded] == [6, 1]
+    fast.run(photographs(1, 64, 48))
+    fast.run(photographs(1, 48, 64))
+    fast.run(photographs(1, 64, 64))
+    assert [s.size for s in recorded[2:]] == [(64, 48), (48, 64)]
+
+
+def test_memory_that_lies_idle_is_bounded(monkeypatch):
+    """Recorded passes are given up, the oldest first, but for the last one."""
+    fast = Engine(SMALL, random_tensors(SMALL), threads=1)
+    sizes = [(64, 64), (64, 72), (64, 80)]
+    for size in sizes:
+        fast.run(photographs(1, *size))
+    assert [key[1:] for key, _ in fast._idle] == sizes
+    whole = sum(recorded.nbytes for _, recorded in fast._idle)
+    monkeypatch.setattr(engine_module, "SCRATCH", whole)
+    fast.run(photographs(1, 64, 72))
+    assert [key[2] for key, _ in fast._idle] == [64, 80, 72]
+    monkeypatch.setattr(engine_module, "SCRATCH", whole - 1)
+    fast.run(photographs(1, 64, 72))
+    assert [key[2] for key, _ in fast._idle] == [80, 72]
+    monkeypatch.setattr(engine_module, "SCRATCH", 0)
+    fast.run(photographs(1, 64, 72))
+    assert [key[2] for key, _ in fast._idle] == [72]
+
+
+def test_two_callers_do_not_share_a_pass():
+    """While one has a recorded pass, another gets its own; both are kept."""
+    fast = Engine(SMALL, random_tensors(SMALL), threads=1)
+    with fast._recorded(1, 64, 64) as first, fast._recorded(1, 64, 64) as second:
+        assert first is not second
+    with fast._recorded(1, 64, 64) as again:
+        assert again is first
+    assert len(fast._idle) == 2
+
+
+def test_layers_one_by_one_in_pieces(monkeypatch):
+    """800 bytes per pixel and photograph; the pieces come back as one."""
+    fast, x = Engine(SMALL, random_tensors(SMALL)), photographs(5, 40, 32)
+    expected = fast.run(x, ["conv1_relu"])
+    seen = []
+    plain = resnet.run
+    monkeypatch.setattr(resnet, "run", lambda x, *a: seen.append(len(x)) or plain(x, *a))
+    for scratch, pieces in (
+        (800 * 40 * 32 * 2, [2, 2, 1]),
+        (800 * 40 * 32 * 2 - 1, [1] * 5),
+        (1, [1] * 5),
+        (512 << 20, [5]),
+    ):
+        monkeypatch.setattr(engine_module, "SCRATCH", scratch)
+        seen.clear()
+        found = fast.run(x, ["conv1_relu"])
+        assert seen == pieces
+        assert_close(found.logits, expected.logits)
+        assert_close(found.activations["conv1_relu"], expected.activations["conv1_relu"])
+
+
+def test_what_comes_from_the_fast_pass(monkeypatch):
+    """The batch itself, the last activation, the average and the probabilities, and nothing else."""
+    tensors, x = random_tensors(SMALL), photographs(3, 64, 64)
+    fast, expected = Engine(SMALL, tensors, threads=2), reference(x, tensors, SMALL)
+    monkeypatch.setattr(resnet, "run", None)
+    names = ["predictions", "input_layer", "conv5_block1_out", "avg_pool"]
+    outputs = fast.run(x, names)
+    assert list(outputs.activations) == names
+    for name in ("predictions", "conv5_block1_out", "avg_pool"):
+        assert_close(outputs.activations[name], expected[name])
+    assert np.array_equal(outputs.activations["input_layer"], x)
+    assert fast.run(x).activations == {}
+    with pytest.raises(TypeError):
+        fast.run(x, ["conv4_block1_out"])
+
+
+def test_as_many_threads_as_cores(monkeypatch):
+    """Unless it is said otherwise."""
+    monkeypatch.setattr(engine_module, "cores", lambda: 3)
+    assert Engine(SMALL, random_tensors(SMALL))._team.size == 3
+    assert Engine(SMALL, random_tensors(SMALL), threads=1)._team.size == 1

@@ -1,0 +1,126 @@
+"""A schedule recorded as a pass: one photograph that all threads share, or some for each thread."""
+
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+
+from npcam.engine import by_channels, by_rows
+from npcam.engine.program import Op, Program, Recorder, run_ops
+from npcam.engine.schedule import Schedule
+from npcam.engine.team import Team
+from npcam.shapes import Array
+
+
+class Pass(Protocol):
+    """A pass recorded for so many photographs of one size.
+
+    Attributes:
+        photographs: how many.
+        nbytes: its scratch memory.
+    """
+
+    photographs: int
+    nbytes: int
+
+    def run(self, x: Array) -> Array:
+        """Preprocessed photographs (photographs, H, W, 3) -> features (photographs, h, w, C).
+
+        The features are scratch memory, valid until the next run.
+        """
+
+
+def record_pass(schedule: Schedule, team: Team) -> Pass:
+    """Record what a schedule says, for a team of as many threads as it says."""
+    return ManyPhotographs(schedule, team) if schedule.photographs > 1 else OnePhotograph(schedule, team)
+
+
+class OnePhotograph:
+    """One photograph, its rows shared by the threads; then the channels."""
+
+    photographs = 1
+
+    def __init__(self, schedule: Schedule, team: Team) -> None:
+        dtype = schedule.filters.stem.dtype
+        self._team = team
+        self._padded = _padded(schedule)
+        program = Program([Recorder(dtype) for _ in range(team.size)], dtype)
+        x = by_rows.record_stem(program, schedule, self._padded)
+        x = by_rows.record_stretch(program, schedule.gathered, x)
+        self._y = by_channels.record_stretch(program, schedule.together, x)
+        self._tasks = [[partial(run_ops, ops) for ops in phase] for phase in program.phases]
+        scratch = [program.shared, *(record.scratch for record in program.threads)]
+        self.nbytes = self._padded.nbytes + sum(space.nbytes for space in scratch)
+
+    def run(self, x: Array) -> Array:
+        """See `Pass`."""
+        np.copyto(self._padded[:, 3:-3, 3:-3], x)
+        self._team.run(self._tasks)
+        return self._y
+
+
+class ManyPhotographs:
+    """So many photographs for each thread: one by one, then gathered; then those of all by channels."""
+
+    def __init__(self, schedule: Schedule, team: Team) -> None:
+        dtype = schedule.filters.stem.dtype
+        self.photographs = schedule.photographs
+        self._team = team
+        threads = [Recorder(dtype) for _ in range(team.size)]
+        self._own = [_OwnPhotographs(schedule, record) for record in threads]
+        program = Program(threads, dtype)
+        shape = (schedule.photographs, *self._own[0].y.shape[1:])
+        self._together = program.shared.take("features of all threads", shape)
+        self._y = by_channels.record_stretch(program, schedule.together, self._together)
+        self._tasks = [[partial(run_ops, ops) for ops in phase] for phase in program.phases]
+        scratch = [program.shared, *(record.scratch for record in threads)]
+        self.nbytes = sum(space.nbytes for space in scratch) + sum(own.nbytes for own in self._own)
+
+    def run(self, x: Array) -> Array:
+        """See `Pass`."""
+        each = self.photographs // self._team.size
+        first = [
+            partial(own.run, x[i * each : (i + 1) * each], self._together[i * each : (i + 1) * each])
+            for i, own in enumerate(self._own)
+        ]
+        self._team.run([first, *self._tasks])
+        return self._y
+
+
+class _OwnPhotographs:
+    """One thread's own photographs: one by one where each fills the cache, then gathered.
+
+    Attributes:
+        y: what they come to, (n, h, w, C).
+        nbytes: scratch memory, without the recorder's.
+    """
+
+    def __init__(self, schedule: Schedule, record: Recorder) -> None:
+        dtype = schedule.filters.stem.dtype
+        self._padded = _padded(schedule)
+        one_by_one, gathered = Program([record], dtype), Program([record], dtype)
+        self._one = by_rows.record_stem(one_by_one, schedule, self._padded)
+        self._gathered = gathered.shared.take("photographs gathered", (schedule.each, *self._one.shape[1:]))
+        self.y = by_rows.record_stretch(gathered, schedule.gathered, self._gathered)
+        self._each, self._all = _only_thread(one_by_one), _only_thread(gathered)
+        self.nbytes = self._padded.nbytes + one_by_one.shared.nbytes + gathered.shared.nbytes
+
+    def run(self, x: Array, y: Array) -> None:
+        """Photographs (n, H, W, 3) -> y (n, h, w, C)."""
+        for i in range(len(x)):
+            np.copyto(self._padded[:, 3:-3, 3:-3], x[i])
+            run_ops(self._each)
+            np.copyto(self._gathered[i], self._one[0])
+        run_ops(self._all)
+        np.copyto(y, self.y)
+
+
+def _padded(schedule: Schedule) -> Array:
+    """Room for a photograph with the zeros of `conv1_pad` around it: (1, H+6, W+6, 3)."""
+    height, width = schedule.size
+    return np.zeros((1, height + 6, width + 6, 3), schedule.filters.stem.dtype)
+
+
+def _only_thread(program: Program) -> list[Op]:
+    """All operations of a program of one thread."""
+    return [op for (ops,) in program.phases for op in ops]

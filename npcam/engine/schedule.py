@@ -1,0 +1,198 @@
+"""The schedule of a pass, as data: which blocks, shared how by the threads, for how many photographs at once.
+
+`passes` records what is written here, and `list_steps` makes of it the table that one can print.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from npcam.common.tables import align
+from npcam.engine.filters import BlockFilters, Filters
+from npcam.engine.geometry import Geometry, geometry, pooled_size
+from npcam.engine.winograd import TILE
+
+SCRATCH = 512 << 20  # bytes of scratch memory, above which a batch is cut into smaller passes
+MOST_EACH = 16  # photographs per thread in a pass: more than that makes conv5 no faster
+CHANNELS_FROM = 1 << 21  # blocks with more numbers in their filters are shared by channels
+GATHER_BELOW = 512  # blocks with fewer positions per photograph take several photographs at once
+
+
+class Stretch(NamedTuple):
+    """Blocks one after the other that are shared in the same way; there may be none.
+
+    Attributes:
+        shared: what a thread takes of the work: "rows" or "channels" of all photographs, or
+            "photographs" of its own.
+        at_once: how many photographs go through a block before the next block begins.
+        blocks: the blocks, each with its sizes for so many photographs.
+    """
+
+    shared: str
+    at_once: int
+    blocks: tuple[tuple[BlockFilters, Geometry], ...]
+
+
+class Schedule(NamedTuple):
+    """A pass: the stem and every block, in three stretches.
+
+    Attributes:
+        filters: the network.
+        size: (height, width) of the photographs.
+        photographs: how many are in the pass.
+        threads: how many threads share it.
+        one_by_one: the blocks with many positions, which fill the cache with one photograph. The
+            stem is done along with them. A single photograph's rows are shared.
+        gathered: the blocks with fewer positions, for all photographs of a thread at once.
+        together: the blocks with large filters, for all photographs of the pass at once.
+    """
+
+    filters: Filters
+    size: tuple[int, int]
+    photographs: int
+    threads: int
+    one_by_one: Stretch
+    gathered: Stretch
+    together: Stretch
+
+    @property
+    def each(self) -> int:
+        """How many photographs a thread has of its own; 0 where they share a single one."""
+        return self.photographs // self.threads if self.photographs > 1 else 0
+
+
+class Step(NamedTuple):
+    """One convolution with all that is done along with it.
+
+    Attributes:
+        layer: Keras's name of the convolution.
+        method: how it is computed.
+        output: (height, width, channels) of what it makes.
+        shared: what each thread takes: "rows", "photographs" or "channels".
+        photographs: how many go through at once.
+        products: multiplications of the convolution, per photograph.
+    """
+
+    layer: str
+    method: str
+    output: tuple[int, int, int]
+    shared: str
+    photographs: int
+    products: int
+
+
+def scratch_bytes(photographs: int, height: int, width: int, threads: int) -> int:
+    """An upper bound of the scratch memory of one pass, for the widths of Keras's ResNets in float32.
+
+    One photograph takes 12 MB per thread and 350 bytes per pixel. Several at once, each thread
+    with its own, take that per thread, and 110 bytes per pixel and photograph for what they keep
+    until the late stages.
+
+    >>> scratch_bytes(1, 224, 224, threads=2) / 1e6
+    41.5616
+    """
+    pixels = height * width
+    if photographs == 1:
+        return threads * 12_000_000 + 350 * pixels
+    return threads * (12_000_000 + 350 * pixels) + 110 * photographs * pixels
+
+
+def next_group(photographs: int, height: int, width: int, threads: int) -> int:
+    """How many of so many photographs make the next pass: as many for every thread, or a single one.
+
+    >>> [next_group(n, 224, 224, threads=2) for n in (1, 2, 7, 64)]
+    [1, 2, 6, 32]
+    """
+    each = min(photographs // threads, MOST_EACH) if photographs > 1 else 0
+    while each and scratch_bytes(each * threads, height, width, threads) > SCRATCH:
+        each //= 2
+    return max(1, each * threads)
+
+
+def make_schedule(filters: Filters, photographs: int, size: tuple[int, int], threads: int) -> Schedule:
+    """The schedule for a group of photographs, as `next_group` gives them, of `size` (height, width)."""
+    h, w = pooled_size(*size, filters.pool_padding)
+    early, late = _split_large(filters.blocks)
+    if photographs == 1:
+        stretches = [("rows", 1, early), ("rows", 1, [])]
+    else:
+        large, small = _split_small(early, h, w)
+        stretches = [("photographs", 1, large), ("photographs", photographs // threads, small)]
+    stretches.append(("channels", photographs, late))
+    found = []
+    for shared, at_once, blocks in stretches:
+        found.append(Stretch(shared, at_once, _with_sizes(blocks, at_once, h, w)))
+        if blocks:
+            _, last = found[-1].blocks[-1]
+            h, w = last.h, last.w
+    return Schedule(filters, size, photographs, threads, *found)
+
+
+def _split_large(blocks: list[BlockFilters]) -> tuple[list[BlockFilters], list[BlockFilters]]:
+    """The blocks to share by positions, and those by channels: from the first large one on."""
+    large = [block.size > CHANNELS_FROM for block in blocks]
+    first = large.index(True) if True in large else len(blocks)
+    return blocks[:first], blocks[first:]
+
+
+def _split_small(blocks: list[BlockFilters], h: int, w: int) -> tuple[list[BlockFilters], list[BlockFilters]]:
+    """The blocks with many positions per photograph, and those from the first with few of them on."""
+    for i, (_, g) in enumerate(_with_sizes(blocks, 1, h, w)):
+        if h * w < GATHER_BELOW:
+            return blocks[:i], blocks[i:]
+        h, w = g.h, g.w
+    return blocks, []
+
+
+def _with_sizes(
+    blocks: list[BlockFilters], at_once: int, h: int, w: int
+) -> tuple[tuple[BlockFilters, Geometry], ...]:
+    """Each block with its sizes, the first one's input being of h x w positions."""
+    found = []
+    for block in blocks:
+        g = geometry(block, at_once, h, w)
+        found.append((block, g))
+        h, w = g.h, g.w
+    return tuple(found)
+
+
+def list_steps(schedule: Schedule) -> list[Step]:
+    """The convolutions of a schedule, in order; a projecting shortcut goes with its block's last."""
+    filters = schedule.filters
+    h, w = pooled_size(*schedule.size, filters.pool_padding)
+    k = filters.stem.shape[1]
+    h1, w1 = ((s - 1) // 2 + 1 for s in schedule.size)
+    stem = "7x7 by im2col, ReLU after the pool"
+    shared = schedule.one_by_one.shared
+    steps = [Step("conv1_conv", stem, (h, w, k), shared, 1, h1 * w1 * filters.stem.size)]
+    for stretch in (schedule.one_by_one, schedule.gathered, schedule.together):
+        for block, g in stretch.blocks:
+            steps += _block_steps(block, g, stretch)
+    return steps
+
+
+def _block_steps(block: BlockFilters, g: Geometry, stretch: Stretch) -> list[Step]:
+    """The convolutions of one block."""
+    stride = block.strides.stride_2
+    f, f2 = block.kernel_2.shape[2:]
+    c3, k3 = block.kernel_3.shape
+    tiles = -(-g.h // TILE) * -(-g.w // TILE)
+    every = f", every {stride} positions" if stride > block.strides.same_stride else ""
+    direct = (f"3x3 by im2col{every}", g.h * g.w * block.kernel_2.size)
+    method, products = ("3x3 by Winograd F(4x4,3x3)", 36 * tiles * f * f2) if g.winograd else direct
+    joined = "1x1 and shortcut as one" if block.projects else "1x1"
+    how = stretch.shared, stretch.at_once
+    return [
+        Step(f"{block.name}_1_conv", "1x1", (g.h1, g.w1, f), *how, g.h1 * g.w1 * block.kernel_1.size),
+        Step(f"{block.name}_2_conv", method, (g.h, g.w, f2), *how, products),
+        Step(f"{block.name}_3_conv", joined, (g.h, g.w, k3), *how, g.h * g.w * (c3 - 1) * k3),
+    ]
+
+
+def format_steps(steps: Sequence[Step]) -> str:
+    """A table of steps, as text, with the sum of the products."""
+    rows = [("Layer", "Method", "Output", "Shared by", "At once", "Products")]
+    for s in steps:
+        shape = "x".join(map(str, s.output))
+        rows.append((s.layer, s.method, shape, s.shared, str(s.photographs), f"{s.products / 1e6:,.1f} M"))
+    rows.append(("Total", "", "", "", "", f"{sum(s.products for s in steps) / 1e6:,.1f} M"))
+    return align(rows, right=(4, 5), rules=(0, len(rows) - 2))

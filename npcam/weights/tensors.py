@@ -1,0 +1,72 @@
+"""A network at rest: its arrays, what is known of them, and their hash."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from npcam.resnet import Architecture, Tensors
+from npcam.shapes import Array
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A network at rest: its arrays, and all that is known of them.
+
+    Attributes:
+        architecture: the network they belong to.
+        tensors: {layer name: {weight name: array}}, in Keras's names and layouts.
+        input_size: (height, width) that it was trained for, in pixels.
+        preprocessing: "caffe" (RGB to BGR, minus the ImageNet mean), the only one so far.
+        class_names: one name per class, or None.
+        wnids: one WordNet id per class (`n02124075`), or None.
+        source: name of the file that it was converted from.
+        source_sha256: of that file.
+        converter: who converted it, with its version.
+        notes: what the conversion assumed, and what of the source's model it left out.
+    """
+
+    architecture: Architecture
+    tensors: dict[str, dict[str, Array]]
+    input_size: tuple[int, int] = (224, 224)
+    preprocessing: str = "caffe"
+    class_names: tuple[str, ...] | None = None
+    wnids: tuple[str, ...] | None = None
+    source: str = ""
+    source_sha256: str = ""
+    converter: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def cast(tensors: Tensors, dtype: Any) -> dict[str, dict[str, Array]]:
+    """The same tensors in another float type; those that have it already are not copied."""
+    return {
+        layer: {name: array.astype(dtype, copy=False) for name, array in arrays.items()}
+        for layer, arrays in tensors.items()
+    }
+
+
+def tensors_sha256(tensors: Tensors) -> str:
+    """SHA-256 over all tensors: for each, sorted by name, `layer/weight shape` and its float32 bytes.
+
+    >>> tensors_sha256({"a": {"bias": np.zeros(2)}})[:8]
+    '838cc71b'
+    """
+    return sha256_of((layer, name, tensors[layer][name]) for layer, name in sorted_names(tensors))
+
+
+def sorted_names(layers: Mapping[str, Iterable[str]]) -> list[tuple[str, str]]:
+    """Layer and name of each weight, in the order of the hash."""
+    return [(layer, name) for layer in sorted(layers) for name in sorted(layers[layer])]
+
+
+def sha256_of(arrays: Iterable[tuple[str, str, Array]]) -> str:
+    """The hash of (layer, weight, array) triples, in the order of `sorted_names`."""
+    digest = hashlib.sha256()
+    for layer, name, array in arrays:
+        plain = np.ascontiguousarray(array, dtype="<f4")
+        digest.update(f"{layer}/{name} {plain.shape}\n".encode())
+        digest.update(plain.data if plain.size else b"")
+    return digest.hexdigest()

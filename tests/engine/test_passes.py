@@ -1,0 +1,119 @@
+"""What is recorded is what the schedule says, and scratch memory is not used again too early."""
+
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from helpers.networks import random_tensors
+
+from npcam.engine import Engine, passes
+from npcam.engine.program import Workspace
+from npcam.resnet import Architecture
+
+ARCH = Architecture(blocks=(2, 2, 2, 1))
+
+
+@pytest.fixture
+def ops_run(monkeypatch):
+    """A list that fills with (thread's number, operation) as a pass runs, tasks one after the other."""
+    seen, recorders = [], {}
+
+    def run_ops(ops):
+        for op in ops:
+            op()
+            seen.append((recorders.setdefault(id(ops), len(recorders)), op))
+
+    monkeypatch.setattr(passes, "run_ops", run_ops)
+    return seen
+
+
+def photographs(n, height, width):
+    """Noise over the range that preprocessed photographs have."""
+    return np.random.default_rng(n).uniform(-120, 150, (n, height, width, 3)).astype(np.float32)
+
+
+def method_of(ops):
+    """How the operations of one layer compute it, as far as their matmuls tell."""
+    products = [op for op in ops if op.func is np.matmul]
+    return "Winograd" if any(op.args[0].ndim == 3 and len(op.args[0]) == 36 for op in products) else "sum"
+
+
+def multiplications(ops):
+    """Of all matmuls but Winograd's transforms."""
+    products = [op for op in ops if op.func is np.matmul and op.args[0].ndim >= op.args[1].ndim]
+    return sum(op.keywords["out"].size * op.args[0].shape[-1] for op in products)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("n", [1, 3, 8])
+@pytest.mark.parametrize("size", [(112, 96), (136, 136)])
+def test_what_is_printed_is_what_runs(ops_run, threads, n, size, monkeypatch):
+    """Layer by layer: method, multiplications, how it is shared, and how many photographs go at once."""
+    monkeypatch.setattr("npcam.engine.schedule.CHANNELS_FROM", 30_000)
+    engine = Engine(ARCH, random_tensors(ARCH, 7), threads=threads)
+    group = max(1, n // threads * threads) if n > 1 else 1
+    steps = engine.plan(group, *size)
+    engine.run(photographs(group, *size))
+    assert list(dict.fromkeys(step.shared for step in steps)) == [
+        "rows" if group == 1 else "photographs",
+        "channels",
+    ]
+    by_layer = defaultdict(list)
+    for _, op in ops_run:
+        by_layer[op.layer].append(op)
+    assert set(by_layer) == {step.layer for step in steps}
+    for step in steps:
+        ops = by_layer[step.layer]
+        assert method_of(ops) == ("Winograd" if "Winograd" in step.method else "sum")
+        found, said = multiplications(ops), group * step.products
+        if step.layer == "conv1_conv":  # rows at the edge of a piece are computed for both sides
+            assert said <= found < 1.5 * said
+        elif step.layer.endswith("_3_conv"):  # and the bias
+            h, w, k = step.output
+            assert found == said + group * h * w * k
+        else:
+            assert found == said
+        if step.layer != "conv1_conv" and not step.layer.endswith("_2_conv"):
+            check_shares([op.keywords["out"] for op in ops if op.func is np.matmul], step, threads, group)
+
+
+def check_shares(outputs, step, threads, group):
+    """The outputs of a 1x1's matmuls, (positions, channels), are those of the parts that a step tells."""
+    h, w, k = step.output
+    parts = [(y.size // y.shape[-1], y.shape[-1]) for y in outputs]
+    if step.shared == "channels":
+        assert step.photographs == group
+        assert len(parts) == threads
+        assert {m for m, _ in parts} == {group * h * w}
+        assert sum(channels for _, channels in parts) == k
+    elif step.shared == "photographs":
+        assert parts == [(step.photographs * h * w, k)] * (group // step.photographs)
+    else:
+        assert step.photographs == group == 1
+        assert min(2, threads) <= len(parts) <= threads
+        assert {channels for _, channels in parts} == {k}
+        assert sum(m for m, _ in parts) == h * w
+
+
+@pytest.mark.parametrize("n", [1, 5])
+@pytest.mark.parametrize("channels_from", [0, 10_000, 1 << 30])
+@pytest.mark.parametrize("stride_in", [1, 2])
+def test_memory_is_not_used_again_too_early(n, channels_from, stride_in, monkeypatch):
+    """With memory of its own for everything that is taken, filled with NaN, the results are the same."""
+    monkeypatch.setattr("npcam.engine.schedule.CHANNELS_FROM", channels_from)
+    monkeypatch.setattr("npcam.engine.geometry.FEW_TILES", 3)
+    arch = Architecture(blocks=(2, 2, 2, 1), stride_in=stride_in)
+    tensors, x = random_tensors(arch, 7), photographs(n, 90, 75)
+    expected = Engine(arch, tensors, threads=2).run(x).logits
+
+    def take(self, name, shape):
+        assert name not in self._used
+        array = np.full(shape, np.nan, self._dtype)
+        self._used[name] = array, array
+        return array
+
+    monkeypatch.setattr(Workspace, "take", take)
+    engine = Engine(arch, tensors, threads=2)
+    for _ in range(2):
+        found = engine.run(x).logits
+        assert np.abs(found - expected).max() <= 64 * np.finfo(np.float32).eps * np.abs(expected).max()
