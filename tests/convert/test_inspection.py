@@ -4,10 +4,9 @@ import json
 import shutil
 
 import h5py
-import keras
 import numpy as np
 import pytest
-from helpers.keras_models import randomise, resnet, save_legacy
+from helpers.keras_models import keras, randomise, resnet, save_legacy
 
 from npcam.cli.commands import main
 from npcam.convert.conversion import convert

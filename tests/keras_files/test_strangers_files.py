@@ -9,10 +9,9 @@ import zipfile
 import zlib
 
 import h5py
-import keras
 import numpy as np
 import pytest
-from helpers.keras_models import layers, randomise, resnet, save_legacy
+from helpers.keras_models import keras, layers, randomise, resnet, save_legacy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
