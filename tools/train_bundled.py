@@ -43,6 +43,7 @@ class Parser(argparse.ArgumentParser):
     """Bad usage is one line."""
 
     def error(self, message: str) -> NoReturn:
+        """Raise InputError in place of printing the usage and leaving."""
         raise InputError(f"{message}; see --help")
 
 
