@@ -97,14 +97,14 @@ def openvino(path: str, threads: int) -> Run:
         "INFERENCE_PRECISION_HINT": "f32",
         "PERFORMANCE_HINT": "LATENCY",
     }
-    compiled: dict[tuple[int, ...], object] = {}
+    compiled: dict[tuple[int, ...], Any] = {}
 
     def run(x: np.ndarray) -> np.ndarray:
         x = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
         if x.shape not in compiled:
             model.reshape(list(x.shape))
             compiled[x.shape] = core.compile_model(model, "CPU", settings)
-        return compiled[x.shape]({"x": x})[0]
+        return np.asarray(compiled[x.shape]({"x": x})[0])
 
     return run
 
@@ -176,13 +176,13 @@ def _torch_module(weights: Weights) -> Any:
     return Probabilities().eval()
 
 
-def _torch_run(module) -> Run:
+def _torch_run(module: Any) -> Run:
     """NHWC in memory is PyTorch's channels last."""
     import torch
 
     def run(x: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            return module(torch.from_numpy(x).permute(0, 3, 1, 2)).numpy()
+            return np.asarray(module(torch.from_numpy(x).permute(0, 3, 1, 2)))
 
     return run
 

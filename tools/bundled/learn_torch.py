@@ -72,13 +72,13 @@ class TorchLearner:
         state = self.net.state()
         torch._foreach_lerp_(list(self.average.values()), [state[n] for n in self.average], 1 - keep)
 
-    @torch.no_grad()
     def predict(self, x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Logits (N, classes) and the maps (N, h, w) of the labels, from the averaged weights."""
         net = TorchResNet(self._arch, TorchResNet.to_keras(self.average), self._device)
-        with torch.autocast(**self._autocast):
+        with torch.no_grad(), torch.autocast(**self._autocast):
             logits, features = net(self._tensor(x).permute(0, 3, 1, 2))
-        return logits.cpu().numpy(), net.class_maps(features, self._tensor(labels)).cpu().numpy()
+            maps = net.class_maps(features, self._tensor(labels))
+        return logits.cpu().numpy(), maps.cpu().numpy()
 
     def state(self) -> dict[str, Arrays]:
         """All that a checkpoint needs: weights, average and the optimizer's state."""

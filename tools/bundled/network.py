@@ -104,4 +104,5 @@ def corners_matrix(size: int, new_size: int) -> np.ndarray:
     [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
     """
     at = np.linspace(0, size - 1, new_size)[:, None]
-    return np.maximum(0, 1 - np.abs(at - np.arange(size))).astype(np.float32)
+    matrix: np.ndarray = np.maximum(0, 1 - np.abs(at - np.arange(size))).astype(np.float32)
+    return matrix
