@@ -1,17 +1,13 @@
 """The whole network against live Keras, layer by layer, in float32.
 
-Two float32 programs that add the same numbers in different orders differ by rounding: a sum of n
-products is off by about sqrt(n) u of its size (u = 2**-24; Higham & Mary 2019, "A New Approach to
-Probabilistic Rounding Error Analysis"), n being up to 4608 here, and the errors of some fifty
-convolutions add up like random steps, held down by batch norm: sqrt(50 * 4608) u = 2.9e-5 where
-every term is as large as the largest. Measured against a layer's largest value, which few
-positions reach, a third of that is asked for: 1e-5. Probabilities must agree to 1e-6.
+`helpers.agreement` says how far they may be apart, and why.
 """
 
 import re
 
 import numpy as np
 import pytest
+from helpers.agreement import PROBABILITY, assert_agree, photographs
 from helpers.networks import random_tensors
 
 from npcam import load_model
@@ -20,23 +16,12 @@ from npcam.model import Model
 from npcam.resnet import RESNET50, RESNET101, RESNET152
 from npcam.weights import Weights
 
-RELATIVE, PROBABILITY = 1e-5, 1e-6
-
-
-def photographs(n, height, width, seed=5):
-    """Preprocessed batches of blurred noise, with the range and the smoothness of photographs."""
-    coarse = np.random.default_rng(seed).uniform(-120, 150, (n, height // 8 + 1, width // 8 + 1, 3))
-    return coarse.repeat(8, axis=1).repeat(8, axis=2)[:, :height, :width].astype(np.float32)
-
 
 def assert_same(found, expected):
-    """Every activation within 1e-5 of its layer's largest value, probabilities within 1e-6."""
+    """Every activation is there, and agrees."""
     assert set(found) == set(expected)
     for name, array in expected.items():
-        value = np.asarray(array)
-        assert found[name].shape == value.shape, name
-        tolerance = PROBABILITY if name == "predictions" else RELATIVE * np.abs(value).max()
-        assert np.abs(found[name] - value).max() <= tolerance, name
+        assert_agree(found[name], np.asarray(array), name)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +38,7 @@ def full(keras):
 def test_every_layer_of_resnet50(full, engine, shape):
     """All 176 computed activations of full-size ResNet-50, for one photograph and for a batch."""
     weights, twin = full
-    x = photographs(*shape)
+    x = photographs(*shape, patch=8)
     names = [layer.name for layer in layers(RESNET50)][1:]
     found = Model(weights, engine=engine).activations(x, names)
     assert len(found) == 176
@@ -63,7 +48,7 @@ def test_every_layer_of_resnet50(full, engine, shape):
 def test_fast_features_and_probabilities_of_resnet50(full):
     """What the fast engine gives when nothing in between is asked for: the numbers an explanation uses."""
     weights, twin = full
-    x = photographs(2, 224, 224)
+    x = photographs(2, 224, 224, patch=8)
     model = Model(weights)
     names = ["conv5_block3_out", "avg_pool", "predictions"]
     found = model.activations(x, names)
@@ -78,7 +63,7 @@ def test_every_layer_of_the_bundled_model(keras):
     from helpers.keras_models import keras_twin
 
     twin = keras_twin(keras, model.weights)
-    x = photographs(2, 224, 224)
+    x = photographs(2, 224, 224, patch=8)
     assert_same(model.activations(x, [layer.name for layer in layers(RESNET50)][1:]), twin(x))
 
 
@@ -86,7 +71,7 @@ def test_every_layer_of_the_bundled_model(keras):
 def test_deeper_networks(keras, arch):
     """ResNet-101 and -152, with an eighth of the filters: every layer."""
     weights = Weights(arch, random_tensors(arch, width=8))
-    x = photographs(1, 64, 64)
+    x = photographs(1, 64, 64, patch=8)
     found = Model(weights, engine="reference").activations(x)
     del found["input_layer"]
     from helpers.keras_models import keras_twin

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.agreement import assert_agree
 
 import npcam
 from npcam.layers import layers
@@ -19,16 +20,7 @@ from npcam.weights import read_weights, tensors_sha256
 
 REFERENCE = Path(__file__).parent / "reference"
 CHELSEA = Path(__file__).parents[1] / "examples" / "chelsea.png"
-ACTIVATION, PROBABILITY = 1e-5, 1e-6
 ENGINES = [("fast", np.float32), ("reference", np.float32), ("reference", np.float64)]
-
-
-def assert_like_keras(name, found, expected):
-    """Within 1e-5 of the layer's largest value; probabilities within 1e-6."""
-    assert found.shape == expected.shape, name
-    error = np.abs(found - expected).max()
-    limit = PROBABILITY if name == "predictions" else ACTIVATION * np.abs(expected).max()
-    assert error <= limit, f"{name}: off by {error:.3g}, at most {limit:.3g} expected"
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +43,7 @@ def test_every_layer_of_a_narrow_resnet50(narrow, engine, dtype):
     found = model.activations(record.activations["input_layer"])
     assert list(found) == [layer.name for layer in layers(weights.architecture)]
     for name, value in found.items():
-        assert_like_keras(name, value, record.activations[name])
+        assert_agree(value, record.activations[name], name)
 
 
 @pytest.mark.parametrize(("engine", "dtype"), ENGINES)
@@ -67,7 +59,7 @@ def test_outputs(request, which, engine, dtype):
         "predictions": outputs.probabilities,
     }
     for name, value in found.items():
-        assert_like_keras(name, value, record.activations[name])
+        assert_agree(value, record.activations[name], name)
 
 
 @pytest.mark.parametrize(("engine", "dtype"), ENGINES)
@@ -78,7 +70,7 @@ def test_stages_of_the_bundled_model(chelsea, engine, dtype):
         chelsea.activations["input_layer"], names
     )
     for name in names:
-        assert_like_keras(name, found[name], chelsea.activations[name])
+        assert_agree(found[name], chelsea.activations[name], name)
 
 
 def test_the_input_is_keras_s_bit_for_bit(chelsea):

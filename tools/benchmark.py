@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from benchmarks.chart import bar_chart
@@ -44,32 +45,36 @@ class Server:
         backend = ENGINES[name][2]
         env = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
         env |= {"KERAS_BACKEND": backend} if backend else {}
-        script = Path(__file__).parent / "benchmarks" / "engines.py"
         started = time.perf_counter()
         self._process = subprocess.Popen(
-            [sys.executable, script, name, weights, str(threads)],
+            [sys.executable, "-m", "benchmarks.engines", name, weights, str(threads)],
+            cwd=Path(__file__).parent,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
             env=env,
         )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._asked, self._answers = self._process.stdin, self._process.stdout
         self.first = self.run(1)["first"]
         self.cold_start = time.perf_counter() - started
         self.peak_mb = 0.0
 
-    def run(self, n: int, height: int = 224, width: int = 224) -> dict:
+    def run(self, n: int, height: int = 224, width: int = 224) -> dict[str, Any]:
         """Run one batch; its seconds, and the process's peak memory so far."""
-        self._process.stdin.write(f"{n} {height} {width}\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
+        self._asked.write(f"{n} {height} {width}\n")
+        self._asked.flush()
+        line = self._answers.readline()
         if not line:
             raise RuntimeError(f"{self.name} stopped with exit status {self._process.wait()}")
-        return json.loads(line)
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
     def close(self) -> None:
         """Let the process go."""
-        self._process.stdin.close()
+        self._asked.close()
         self._process.wait()
 
 
@@ -90,7 +95,7 @@ def growth(weights: dict[str, Path], threads: int, rounds: int) -> dict[str, dic
 
     def median(server: Server, *shape: int) -> float:
         runs = [server.run(*shape)["seconds"] for _ in range(1 + rounds)][1:]
-        return 1000 * statistics.median(runs) / shape[0]
+        return float(1000 * statistics.median(runs) / shape[0])
 
     server = Server("npcam", weights["ResNet-50"], threads)
     found = {
@@ -112,16 +117,16 @@ def explain_seconds(path: Path, photo: Path, folder: Path, runs: int = 5) -> dic
     Python keeps npcam's bytecode after the first run, as pip does for whatever it installs.
     """
     root = Path(__file__).parent
-    env = os.environ | {"PYTHONPATH": str(root.parent), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    env = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     env.pop("PYTHONDONTWRITEBYTECODE", None)
-    commands = {
+    commands: dict[str, tuple[list[str | Path], dict[str, str]]] = {
         "npcam": ([sys.executable, "-m", "npcam", "explain", photo, "--weights", path, "-o", folder], env)
     }
     if installed("Keras predict (TensorFlow)"):
         ready = folder / "keras.weights.h5"
         env = env | {"KERAS_BACKEND": "tensorflow"}
         classes = str(len(read_weights(path).tensors["predictions"]["bias"]))
-        save = [sys.executable, "-c", SAVE_KERAS_WEIGHTS, path, ready]
+        save = [sys.executable, "-c", SAVE_KERAS_WEIGHTS, str(path), str(ready)]
         subprocess.run(save, env=env, cwd=root, check=True)
         script = root / "benchmarks" / "keras_explain.py"
         commands["Keras (TensorFlow)"] = (
@@ -137,7 +142,7 @@ def explain_seconds(path: Path, photo: Path, folder: Path, runs: int = 5) -> dic
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def table(results: dict) -> str:
+def table(results: dict[str, Any]) -> str:
     """The results as Markdown."""
     batches = results["batches"]
     head = ["engine", *(f"batch {n} ms" for n in batches), *(f"npcam is faster, batch {n}" for n in batches)]
@@ -183,7 +188,7 @@ def main() -> None:
         names = [name for name in names if name != "npcam reference"]
     batches = [int(n) for n in options.batches.split(",")]
     with tempfile.TemporaryDirectory() as folder:
-        path = options.weights or Path(folder) / "resnet50.h5"
+        path = (options.weights or Path(folder) / "resnet50.h5").resolve()
         if options.weights is None:
             write_weights(path, random_weights())
         print(describe_machine(), flush=True)
@@ -191,7 +196,7 @@ def main() -> None:
         for server in servers:
             error = np.abs(np.subtract(server.first, servers[0].first)).max()
             print(f"{server.name}: started in {server.cold_start:.1f} s, differs by {error:.1e}", flush=True)
-        engines: dict[str, dict] = {name: {"ms": {}} for name in names}
+        engines: dict[str, dict[str, Any]] = {name: {"ms": {}} for name in names}
         for n in batches:
             for name, ms in compare(
                 servers, n, options.rounds if n < 32 else -(-options.rounds // 3)
@@ -203,7 +208,7 @@ def main() -> None:
         for server in servers:
             engines[server.name]["cold_start"] = server.cold_start
             server.close()
-        results = {"machine": describe_machine(), "batches": batches, "engines": engines}
+        results: dict[str, Any] = {"machine": describe_machine(), "batches": batches, "engines": engines}
         photo = Path(__file__).parent.parent / "examples" / "chelsea.png"
         results["explain"] = explain_seconds(path, photo, Path(folder))
         if not options.quick:

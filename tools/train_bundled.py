@@ -43,6 +43,7 @@ class Parser(argparse.ArgumentParser):
     """Bad usage is one line."""
 
     def error(self, message: str) -> NoReturn:
+        """Raise InputError in place of printing the usage and leaving."""
         raise InputError(f"{message}; see --help")
 
 
@@ -101,15 +102,15 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def _positive(text: str) -> int:
-    return _number(text, int, lambda n: n >= 1, "a whole number from 1 up")
+    return int(_number(text, int, lambda n: n >= 1, "a whole number from 1 up"))
 
 
 def _positive_float(text: str) -> float:
-    return _number(text, float, lambda n: 0 < n < float("inf"), "a number above 0")
+    return float(_number(text, float, lambda n: 0 < n < float("inf"), "a number above 0"))
 
 
 def _share(text: str) -> float:
-    return _number(text, float, lambda n: 0 <= n <= 1, "a share from 0 to 1")
+    return float(_number(text, float, lambda n: 0 <= n <= 1, "a share from 0 to 1"))
 
 
 def _number(text: str, kind: Any, fits: Any, expected: str) -> Any:

@@ -70,14 +70,16 @@ def errors(program: str, weights: Weights, x: np.ndarray) -> dict[str, Any]:
     run = run_of(program, weights, x)
     own = run_npcam(weights, x)
     report = verify(weights, own, Record(run.activations))
-    rows = {row.name: row for row in report.rows}
+    found = {row.name: row.found for row in report.rows if row.found is not None}
+    truth = {row.name: row.reference_error for row in report.rows if row.reference_error is not None}
+    alone = [row.alone.times for row in report.rows if row.alone is not None]
     return {
         "program": ", ".join(run.provenance[name] for name in ("made_by", "engine")),
-        "layers": {name: row.reference_error / row.found.largest for name, row in rows.items()},
-        "alone": max((FLOW if "fast" in program else ALONE) * row.alone.times for row in report.rows),
-        "flow": max(FLOW * row.found.times for row in report.rows),
-        "from npcam": max(row.found.max_rel for row in report.rows),
-        "probabilities": rows["predictions"].found.max_abs,
+        "layers": {name: error / found[name].largest for name, error in truth.items()},
+        "alone": (FLOW if "fast" in program else ALONE) * max(alone),
+        "flow": FLOW * max(difference.times for difference in found.values()),
+        "from npcam": max(difference.max_rel for difference in found.values()),
+        "probabilities": found["predictions"].max_abs,
         "ok": report.ok,
     }
 

@@ -6,8 +6,10 @@ Keras's files without it.
 
 import importlib
 import importlib.util
+import itertools
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import numpy as np
 from npcam.common.errors import InputError
 from npcam.common.files import require_file
 from npcam.layers import Layer, layers
-from npcam.resnet import Architecture, Tensors
+from npcam.resnet import Architecture
 from npcam.shapes import Array
 from npcam.weights import Weights
 
@@ -66,28 +68,57 @@ def load_keras_model(keras: Any, path: str | Path) -> Any:
         raise InputError(f"{path}: Keras cannot load it ({reason}); save it again") from error
 
 
-def build_keras_model(keras: Any, weights: Weights) -> Any:
-    """Build a network in Keras from npcam's weights, layer by layer, for pictures of any size.
+def keras_network(
+    keras: Any,
+    arch: Architecture,
+    filters: Mapping[str, int],
+    size: tuple[int | None, int | None] = (None, None),
+) -> Any:
+    """Build a network in Keras, layer by layer, with the weights that Keras starts from.
+
+    The layers are made in the order in which `keras.applications` makes them, a block's shortcut
+    first: with one seed (`keras.utils.set_random_seed`), both start from the same weights.
 
     Args:
         keras: the module that `import_keras` gives.
-        weights: the network and its tensors.
+        arch: the architecture.
+        filters: what each convolution and `predictions` puts out, by layer name.
+        size: (height, width) of the pictures; None for any.
 
     Returns:
         A functional `keras.Model`.
     """
-    arch = weights.architecture
     made: dict[str, Any] = {}
-    for layer in layers(arch):
-        x = [made[name] for name in layer.inputs]
-        if layer.kind == "InputLayer":
-            made[layer.name] = keras.Input((None, None, 3), name=layer.name)
-        else:
-            operation = getattr(keras.layers, layer.kind)(
-                **_settings(layer.kind, layer, arch, weights.tensors), name=layer.name
-            )
-            made[layer.name] = operation(x if layer.kind == "Add" else x[0])
-    model = keras.Model(made["input_layer"], made[layer.name], name="npcam")
+    table = layers(arch)
+    for _, block in itertools.groupby(table, key=lambda layer: layer.name.split("_")[:2]):
+        for layer in sorted(block, key=lambda layer: "_0_" not in layer.name):
+            if layer.kind == "InputLayer":
+                made[layer.name] = keras.Input((*size, 3), name=layer.name)
+            else:
+                make = getattr(keras.layers, layer.kind)
+                x = [made[name] for name in layer.inputs]
+                operation = make(**_settings(layer, arch, filters), name=layer.name)
+                made[layer.name] = operation(x if layer.kind == "Add" else x[0])
+    return keras.Model(made[table[0].name], made[table[-1].name], name="resnet50")
+
+
+def build_keras_model(
+    keras: Any, weights: Weights, size: tuple[int | None, int | None] = (None, None)
+) -> Any:
+    """Build a network in Keras from npcam's weights.
+
+    Args:
+        keras: the module that `import_keras` gives.
+        weights: the network and its tensors.
+        size: (height, width) of the pictures; None for any.
+
+    Returns:
+        A functional `keras.Model`.
+    """
+    filters = {
+        name: arrays["kernel"].shape[-1] for name, arrays in weights.tensors.items() if "kernel" in arrays
+    }
+    model = keras_network(keras, weights.architecture, filters, size)
     for name, arrays in weights.tensors.items():
         for variable in model.get_layer(name).weights:
             variable.assign(arrays[variable.name])
@@ -108,26 +139,19 @@ def backend_version(keras: Any) -> str:
     return f"{name} {importlib.import_module(name).__version__}"
 
 
-def _settings(kind: str, layer: Layer, arch: Architecture, tensors: Tensors) -> dict[str, Any]:
+def _settings(layer: Layer, arch: Architecture, filters: Mapping[str, int]) -> dict[str, Any]:
     """The arguments of a Keras layer."""
-    if kind in ("Conv2D", "Dense"):
-        filters = tensors[layer.name]["kernel"].shape[-1]
-        if kind == "Dense":
-            return {"units": filters, "activation": arch.activation}
-        padding = layer.padding if isinstance(layer.padding, str) else "valid"
-        return {
-            "filters": filters,
-            "kernel_size": layer.window,
-            "strides": layer.stride,
-            "padding": padding,
-        }
+    k, window, stride = filters.get(layer.name), layer.window, layer.stride
+    padding = layer.padding if isinstance(layer.padding, str) else "valid"
     settings: dict[str, dict[str, Any]] = {
+        "Conv2D": {"filters": k, "kernel_size": window, "strides": stride, "padding": padding},
+        "Dense": {"units": k, "activation": arch.activation},
         "ZeroPadding2D": {"padding": layer.padding},
         "BatchNormalization": {"epsilon": arch.epsilon},
         "Activation": {"activation": "relu"},
-        "MaxPooling2D": {"pool_size": layer.window, "strides": layer.stride},
+        "MaxPooling2D": {"pool_size": window, "strides": stride},
     }
-    return settings.get(kind, {})
+    return settings.get(layer.kind, {})
 
 
 def _installed_backend() -> str:

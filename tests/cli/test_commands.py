@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from helpers.child import started
 from PIL import Image
 
 import npcam
@@ -192,7 +193,7 @@ def test_an_interrupt_leaves_no_half_written_file(number):
     """Ctrl-C among a thousand photographs: whole pictures only, and no traceback."""
     environment = {**os.environ, "PYTHONPATH": str(Path(npcam.__file__).parent.parent)}
     command = [sys.executable, "-m", "npcam", "explain", *[CHELSEA] * 1000, "-o", "maps"]
-    with subprocess.Popen(
+    with started(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         process.stdout.readline()  # the first one is done

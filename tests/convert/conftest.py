@@ -14,12 +14,12 @@ class Saved(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def saved(keras, tmp_path_factory):
+def saved(tmp_path_factory):
     """A ResNet of two blocks with two classes, as Keras saves it in each layout."""
     from helpers.keras_models import randomise, resnet, save_legacy
 
     folder = tmp_path_factory.mktemp("saved")
-    model = randomise(resnet(blocks=(1, 1), width=4, classes=2, k=keras))
+    model = randomise(resnet(blocks=(1, 1), width=4, classes=2))
     model.save(folder / "model.keras")
     model.save_weights(folder / "model.weights.h5")
     save_legacy(model, folder / "whole.h5")

@@ -346,6 +346,7 @@ def test_two_files_of_one_name():
     assert new.network == "keras"
 
 
+@pytest.mark.usefixtures("keras")
 def test_table_is_keras_own():
     """Addresses and checksums are those that live Keras has."""
     from keras.src.applications import imagenet_utils, resnet

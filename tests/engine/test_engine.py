@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.agreement import photographs
 from helpers.networks import random_tensors
 
 import npcam
@@ -19,11 +20,6 @@ from npcam.resnet import Architecture
 
 SMALL = Architecture(blocks=(1, 2, 2, 1))
 EPS = {np.float32: float(np.finfo(np.float32).eps), np.float64: float(np.finfo(np.float64).eps)}
-
-
-def photographs(n, height, width, seed=1, dtype=np.float32):
-    """Noise over the range that preprocessed photographs have."""
-    return np.random.default_rng(seed).uniform(-120, 150, (n, height, width, 3)).astype(dtype)
 
 
 def reference(x, tensors, arch):

@@ -4,6 +4,7 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
+from helpers.agreement import photographs
 from helpers.networks import random_tensors
 
 from npcam.engine import Engine, passes
@@ -25,11 +26,6 @@ def ops_run(monkeypatch):
 
     monkeypatch.setattr(passes, "run_ops", run_ops)
     return seen
-
-
-def photographs(n, height, width):
-    """Noise over the range that preprocessed photographs have."""
-    return np.random.default_rng(n).uniform(-120, 150, (n, height, width, 3)).astype(np.float32)
 
 
 def method_of(ops):

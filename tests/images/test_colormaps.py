@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.needs import needs
 
 from npcam import InputError
 from npcam.images.colormaps import NAMES, colormap
@@ -27,8 +28,7 @@ def test_more_is_lighter(name):
 @pytest.mark.parametrize("name", ["viridis", "magma", "turbo", "jet"])
 def test_as_matplotlib(name):
     """Matplotlib's own tables, to the byte they round to."""
-    import matplotlib
-
+    matplotlib = needs("matplotlib")
     theirs = matplotlib.colormaps[name](np.arange(256))[:, :3] * 255
     assert np.abs(colormap(name) - theirs).max() <= 0.5 + 1e-9
 

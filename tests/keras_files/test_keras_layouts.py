@@ -4,20 +4,21 @@ import json
 import zipfile
 
 import h5py
-import keras
 import numpy as np
 import pytest
+from helpers.agreement import PROBABILITY, photographs
 from helpers.handmade_keras import SMALL, config_of, tensors_of, write_keras
 from helpers.keras2_files import write_named, write_numbered
 from helpers.keras_models import (
-    PROBABILITY,
+    keras,
     layers,
     outputs,
-    photographs,
     predictions,
     randomise,
     resnet,
+    resnet_of_2017,
     save_legacy,
+    with_old_names,
 )
 
 from npcam import InputError
@@ -36,8 +37,8 @@ def today():
 @pytest.fixture(scope="module")
 def of_2017():
     """The network that the tutorials describe: epsilon 1e-3, no pool1_pad, average pooling and flatten."""
-    model = resnet(blocks=(1, 2, 1), old_names=True, top="average", pool_pad=False, epsilon=1e-3)
-    return randomise(model), predictions(model, X)
+    model = randomise(resnet_of_2017(blocks=(1, 2, 1)))
+    return model, predictions(model, X)
 
 
 def agrees(path, expected, **options):
@@ -102,7 +103,7 @@ def test_2017_by_configuration(tmp_path, of_2017, layout):
 
 def test_2018_by_listed_layers(tmp_path):
     """Old names with pool1_pad in the list are Keras 2.2.3's and 2.2.4's network."""
-    model = randomise(resnet(blocks=(1, 1), old_names=True, epsilon=1e-3))
+    model = randomise(with_old_names(resnet(blocks=(1, 1), epsilon=1e-3)))
     weights = agrees(write_named(model, tmp_path / "a.h5"), predictions(model, X))
     assert (weights.architecture.epsilon, weights.architecture.pool_padding) == (1e-3, 1)
 

@@ -1,18 +1,9 @@
 """Models as people build them: nested, cut, with other tops; what converts, and what is refused by name."""
 
-import keras
 import numpy as np
 import pytest
-from helpers.keras_models import (
-    PROBABILITY,
-    RELATIVE,
-    layers,
-    outputs,
-    photographs,
-    predictions,
-    randomise,
-    resnet,
-)
+from helpers.agreement import PROBABILITY, RELATIVE, photographs
+from helpers.keras_models import keras, layers, outputs, predictions, randomise, resnet
 
 from npcam import InputError
 from npcam.keras_files import read_keras
@@ -86,6 +77,11 @@ def no_scale(layer, config):
     return type(layer).from_config(config)
 
 
+def no_bias(layer, config):
+    change = {"use_bias": False} if isinstance(layer, layers.Conv2D) else {}
+    return type(layer).from_config(config | change)
+
+
 GAP = layers.GlobalAveragePooling2D
 ACCEPTED = {
     "flattened": lambda: topped(GAP(), layers.Dropout(0.5), layers.Dense(4, activation="softmax")),
@@ -94,9 +90,9 @@ ACCEPTED = {
     "softmax layer": lambda: topped(GAP(), layers.Dense(4), layers.Softmax()),
     "sigmoid activation": lambda: topped(GAP(), layers.Dense(4), layers.Activation("sigmoid")),
     "average 2017": lambda: topped(layers.AveragePooling2D(8), layers.Flatten(), layers.Dense(4)),
-    "no bias": lambda: resnet(blocks=(1, 1), bias=False),
+    "no bias": lambda: cloned(no_bias),
     "stride in 3x3": lambda: resnet(blocks=(1, 1), stride_in=2),
-    "any size": lambda: resnet(blocks=(1, 1), x=layers.Input((None, None, 3))),
+    "any size": lambda: resnet(blocks=(1, 1), size=None),
     "nested sequential": nested_sequential,
     "nested functional": nested_functional,
     "head as model": head_as_model,
@@ -137,7 +133,7 @@ def test_front_is_reported(tmp_path):
     source = layers.Input((96, 80, 3))
     y = layers.RandomFlip(name="flip")(layers.Resizing(64, 72, name="resize")(source))
     y = layers.Rescaling(1 / 255.0, name="rescale")(y)
-    model = keras.Model(source, resnet(blocks=(1,), x=layers.Input((64, 72, 3)))(y))
+    model = keras.Model(source, resnet(blocks=(1,), size=(64, 72))(y))
     model.save(tmp_path / "a.keras")
     weights = read_keras(tmp_path / "a.keras")
     assert [note.split(": ")[1] for note in weights.notes] == [

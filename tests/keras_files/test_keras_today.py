@@ -1,18 +1,9 @@
 """What Keras writes, converted and held against the Keras that wrote it."""
 
-import keras
 import numpy as np
 import pytest
-from helpers.keras_models import (
-    PROBABILITY,
-    RELATIVE,
-    outputs,
-    photographs,
-    predictions,
-    randomise,
-    resnet,
-    save_legacy,
-)
+from helpers.agreement import PROBABILITY, RELATIVE, photographs
+from helpers.keras_models import keras, outputs, predictions, randomise, resnet, save_legacy
 
 from npcam.keras_files import read_keras
 from npcam.resnet import RESNET50, RESNET101, RESNET152

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import train_bundled
-from bundled import calibration, learn_torch
+from bundled import calibration
 from bundled.checkpoint import read_checkpoint
+from bundled.network import architecture
 from helpers.made_up_photos import CLASSES, make_photographs
 from helpers.needs import needs
 from PIL import Image
@@ -153,7 +154,9 @@ def test_a_run_starts_from_other_weights_npcams_or_keras(photos, whole, tmp_path
 
 
 def test_ctrl_c_leaves_a_run_that_can_go_on(photos, tmp_path, monkeypatch):
-    step = learn_torch.TorchLearner.step
+    from bundled.learn_torch import TorchLearner
+
+    step = TorchLearner.step
     steps = []
 
     def interrupted(self, batch, rate):
@@ -162,7 +165,7 @@ def test_ctrl_c_leaves_a_run_that_can_go_on(photos, tmp_path, monkeypatch):
             os.kill(os.getpid(), signal.SIGINT)
         return step(self, batch, rate)
 
-    monkeypatch.setattr(learn_torch.TorchLearner, "step", interrupted)
+    monkeypatch.setattr(TorchLearner, "step", interrupted)
     assert train(photos / "train", *TINY, *SCHEDULE, "--out", tmp_path) == 130
     assert checkpoint(tmp_path)["step"] == 2
     assert not list(tmp_path.glob(".*"))
@@ -240,16 +243,12 @@ def test_the_twin_in_pytorch_is_the_keras_network(whole):
 
     Both are within a few hundred roundings of 6e-8 of the exact ones.
     """
+    from bundled.torch_network import TorchResNet
+
     model = keras.saving.load_model(whole / "model.keras")
     x = np.random.default_rng(0).normal(0, 60, (2, 224, 224, 3)).astype(np.float32)
-    twin = learn_torch.TorchResNet(checkpoint(whole)["average"], 0.0625, 1)
+    twin = TorchResNet(architecture(last_stride=1), checkpoint(whole)["average"])
     with torch.no_grad():
         ours = torch.softmax(twin(torch.from_numpy(x).permute(0, 3, 1, 2))[0], 1).numpy()
     theirs = keras.ops.convert_to_numpy(model(x, training=False))
     assert np.abs(theirs - ours).max() < 1e-5
-
-
-def test_the_program_explains_itself():
-    command = [sys.executable, str(TOOLS / "train_bundled.py"), "--help"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "examples:" in done.stdout

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.agreement import photographs
 from helpers.networks import random_tensors
 
 from npcam import naive, resnet
@@ -25,15 +26,10 @@ TINY = Architecture(blocks=(1,), strides=(1,))
 F32, F64 = roundoff_variance(np.float32), roundoff_variance(np.float64)
 
 
-def photographs():
-    """Noise over the range that preprocessed photographs have."""
-    return np.random.default_rng(1).uniform(-120, 150, (2, 32, 40, 3)).astype(np.float32)
-
-
 @pytest.fixture(scope="module")
 def tiny():
     """A network of one block: its weights, a batch, npcam's run, and every activation in float64."""
-    weights, x = Weights(TINY, random_tensors(TINY, width=4)), photographs()
+    weights, x = Weights(TINY, random_tensors(TINY, width=4)), photographs(2, 32, 40)
     names = [layer.name for layer in layers(TINY)]
     exact = resnet.run(x.astype(np.float64), cast(weights.tensors, np.float64), TINY, names).activations
     return weights, x, run_npcam(weights, x), exact

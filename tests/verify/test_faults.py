@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.agreement import photographs
 from helpers.networks import random_tensors
 
 from npcam.model import bundled_path
@@ -23,15 +24,10 @@ SMALL = Architecture(blocks=(1, 2, 1, 1))
 BLOCK = "conv3_block2"
 
 
-def photographs(n=2, height=33, width=48, seed=1):
-    """Noise over the range that preprocessed photographs have."""
-    return np.random.default_rng(seed).uniform(-120, 150, (n, height, width, 3)).astype(np.float32)
-
-
 @pytest.fixture(scope="module")
 def small():
     """A small network's weights, a batch, and npcam's own run."""
-    weights, x = Weights(SMALL, random_tensors(SMALL)), photographs()
+    weights, x = Weights(SMALL, random_tensors(SMALL)), photographs(2, 33, 48)
     return weights, x, run_npcam(weights, x)
 
 

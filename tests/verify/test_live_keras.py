@@ -1,9 +1,8 @@
 """Live Keras as a witness: models as people build, name and nest them, and faults planted in them."""
 
-import keras
 import numpy as np
 import pytest
-from helpers.keras_models import randomise, resnet
+from helpers.keras_models import keras, randomise, resnet, with_old_names, without
 
 from npcam.common.errors import InputError
 from npcam.images.preprocess import load_image, preprocess_input
@@ -99,13 +98,16 @@ def test_a_fault_in_the_model_is_found(good, fault):
 
 
 @pytest.mark.parametrize(
-    ("change", "blamed"),
-    [({"stride_in": 2}, "conv3_block1_1_conv"), ({"pool_pad": False}, "pool1_pad")],
+    ("make", "blamed"),
+    [
+        (lambda: resnet(size=SIZE, stride_in=2), "conv3_block1_1_conv"),
+        (lambda: without(resnet(size=SIZE), "pool1_pad"), "pool1_pad"),
+    ],
     ids=["stride in the 3x3", "pool padding missing"],
 )
-def test_a_fault_in_the_structure_is_found(good, change, blamed):
+def test_a_fault_in_the_structure_is_found(good, make, blamed):
     """torchvision's stride, and the network of 2017, with the right weights in it."""
-    other = resnet(size=SIZE, **change)
+    other = make()
     for layer in other.layers:
         if layer.weights:
             layer.set_weights(good[0].get_layer(layer.name).get_weights())
@@ -115,7 +117,7 @@ def test_a_fault_in_the_structure_is_found(good, change, blamed):
 def test_other_names_and_nested_models_are_looked_into(good, tmp_path):
     """The names of 2017, a nested backbone, and a softmax that is a layer of its own."""
     x = good[3]
-    old = randomise(resnet(size=SIZE, old_names=True))
+    old = randomise(with_old_names(resnet(size=SIZE)))
     inner = resnet(size=SIZE, top=None)
     y = keras.layers.GlobalAveragePooling2D()(inner(inner.input))
     y = keras.layers.Dropout(0.5)(y)

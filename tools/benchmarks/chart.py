@@ -1,9 +1,11 @@
 """A bar chart of what `benchmark.py` found, as SVG, which every browser shows and git can compare."""
 
+from typing import Any
+
 ROW, LEFT, WIDE, GAP = 22, 210, 420, 34
 
 
-def bar_chart(results: dict) -> str:
+def bar_chart(results: dict[str, Any]) -> str:
     """Photographs per second, one group of bars per batch size, the fastest on top."""
     batches = results["batches"]
     engines = results["engines"]

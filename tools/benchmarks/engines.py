@@ -10,13 +10,16 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from npcam.engine import fold_batch_norm
-from npcam.resnet import RESNET50, RESNET101, RESNET152, residual_blocks
+from npcam.layers import layers
+from npcam.verify.live_keras import build_keras_model, import_keras
 from npcam.weights import Weights, read_weights
 
+Arrays = dict[str, np.ndarray]  # {"layer/weight": array, in Keras's layout}
 Run = Callable[[np.ndarray], np.ndarray]
 
 
@@ -94,14 +97,14 @@ def openvino(path: str, threads: int) -> Run:
         "INFERENCE_PRECISION_HINT": "f32",
         "PERFORMANCE_HINT": "LATENCY",
     }
-    compiled: dict[tuple[int, ...], object] = {}
+    compiled: dict[tuple[int, ...], Any] = {}
 
     def run(x: np.ndarray) -> np.ndarray:
         x = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
         if x.shape not in compiled:
             model.reshape(list(x.shape))
             compiled[x.shape] = core.compile_model(model, "CPU", settings)
-        return compiled[x.shape]({"x": x})[0]
+        return np.asarray(compiled[x.shape]({"x": x})[0])
 
     return run
 
@@ -136,118 +139,103 @@ def _limit_tensorflow(threads: int) -> None:
             tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
-def keras_model(path: str):
-    """Keras's own ResNet with the file's weights."""
-    import keras
-
+def keras_model(path: str) -> Any:
+    """Keras's own ResNet with the file's weights, for pictures of the size it is for."""
     weights = read_weights(path)
-    makers = {
-        RESNET50.blocks: keras.applications.ResNet50,
-        RESNET101.blocks: keras.applications.ResNet101,
-        RESNET152.blocks: keras.applications.ResNet152,
-    }
-    classes = len(weights.tensors["predictions"]["bias"])
-    model = makers[weights.architecture.blocks](weights=None, classes=classes)
-    for layer in model.layers:
-        if layer.name in weights.tensors:
-            layer.set_weights(list(weights.tensors[layer.name].values()))
-    return model
+    return build_keras_model(import_keras(), weights, weights.input_size)
 
 
-def _torch_module(weights: Weights):
-    """The folded network as a PyTorch module."""
+def _folded(weights: Weights) -> Arrays:
+    """Kernels and biases by layer and name, with the batch norms folded into them."""
+    arrays: Arrays = {}
+    for name, members in weights.tensors.items():
+        if name.endswith("_conv"):
+            batch_norm = name.replace("_conv", "_bn")
+            pair = fold_batch_norm(weights.tensors, name, batch_norm, weights.architecture)
+            arrays[f"{name}/kernel"], arrays[f"{name}/bias"] = pair
+        elif "kernel" in members:
+            arrays |= {f"{name}/{member}": array for member, array in members.items()}
+    return arrays
+
+
+def _torch_module(weights: Weights) -> Any:
+    """The folded network as a PyTorch module, from pictures to probabilities."""
     import torch
-    from torch import nn
+    from bundled.torch_network import TorchResNet
 
-    tensors, arch = weights.tensors, weights.architecture
-
-    def conv(name: str, stride: int = 1, padding: int = 0) -> nn.Conv2d:
-        kernel, bias = fold_batch_norm(tensors, name, name.replace("_conv", "_bn"), arch)
-        layer = nn.Conv2d(kernel.shape[2], kernel.shape[3], kernel.shape[0], stride, padding)
-        layer.weight.data = torch.from_numpy(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)))
-        layer.bias.data = torch.from_numpy(bias.astype(np.float32))
-        return layer
-
-    class Block(nn.Module):
-        def __init__(self, name: str, stride: int, projects: bool) -> None:
+    class Probabilities(torch.nn.Module):
+        def __init__(self) -> None:
             super().__init__()
-            self.shortcut = conv(f"{name}_0_conv", stride) if projects else nn.Identity()
-            self.branch = nn.Sequential(
-                conv(f"{name}_1_conv", stride),
-                nn.ReLU(inplace=True),
-                conv(f"{name}_2_conv", padding=1),
-                nn.ReLU(inplace=True),
-                conv(f"{name}_3_conv"),
-            )
+            self.network = TorchResNet(weights.architecture, _folded(weights))
+            for tensor in self.network.weights.values():
+                tensor.requires_grad_(False)
 
-        def forward(self, x):
-            return torch.relu_(self.branch(x) + self.shortcut(x))
+        def forward(self, x: Any) -> Any:
+            return torch.softmax(self.network(x)[0], -1)
 
-    dense = nn.Linear(*tensors["predictions"]["kernel"].shape)
-    dense.weight.data = torch.from_numpy(np.ascontiguousarray(tensors["predictions"]["kernel"].T))
-    dense.bias.data = torch.from_numpy(tensors["predictions"]["bias"])
-    stem = [conv("conv1_conv", 2, 3), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)]
-    blocks = [Block(*block) for block in residual_blocks(arch)]
-    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), dense, nn.Softmax(-1)]
-    return nn.Sequential(*stem, *blocks, *head).eval().to(memory_format=torch.channels_last)
+    return Probabilities().eval()
 
 
-def _torch_run(module) -> Run:
+def _torch_run(module: Any) -> Run:
     """NHWC in memory is PyTorch's channels last."""
     import torch
 
     def run(x: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            return module(torch.from_numpy(x).permute(0, 3, 1, 2)).numpy()
+            return np.asarray(module(torch.from_numpy(x).permute(0, 3, 1, 2)))
 
     return run
 
 
 def _onnx(weights: Weights) -> bytes:
-    """The folded network as an ONNX model, NCHW."""
+    """The folded network as an ONNX model, NCHW, each output by the name of its layer."""
     from onnx import TensorProto, helper, numpy_helper
 
-    tensors, arch = weights.tensors, weights.architecture
-    nodes, initial = [], []
-
-    def add(op: str, inputs: list[str], output: str, **attributes: object) -> str:
-        nodes.append(helper.make_node(op, inputs, [output], **attributes))
-        return output
-
-    def constant(name: str, value: np.ndarray) -> str:
-        initial.append(numpy_helper.from_array(np.ascontiguousarray(value, np.float32), name))
-        return name
-
-    def conv(x: str, name: str, stride: int = 1, padding: int = 0) -> str:
-        kernel, bias = fold_batch_norm(tensors, name, name.replace("_conv", "_bn"), arch)
-        inputs = [x, constant(f"{name}/w", kernel.transpose(3, 2, 0, 1)), constant(f"{name}/b", bias)]
-        return add("Conv", inputs, name, strides=[stride] * 2, pads=[padding] * 4)
-
-    def relu(x: str) -> str:
-        return add("Relu", [x], f"{x}/relu")
-
-    x = relu(conv("x", "conv1_conv", 2, 3))
-    x = add("MaxPool", [x], "pool", kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
-    for name, stride, projects in residual_blocks(arch):
-        shortcut = conv(x, f"{name}_0_conv", stride) if projects else x
-        y = relu(conv(x, f"{name}_1_conv", stride))
-        y = conv(relu(conv(y, f"{name}_2_conv", padding=1)), f"{name}_3_conv")
-        x = relu(add("Add", [y, shortcut], f"{name}_add"))
-    x = add("Flatten", [add("GlobalAveragePool", [x], "gap")], "flat")
-    top = [
-        constant("top/w", tensors["predictions"]["kernel"]),
-        constant("top/b", tensors["predictions"]["bias"]),
-    ]
-    add("Softmax", [add("Gemm", [x, *top], "logits")], "y")
+    arrays, table = _folded(weights), layers(weights.architecture)
+    nodes, padding = [], 0
+    outputs = {table[0].name: "x"}  # of each layer; one that is folded into another has the other's
+    for layer in table[1:]:
+        inputs = [outputs[name] for name in layer.inputs]
+        outputs[layer.name] = layer.name
+        window = {"strides": [layer.stride] * 2, "kernel_shape": [layer.window] * 2}
+        parameters = [f"{layer.name}/kernel", f"{layer.name}/bias"]
+        match layer.kind:
+            case "ZeroPadding2D":  # of the layer that follows
+                padding = int(layer.padding)
+                outputs[layer.name] = inputs[0]
+            case "BatchNormalization":
+                outputs[layer.name] = inputs[0]
+            case "Conv2D":
+                around = layer.window // 2 if layer.padding == "same" else padding
+                options = window | {"pads": [around] * 4}
+                nodes.append(helper.make_node("Conv", [*inputs, *parameters], [layer.name], **options))
+                padding = 0
+            case "MaxPooling2D":
+                options = window | {"pads": [padding] * 4}
+                nodes.append(helper.make_node("MaxPool", inputs, [layer.name], **options))
+                padding = 0
+            case "Dense":
+                nodes.append(helper.make_node("Flatten", inputs, ["flat"]))
+                nodes.append(helper.make_node("Gemm", ["flat", *parameters], ["logits"]))
+                nodes.append(helper.make_node("Softmax", ["logits"], [layer.name]))
+            case kind:
+                operator = {"Activation": "Relu", "Add": "Add", "GlobalAveragePooling2D": "GlobalAveragePool"}
+                nodes.append(helper.make_node(operator[kind], inputs, [layer.name]))
+    constants = []
+    for name, array in arrays.items():
+        value = array.transpose(3, 2, 0, 1) if array.ndim == 4 else array
+        constants.append(numpy_helper.from_array(np.ascontiguousarray(value, np.float32), name))
+    classes = len(weights.tensors["predictions"]["bias"])
     graph = helper.make_graph(
         nodes,
         "resnet",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, "h", "w"])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", len(tensors["predictions"]["bias"])])],
-        initial,
+        [helper.make_tensor_value_info(table[-1].name, TensorProto.FLOAT, ["n", classes])],
+        constants,
     )
     opset = helper.make_opsetid("", 17)
-    return helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString()
+    model: bytes = helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString()
+    return model
 
 
 def main() -> None:

@@ -65,7 +65,8 @@ def _visible(boxes: np.ndarray, x: float, y: float, w: float, h: float) -> np.nd
     across = np.minimum(boxes[:, 2], x + w) - np.maximum(boxes[:, 0], x)
     down = np.minimum(boxes[:, 3], y + h) - np.maximum(boxes[:, 1], y)
     whole = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    return np.clip(across, 0, None) * np.clip(down, 0, None) / np.maximum(whole, 1e-9)
+    shares: np.ndarray = np.clip(across, 0, None) * np.clip(down, 0, None) / np.maximum(whole, 1e-9)
+    return shares
 
 
 def box_mask(boxes: np.ndarray, crop: Crop, size: int, flip: bool) -> np.ndarray:
@@ -107,20 +108,21 @@ def make_batch(
         images[row] = pixels[:, ::-1] if flip else pixels
         if len(boxes):
             masks[row] = box_mask(boxes, crop, size, flip)
-    boxed = masks.any((1, 2))
+    boxed = np.asarray(masks.any((1, 2)))
     targets = one_hot(labels, len(photographs.class_names))
     if rng.random() < augmentation.cutmix:
         own = cutmix(rng, images)
         targets = own * targets + (1 - own) * np.roll(targets, 1, axis=0)
         boxed[:] = False  # the object may be covered
     targets = (1 - augmentation.smoothing) * targets + augmentation.smoothing / targets.shape[1]
-    x = change_colours(images, *random_colours(rng, batch_size))
-    return Batch(x, targets.astype(np.float32), labels, masks, boxed)
+    colours = random_colours(rng, batch_size)
+    return Batch(change_colours(images, *colours), targets.astype(np.float32), labels, masks, boxed)
 
 
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
     """(N,) indices -> (N, classes) float32 of 0 and 1."""
-    return np.eye(classes, dtype=np.float32)[labels]
+    rows: np.ndarray = np.eye(classes, dtype=np.float32)[labels]
+    return rows
 
 
 def cutmix(rng: np.random.Generator, images: np.ndarray) -> float:
@@ -134,7 +136,7 @@ def cutmix(rng: np.random.Generator, images: np.ndarray) -> float:
     edges = (cx - side / 2, cx + side / 2, cy - side / 2, cy + side / 2)
     x0, x1, y0, y1 = (int(np.clip(v, 0, size)) for v in edges)
     images[:, y0:y1, x0:x1] = np.roll(images[:, y0:y1, x0:x1], 1, axis=0)
-    return 1 - (x1 - x0) * (y1 - y0) / size**2
+    return float(1 - (x1 - x0) * (y1 - y0) / size**2)
 
 
 def random_colours(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -156,10 +158,10 @@ def random_colours(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.nda
 def change_colours(images: np.ndarray, matrices: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """RGB (N, S, S, 3) uint8 -> BGR minus the mean (N, S, S, 3) float32, colours changed."""
     n, size = images.shape[:2]
-    x = np.matmul(images.reshape(n, -1, 3).astype(np.float32), matrices)
+    x: np.ndarray = np.matmul(images.reshape(n, -1, 3).astype(np.float32), matrices)
     x += offsets[:, None]
     np.clip(x, 0, 255, out=x)
-    x -= np.float32(IMAGENET_MEAN_BGR)
+    x -= np.array(IMAGENET_MEAN_BGR, np.float32)
     return x.reshape(n, size, size, 3)
 
 

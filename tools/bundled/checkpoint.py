@@ -20,9 +20,10 @@ MEMBERS = ("step", "seconds", "recipe", "plan_sha256", "rows")
 
 def write_checkpoint(path: Path, about: dict[str, Any], state: dict[str, Arrays]) -> None:
     """Write a checkpoint; it is whole or not there."""
-    arrays = {f"{kind}/{name}": array for kind in KINDS for name, array in state[kind].items()}
+    arrays: Any = {f"{kind}/{name}": array for kind in KINDS for name, array in state[kind].items()}
+    arrays[ABOUT] = np.array(json.dumps(about))
     with replacing(path) as unfinished, unfinished.open("wb") as file:
-        np.savez(file, **{ABOUT: np.array(json.dumps(about))}, **arrays)
+        np.savez(file, **arrays)
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Arrays]]:

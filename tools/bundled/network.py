@@ -1,35 +1,29 @@
 """The Keras ResNet-50 of `train_bundled.py`, its weights by name, and the loss of its maps.
 
-Keras gives the topology, the layer names, the starting weights and the file that comes out. Weights
+Keras gives the starting weights and the file that comes out. Weights
 travel between it and whatever trains them by their Keras names, such as ``conv2_block1_1_conv/kernel``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from npcam.resnet import RESNET50, Architecture
+from npcam.verify.live_keras import keras_network
+from npcam.weights.random import filters
+
 Arrays = dict[str, np.ndarray]  # {"layer/weight": float32, in Keras's layout}
 
-BLOCKS = (3, 4, 6, 3)
-BN_EPSILON = 1.001e-5
 BN_MOMENTUM = 0.9  # share of the old statistics that a step keeps, as Keras has it
 DENSE_KERNEL = "predictions/kernel"
 
 
-def blocks(width: float, last_stride: int = 2) -> Iterator[tuple[str, int, int, bool]]:
-    """Yield (name, filters, stride, first of its stage) for each of the 16 bottleneck blocks.
-
-    >>> next(blocks(0.25))
-    ('conv2_block1', 16, 1, True)
-    """
-    for stage, count in enumerate(BLOCKS, start=2):
-        filters = round(64 * width) * 2 ** (stage - 2)
-        for index in range(1, count + 1):
-            stride = 1 if index > 1 or stage == 2 else (last_stride if stage == 5 else 2)
-            yield f"conv{stage}_block{index}", filters, stride, index == 1
+def architecture(last_stride: int = 2) -> Architecture:
+    """ResNet-50, or with a stride of 1 in conv5, which doubles the last maps' side (14x14 at 224)."""
+    return replace(RESNET50, strides=(*RESNET50.strides[:-1], last_stride))
 
 
 def build_keras(classes: int, width: float = 0.25, last_stride: int = 2, size: int | None = None) -> Any:
@@ -38,36 +32,16 @@ def build_keras(classes: int, width: float = 0.25, last_stride: int = 2, size: i
     Args:
         classes: units of the dense layer.
         width: share of ResNet-50's filters; 1 is ResNet-50 itself.
-        last_stride: stride of conv5; with 1 the last maps have twice the side (14x14 at 224).
+        last_stride: stride of conv5.
         size: input height and width in pixels; None for any.
 
     Returns:
         A `keras.Model` from preprocessed pictures (N, H, W, 3) to probabilities (N, classes).
     """
     import keras
-    from keras import layers
 
-    def conv_bn(x: Any, name: str, filters: int, kernel: int, **options: Any) -> Any:
-        x = layers.Conv2D(filters, kernel, name=f"{name}_conv", **options)(x)
-        return layers.BatchNormalization(epsilon=BN_EPSILON, name=f"{name}_bn")(x)
-
-    def relu(x: Any, name: str) -> Any:
-        return layers.Activation("relu", name=name)(x)
-
-    inputs = keras.Input((size, size, 3), name="input_layer")
-    x = layers.ZeroPadding2D(3, name="conv1_pad")(inputs)
-    x = relu(conv_bn(x, "conv1", round(64 * width), 7, strides=2), "conv1_relu")
-    x = layers.ZeroPadding2D(1, name="pool1_pad")(x)
-    x = layers.MaxPooling2D(3, strides=2, name="pool1_pool")(x)
-    for name, filters, stride, first in blocks(width, last_stride):
-        shortcut = conv_bn(x, f"{name}_0", 4 * filters, 1, strides=stride) if first else x
-        y = relu(conv_bn(x, f"{name}_1", filters, 1, strides=stride), f"{name}_1_relu")
-        y = relu(conv_bn(y, f"{name}_2", filters, 3, padding="same"), f"{name}_2_relu")
-        y = conv_bn(y, f"{name}_3", 4 * filters, 1)
-        x = relu(layers.Add(name=f"{name}_add")([shortcut, y]), f"{name}_out")
-    x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
-    outputs = layers.Dense(classes, activation="softmax", name="predictions")(x)
-    return keras.Model(inputs, outputs, name="resnet50")
+    arch = architecture(last_stride)
+    return keras_network(keras, arch, filters(arch, round(64 * width), classes), (size, size))
 
 
 def keras_arrays(model: Any) -> Arrays:
@@ -130,4 +104,5 @@ def corners_matrix(size: int, new_size: int) -> np.ndarray:
     [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
     """
     at = np.linspace(0, size - 1, new_size)[:, None]
-    return np.maximum(0, 1 - np.abs(at - np.arange(size))).astype(np.float32)
+    matrix: np.ndarray = np.maximum(0, 1 - np.abs(at - np.arange(size))).astype(np.float32)
+    return matrix

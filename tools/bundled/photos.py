@@ -62,8 +62,9 @@ class Photographs:
     def sampling(self, balance: float) -> np.ndarray:
         """(len,) probabilities of being drawn; balance 0: all pictures alike, 1: all classes alike."""
         counts = np.bincount(self.labels).astype(np.float64)
-        weights = (counts**-balance)[self.labels]
-        return weights / weights.sum()
+        weights: np.ndarray = (counts**-balance)[self.labels]
+        weights /= weights.sum()
+        return weights
 
     def plain(self, index: Iterable[int], size: int, nearest: bool) -> np.ndarray:
         """Whole pictures squashed to (N, size, size, 3) uint8, as `npcam.load_image` does it."""
