@@ -54,9 +54,10 @@ def run_keras(keras: Any, model: Any, x: Array, arch: Architecture, name: str = 
     dense = names.get("predictions", "predictions")
     if "predictions" in found:
         found["logits"] = _logits(keras, by_name[dense], calls[dense])
-        if tuple(result.shape) == tuple(found["predictions"].shape):
+        if tuple(getattr(result, "shape", ())) == tuple(found["predictions"].shape):
             found["predictions"] = result  # where the softmax is a layer of its own
-    activations = {n: _to_numpy(keras, value) for n, value in found.items()}
+    order = [*(layer.name for layer in layers(arch)), "logits"]
+    activations = {n: _to_numpy(keras, found[n]) for n in order if n in found}
     tensors = _tensors(keras, by_name, names, arch)
     provenance = {
         "made_by": f"keras {keras.__version__}",
