@@ -40,7 +40,9 @@ def add_verify_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=["reference", "fast"], default="reference", help=_ENGINE)
     _backend_option(parser)
     parser.add_argument(
-        "--isolated", action="store_true", help="put each layer to the test alone, from its own input"
+        "--isolated",
+        action="store_true",
+        help="show each layer alone, from the input that the run on trial has",
     )
     parser.add_argument("--json", action="store_true", help="print a JSON object instead of a table")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="also write the table as CSV")
@@ -52,7 +54,9 @@ def add_record_options(parser: argparse.ArgumentParser) -> None:
     """The options of `npcam record`."""
     parser.add_argument("input", metavar="PHOTO|X.npy", help="a photograph, or a preprocessed batch")
     parser.add_argument("--keras", metavar="MODEL", help="record Keras running this .keras or .h5 model")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="RECORD.h5")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="RECORD.h5", help="where to write"
+    )
     parser.add_argument("--layers", metavar="NAME,...", help="what to record (default: all, and the logits)")
     parser.add_argument("--engine", choices=["reference", "fast"], default="reference", help=_ENGINE)
     parser.add_argument("--dtype", choices=["float32", "float64"], default="float32", help=_DTYPE)

@@ -5,7 +5,7 @@ is then moved by just less, or just more, than passes.
 """
 
 import math
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
@@ -215,6 +215,15 @@ def test_scales_that_no_epsilon_explains_are_said_to_be_that(tiny):
     assert math.isnan(rows["conv1_bn"].epsilon)
     assert rows["conv1_bn"].alone.ok
     assert not rows["conv1_bn"].ok
+
+
+def test_what_was_found_does_not_change(tiny):
+    """Neither a report nor its rows."""
+    weights, _, own, _ = tiny
+    report = verify(weights, own, own)
+    for found in (report, report.rows[0], report.rows[0].found):
+        with pytest.raises(FrozenInstanceError):
+            found.ok = True
 
 
 def test_the_first_bad_row_is_the_first(tiny):

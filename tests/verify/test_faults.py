@@ -22,6 +22,7 @@ from npcam.weights import Weights, read_weights
 REFERENCE = Path(__file__).parents[1] / "reference"
 SMALL = Architecture(blocks=(1, 2, 1, 1))
 BLOCK = "conv3_block2"
+ENGINES, ISOLATED = ("reference", "fast"), (False, True)
 
 
 @pytest.fixture(scope="module")
@@ -53,18 +54,26 @@ def flip(bit, index):
     return change
 
 
-@pytest.mark.parametrize("isolated", [False, True])
-@pytest.mark.parametrize("engine", ["reference", "fast"])
-def test_npcam_agrees_with_what_keras_recorded(engine, isolated):
-    """Full records, records of stages only, either engine: all of it is rounding."""
-    for weights, record in (
-        (read_weights(REFERENCE / "narrow_weights.h5"), read_record(REFERENCE / "narrow.h5")),
-        (read_weights(bundled_path()), read_record(REFERENCE / "chelsea.h5")),
-    ):
-        own = run_npcam(weights, record.activations["input_layer"], engine)
-        report = verify(weights, own, record, isolated=isolated)
-        assert report.ok, report.first_bad
-        assert all(0 <= row.found.times <= 1 for row in report.rows)
+@pytest.mark.parametrize(
+    ("engine", "isolated", "weights", "record"),
+    [
+        *(
+            (engine, isolated, "narrow_weights.h5", "narrow.h5")
+            for engine in ENGINES
+            for isolated in ISOLATED
+        ),
+        ("reference", True, None, "chelsea.h5"),
+        ("fast", False, None, "chelsea.h5"),
+    ],
+)
+def test_npcam_agrees_with_what_keras_recorded(engine, isolated, weights, record):
+    """A full record and one of the bundled model's stages, either engine: all of it is rounding."""
+    network = read_weights(REFERENCE / weights if weights else bundled_path())
+    reference = read_record(REFERENCE / record)
+    own = run_npcam(network, reference.activations["input_layer"], engine)
+    report = verify(network, own, reference, isolated=isolated)
+    assert report.ok, report.first_bad
+    assert all(0 <= row.found.times <= 1 for row in report.rows)
 
 
 def test_engines_agree_with_float64(small):

@@ -3,6 +3,7 @@
 import hashlib
 import struct
 import zlib
+from dataclasses import FrozenInstanceError
 
 import h5py
 import numpy as np
@@ -31,7 +32,14 @@ def a_record():
             "predictions": np.array([[0.5, np.nan, np.inf]]),
             "avg_pool": np.zeros((0, 3), np.float16),
         },
-        {"made_by": "keras 3.15.1", "engine": "jax 0.7.1", "model": "", "input_sha256": "ab"},
+        {
+            "made_by": "keras 3.15.1",
+            "engine": "jax 0.7.1",
+            "model": "",
+            "weights_sha256": "cd",
+            "input": "chelsea.png",
+            "input_sha256": "ab",
+        },
         {"conv1_conv/kernel": "0123456789abcdef", "conv1_bn/epsilon": "fedcba9876543210"},
     )
 
@@ -60,6 +68,12 @@ def test_only_what_is_known_of_a_run_is_written(tmp_path):
         assert (file.attrs["format"], file.attrs["format_version"]) == (b"npcam record", 1)
     found = read_record(tmp_path / "r.h5")
     assert (found.provenance, found.tensors) == ({"made_by": "me"}, {})
+
+
+def test_a_record_does_not_change():
+    """A run is what it was."""
+    with pytest.raises(FrozenInstanceError):
+        a_record().activations = {}
 
 
 def test_fewer_layers_keep_the_input():
