@@ -48,6 +48,7 @@ SPLIT = {
     "conv1/xkernel:0": ("conv1", ""),
     "conv1/kernel:a": ("conv1", ""),
     "conv1/kernel:0 ": ("conv1", ""),
+    "resnet50/conv1/odd:0": ("conv1", ""),
     "w": ("", ""),
 }
 

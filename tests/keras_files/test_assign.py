@@ -127,6 +127,18 @@ def test_a_nested_model_by_names():
     }
 
 
+def test_a_model_in_a_nested_model():
+    """Its layers, too, are told by the last part of their path."""
+    deep = sequential("deep", [entry("Conv2D", "c", use_bias=False)]) | {"name": "deep"}
+    inner = sequential("inner", [deep, entry("Conv2D", "d", use_bias=False)]) | {"name": "inner"}
+    graph = read_graph(sequential("m", [INPUT, inner]), "x")
+    saved = [SavedLayer(("inner",), (), (array("D", "d", "kernel"), array("C", "c", "kernel")))]
+    assert find(graph, saved, ("inner", "deep", "c"), ("inner", "d")) == {
+        "inner/deep/c": {"kernel": "C"},
+        "inner/d": {"kernel": "D"},
+    }
+
+
 @pytest.mark.parametrize(
     ("frozen", "order"),
     [
