@@ -1,11 +1,14 @@
 .DEFAULT_GOAL := help
-.PHONY: help install test lint format types figures clean
+.PHONY: help install quick test lint format types mutants figures clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 install:  ## install npcam for working on it, with everything the tests need
 	python -m pip install --editable '.[dev]'
+
+quick:  ## run the tests that take no Keras and no patience
+	python -m pytest -m 'not slow'
 
 test:  ## run the tests, doctests included
 	python -m pytest
@@ -21,8 +24,13 @@ format:  ## format and sort imports
 types:  ## check the types
 	mypy
 
+ONLY ?= npcam.*
+mutants:  ## change the code a little, here and there: do the tests notice? ONLY='npcam.cam.*' for one module
+	mutmut run '$(ONLY)'
+	mutmut results
+
 figures:  ## draw the pictures in the README and the docs anew
 	python examples/gallery.py docs/gallery.jpg
 
 clean:  ## remove what building and testing left
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf build dist mutants *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -17,6 +17,7 @@ from npcam.weights import read_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / "tools" / "convert_keras_weights.py"
+pytestmark = pytest.mark.slow  # Keras makes the file that is converted
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ FILES = [
     ("PNG", "P", {"transparency": bytes(range(256))}),
     ("PNG", "P", {"transparency": 3}),
     ("PNG", "L", {"transparency": 3}),
-    *[("TIFF", mode, {}) for mode in ("1", "L", "I;16", "I", "F", "CMYK", "RGBA", "YCbCr", "LAB")],
+    *[("TIFF", mode, {}) for mode in ("1", "L", "I;16", "I", "F", "CMYK", "RGBA", "LAB")],
+    ("TIFF", "YCbCr", {"compression": "tiff_lzw"}),  # uncompressed, only new Pillows read it
     *[("JPEG", mode, {"quality": 80}) for mode in ("L", "RGB", "CMYK")],
     ("JPEG", "RGB", {"progressive": True}),
     ("WEBP", "RGB", {}),

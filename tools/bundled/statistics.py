@@ -92,12 +92,12 @@ def calibration(top: np.ndarray, right: np.ndarray, bins: int = 10) -> tuple[lis
         The bins that hold any case, and the ECE: the mean over all cases of |confidence - right|
         of their bin.
 
-    >>> calibration(np.array([0.95, 0.95]), np.array([True, False]))[1].round(2)
-    np.float64(0.45)
+    >>> round(calibration(np.array([0.95, 0.95]), np.array([True, False]))[1], 2)
+    0.45
     """
     edges = np.linspace(0, 1, bins + 1)
     index = np.clip(np.digitize(top, edges, right=True) - 1, 0, bins - 1)
-    table, error = [], np.float64(0)
+    table, error = [], 0.0
     for number in np.unique(index):
         mine = index == number
         low, high = float(edges[number]), float(edges[number + 1])
