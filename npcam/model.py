@@ -12,6 +12,7 @@ from npcam import resnet
 from npcam.common.errors import InputError
 from npcam.labels import find_class
 from npcam.layers import layers
+from npcam.preprocessing import preprocess
 from npcam.resnet import Outputs
 from npcam.shapes import Array
 from npcam.weights import Weights, cast, read_weights, summary
@@ -99,12 +100,42 @@ class Model:
         return self.weights.input_size
 
     @property
+    def photo_size(self) -> tuple[int, int]:
+        """(height, width) to which a photograph is resized before it is preprocessed, in pixels."""
+        return self.weights.photo_size
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether its outputs lie between 0 and 1; those of a linear top are plain values."""
+        return self.weights.architecture.activation in ("softmax", "sigmoid")
+
+    @property
     def last_activation(self) -> str:
         """The name of the maps that a class activation map sums: `conv5_block3_out` in ResNet-50."""
         return resnet.last_activation(self.weights.architecture)
 
+    def preprocess(self, pixels: Array) -> Array:
+        """What this network's author did to a photograph's pixels before the network saw them.
+
+        Args:
+            pixels: (N, H, W, 3), red, green, blue, 0 to 255, of `photo_size`; one channel where the
+                network takes grey photographs.
+
+        Returns:
+            A preprocessed batch (N, H, W, 3), float32.
+
+        Raises:
+            InputError: the pixels have other channels.
+
+        >>> load_model().preprocess(np.zeros((1, 224, 224, 3), np.uint8))[0, 0, 0].tolist()
+        [-103.93900299072266, -116.77899932861328, -123.68000030517578]
+        """
+        return preprocess(pixels, self.weights.preprocessing)
+
     def predict(self, x: Array) -> Array:
         """Classify a preprocessed batch: (N, H, W, 3) -> probabilities (N, classes).
+
+        Where the top is linear they are no probabilities but its plain values (`gives_probabilities`).
 
         Raises:
             InputError: `x` is not such a batch, or the network has no top.
@@ -211,8 +242,6 @@ class Model:
                 f"expected a batch (N, H, W, 3) of pictures from {SMALLEST}x{SMALLEST} up, {found}"
             )
         if x.dtype.kind != "f":
-            msg = (
-                f"expected a preprocessed batch of floats, got {x.dtype}; apply npcam.preprocess_input first"
-            )
+            msg = f"expected a preprocessed batch of floats, got {x.dtype}; apply model.preprocess first"
             raise InputError(msg)
         return x.astype(self.dtype, copy=False)

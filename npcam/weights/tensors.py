@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from npcam.preprocessing import MODES, Preprocessing
 from npcam.resnet import Architecture, Tensors
 from npcam.shapes import Array
 
@@ -18,8 +19,9 @@ class Weights:
     Attributes:
         architecture: the network they belong to.
         tensors: {layer name: {weight name: array}}, in Keras's names and layouts.
-        input_size: (height, width) that it was trained for, in pixels.
-        preprocessing: "caffe" (RGB to BGR, minus the ImageNet mean), the only one so far.
+        input_size: (height, width) in pixels of what the ResNet itself was trained on.
+        preprocessing: what is done to a photograph's pixels before the network sees them.
+        assumed: which of "preprocessing", "input_size" and "activation" the source did not tell.
         class_names: one name per class, or None.
         wnids: one WordNet id per class (`n02124075`), or None.
         source: name of the file that it was converted from.
@@ -31,13 +33,39 @@ class Weights:
     architecture: Architecture
     tensors: dict[str, dict[str, Array]]
     input_size: tuple[int, int] = (224, 224)
-    preprocessing: str = "caffe"
+    preprocessing: Preprocessing = MODES["caffe"]
+    assumed: tuple[str, ...] = ()
     class_names: tuple[str, ...] | None = None
     wnids: tuple[str, ...] | None = None
     source: str = ""
     source_sha256: str = ""
     converter: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def photo_size(self) -> tuple[int, int]:
+        """(height, width) to which a photograph is resized: smaller where the preprocessing enlarges it."""
+        (height, width), (rows, columns) = self.input_size, self.preprocessing.enlarge
+        return height // rows, width // columns
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What was assumed of the network, a sentence each: its numbers are right if these are.
+
+        >>> Weights(Architecture(), {}, assumed=("input_size",)).assumptions
+        ('input size 224x224 is assumed; convert again with --input-size if it was another',)
+        """
+        height, width = self.input_size
+        values = {
+            "preprocessing": f"{self.preprocessing.name} ({self.preprocessing.describe()})",
+            "input_size": f"{height}x{width}",
+            "activation": str(self.architecture.activation),
+        }
+        return tuple(
+            f"{name.replace('_', ' ')} {values[name]} is assumed; convert again with "
+            f"--{name.replace('_', '-')} if it was another"
+            for name in self.assumed
+        )
 
 
 def cast(tensors: Tensors, dtype: Any) -> dict[str, dict[str, Array]]:
