@@ -1,11 +1,12 @@
 """From a Keras file to npcam's own: read, check, write."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from npcam.convert.class_names import ClassNames, read_class_names
 from npcam.keras_files import read_keras
-from npcam.weights import Weights, write_weights
+from npcam.weights import Weights, check, write_weights
 
 
 def convert(
@@ -33,6 +34,26 @@ def convert(
     """
     if isinstance(class_names, (str, Path)):
         class_names = read_class_names(class_names)
-    weights = read_keras(source, class_names=class_names, network=network, activation=activation)
+    weights = read_keras(source, network=network, activation=activation)
+    if class_names is not None:
+        if not isinstance(class_names, ClassNames):
+            class_names = ClassNames(tuple(str(name) for name in class_names))
+        weights = with_class_names(weights, class_names, str(source))
     write_weights(destination, weights)
     return weights
+
+
+def with_class_names(weights: Weights, names: ClassNames, where: str) -> Weights:
+    """The same weights with the names of their classes.
+
+    Args:
+        weights: the weights.
+        names: one name for each class, in the order of the Dense layer's columns.
+        where: the name of the weights' file, for messages.
+
+    Raises:
+        InputError: there are not as many names as classes.
+    """
+    named = replace(weights, class_names=names.names, wnids=names.wnids)
+    check(named, where)
+    return named

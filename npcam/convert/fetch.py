@@ -8,6 +8,7 @@ from typing import Any
 from npcam.common.errors import InputError
 from npcam.common.files import md5_file
 from npcam.convert.class_names import ClassNames, read_class_names
+from npcam.convert.conversion import with_class_names
 from npcam.keras_files import read_keras
 from npcam.weights import Weights, write_weights
 from npcam.weights.published import (
@@ -75,7 +76,9 @@ def fetch(
 
 def _converted(path: Path, official: Official, classes: ClassNames | None) -> Weights:
     """The weights in a published file."""
-    weights = read_keras(path, class_names=classes, network=official.network)
+    weights = read_keras(path, network=official.network)
+    if classes is not None:
+        weights = with_class_names(weights, classes, str(path))
     year = "" if official.network == "keras" else f", the file of {official.network}"
     return replace(weights, source=official.file, notes=(f"Keras's official {official.model}{year}",))
 

@@ -24,15 +24,15 @@ class FormatError(ValueError):
 
 
 def has_attribute(read: Read, header: int, name: str) -> bool:
-    """Whether an object has an attribute; all must be kept in its header, where none exceeds 64 KiB.
+    """Whether an object has an attribute. All must be kept in its header, where none exceeds 64 KiB.
 
-    Kept apart ("dense" storage, in files for the latest libraries only) they may have any size, and
-    the library loads them whole to say as much as their shape.
+    Attributes that are kept apart ("dense" storage, in files for the latest libraries only) may have
+    any size, and the library loads one whole to say as much as its shape.
 
     Args:
-        read: reads the file, by addresses as the file counts them.
-        header: address of the object header.
-        name: of the attribute.
+        read: gives the bytes at an address, as the file counts addresses.
+        header: the address of the object's header.
+        name: the attribute's name.
 
     Raises:
         FormatError: the header is not what the specification says, or attributes are kept apart.
@@ -49,13 +49,13 @@ def variable_texts(read: Read, header: int, name: str, count: int) -> list[bytes
     """The texts in an attribute of variable-length strings.
 
     Args:
-        read: reads the file, by addresses as the file counts them.
-        header: address of the object header that the attribute belongs to.
-        name: of the attribute.
+        read: gives the bytes at an address, as the file counts addresses.
+        header: the address of the object's header.
+        name: the attribute's name.
         count: how many texts it holds.
 
     Raises:
-        FormatError: no such attribute, or lengths and addresses that do not fit the file.
+        FormatError: there is no such attribute, or its lengths and addresses do not fit the file.
     """
     data = next((value for found, value in _attributes(read, header) if found == name.encode()), None)
     if data is None or len(data) < 16 * count:

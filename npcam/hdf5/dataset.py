@@ -1,4 +1,4 @@
-"""Arrays in HDF5 files from strangers: plain floats come out, once it is known how many they are."""
+"""Arrays in HDF5 files from strangers: plain floats come out, once it is known how many there are."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -10,16 +10,16 @@ import numpy as np
 from npcam.common.errors import InputError
 from npcam.common.limits import HDF5_ALLOWANCE, MAX_HDF5_EXPANSION
 from npcam.hdf5.chunks import check_chunks, read_chunks
-from npcam.hdf5.node import Node, reading
+from npcam.hdf5.member import Member, reading
 from npcam.shapes import Array
 
 
-class Dataset(Node):
+class Dataset(Member):
     """An array of an HDF5 file, not read yet."""
 
     @property
     def extent(self) -> tuple[int, ...]:
-        """The shape that it declares, whatever it holds and wherever."""
+        """The shape that it declares, whatever it holds and wherever its values are."""
         with reading(self.where):
             return tuple(int(n) for n in self._node.shape or ())
 
@@ -28,7 +28,7 @@ class Dataset(Node):
         """Its shape, once it is known to be a plain float array that the file can hold.
 
         Raises:
-            InputError: not floats, stored elsewhere, or larger than its file can hold.
+            InputError: it is not of floats, is stored elsewhere, or is larger than its file can hold.
         """
         import h5py
 
@@ -65,7 +65,7 @@ class Dataset(Node):
 
         Args:
             dtype: float type of the result; None for the file's own, in the machine's byte order.
-            finite: refuse NaN and infinity, as weights must not have them; activations may.
+            finite: whether to refuse NaN and infinity, which weights must not have; activations may.
 
         Raises:
             InputError: as `shape`; or the values cannot be read, or are not finite in `dtype`.
@@ -103,8 +103,8 @@ class Dataset(Node):
 def read_together(datasets: Sequence[Dataset]) -> Iterator[Array]:
     """Read arrays of weights one by one, as `Dataset.read` does, in float32, into one piece of memory.
 
-    Reason: the system hands out one large piece in huge pages. Reading the 320 arrays of ResNet-50,
-    98 MB, takes three quarters of the time that it takes into 320 pieces (46 instead of 63 ms).
+    The system hands out one large piece in huge pages: reading the 320 arrays of ResNet-50, 98 MB,
+    takes three quarters of the time that it takes into 320 pieces (46 instead of 63 ms).
     """
     sizes = [math.prod(dataset.shape) for dataset in datasets]
     for dataset, size in zip(datasets, sizes, strict=True):

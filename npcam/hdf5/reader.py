@@ -9,7 +9,7 @@ from npcam.common.errors import InputError
 from npcam.common.files import require_file
 from npcam.common.limits import MAX_HDF5_MEMBERS
 from npcam.hdf5.dataset import Dataset
-from npcam.hdf5.node import DAMAGE, Node, reading
+from npcam.hdf5.member import DAMAGE, Member, reading
 from npcam.hdf5.source import Source
 
 
@@ -22,7 +22,7 @@ def open_hdf5(path: str | Path, file: BinaryIO | None = None) -> Iterator["Group
         file: the open file to read instead, for HDF5 inside a zip.
 
     Raises:
-        InputError: it does not exist, is not HDF5, or is damaged.
+        InputError: the file does not exist, is not HDF5, or is damaged.
     """
     import h5py
 
@@ -41,7 +41,7 @@ def open_hdf5(path: str | Path, file: BinaryIO | None = None) -> Iterator["Group
         yield Group(opened.id, "/", Source(str(path), raw, opened.userblock_size))
 
 
-class Group(Node):
+class Group(Member):
     """A group of an HDF5 file; its members are reached by plain links only."""
 
     def __iter__(self) -> Iterator[str]:

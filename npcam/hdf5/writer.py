@@ -1,4 +1,4 @@
-"""Writing HDF5: in memory first, then as one file that is whole or not there."""
+"""HDF5 is written in memory first, then as one file that is whole or not there."""
 
 import io
 from collections.abc import Iterator

@@ -1,22 +1,18 @@
 """What Keras wrote, as the weights of one ResNet; no Keras is needed, and nothing in a file is run.
 
-There are two roads. A file that holds its model's configuration goes by that: `unroll` makes one
-flat graph of it, `recognise` holds the graph against a ResNet, `assign` finds each layer's arrays.
-Weights alone go by `weights_alone`: told by the names of the layers, else by their order and shapes.
-`read` takes either road from the file to `Weights`; start there.
+There are two roads, and `read` takes either from the file to `Weights`; start there. Where a file
+holds its model's configuration, `unroll` makes one flat graph of it, `recognise` compares the graph
+with a ResNet, and `assign` finds each layer's arrays. Where a file holds weights alone,
+`weights_alone` tells the network by the names of the layers, or else by their order and shapes.
 """
 
 from npcam.keras_files.archive import is_zip
+from npcam.keras_files.file import open_keras
+from npcam.keras_files.graph import parse_json
 from npcam.keras_files.names import count_blocks
-from npcam.keras_files.read import (
-    expected_shapes,
-    open_keras,
-    present_shapes,
-    read_keras,
-    recognise_file,
-)
+from npcam.keras_files.read import expected_shapes, present_shapes, read_keras, recognise_file
 from npcam.keras_files.recognise import recognise
-from npcam.keras_files.unroll import parse_json, read_graph
+from npcam.keras_files.unroll import read_graph
 
 __all__ = [
     "count_blocks",

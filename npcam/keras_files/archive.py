@@ -52,7 +52,7 @@ def open_archive(path: str | Path) -> Iterator[Archive]:
     """Open a `.keras` file for reading.
 
     Raises:
-        InputError: damaged, a zip of something else, a bomb, or with members twice.
+        InputError: the file is damaged, a zip of something else or a bomb, or it has a member twice.
     """
     with ExitStack() as stack:
         try:
@@ -75,7 +75,7 @@ def open_archive(path: str | Path) -> Iterator[Archive]:
 
 
 def _check_directory(path: str | Path) -> None:
-    """Raise InputError before the table of contents is read, if it is none of a `.keras` file."""
+    """Raise InputError, before the table of contents is read, if it is not that of a `.keras` file."""
     with Path(path).open("rb") as file:
         end = file.seek(0, 2)
         file.seek(max(0, end - 22 - 65_535))

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from npcam.common.errors import InputError
 from npcam.common.limits import MAX_KERAS_LAYERS, MAX_KERAS_NESTING, MAX_LAYER_ARRAYS
 from npcam.hdf5 import Dataset, Group
-from npcam.keras_files.unroll import Path
+from npcam.keras_files.graph import LayerPath
 
 LAYERS = ("layers", "_layer_checkpoint_dependencies")  # the second is Keras 2.12's and 2.13's
 
@@ -34,15 +34,15 @@ ENDINGS = {
 _ENDING = re.compile(rf"^(?:(?P<layer>.*)_)?(?P<ending>{'|'.join(ENDINGS)})(?:_\d+)?(?::\d+)?$")
 
 
-class Array(NamedTuple):
-    """One array in the file: the layer and weight that its name tells (`""` if none), and itself."""
+class SavedArray(NamedTuple):
+    """One array in the file, with the layer and the weight that its name tells, `""` where it tells none."""
 
     layer: str
     weight: str
     dataset: Dataset
 
 
-class Saved(NamedTuple):
+class SavedLayer(NamedTuple):
     """One layer in the file, or, in the older layout, one model with all its layers.
 
     Attributes:
@@ -51,9 +51,9 @@ class Saved(NamedTuple):
         arrays: in the order in which they were saved.
     """
 
-    path: Path
-    slot: Path
-    arrays: tuple[Array, ...]
+    path: LayerPath
+    slot: LayerPath
+    arrays: tuple[SavedArray, ...]
 
 
 def has_layers(file: Group) -> str | None:
@@ -63,14 +63,14 @@ def has_layers(file: Group) -> str | None:
     return "numbered" if any(name in file for name in LAYERS) else None
 
 
-def named_layers(group: Group) -> list[Saved]:
+def named_layers(group: Group) -> list[SavedLayer]:
     """The layers of the older layout, in the model's order.
 
     Args:
         group: the root, or `model_weights` of a whole model.
 
     Raises:
-        InputError: a layer or weight that is listed is missing, or a link to elsewhere.
+        InputError: a layer or weight that is listed is missing, or is a link to elsewhere.
     """
     listed = names(group, "layer_names") or []
     if len(listed) > MAX_KERAS_LAYERS:
@@ -81,19 +81,19 @@ def named_layers(group: Group) -> list[Saved]:
         arrays = []
         for weight in names(node, "weight_names") or []:
             layer, short = split_name(weight)
-            arrays.append(Array(layer, short, node.dataset(weight)))
-        saved.append(Saved((name,), (), tuple(arrays)))
+            arrays.append(SavedArray(layer, short, node.dataset(weight)))
+        saved.append(SavedLayer((name,), (), tuple(arrays)))
     return saved
 
 
-def numbered_layers(file: Group) -> list[Saved]:
+def numbered_layers(file: Group) -> list[SavedLayer]:
     """The layers of the newer layout, sorted by their numbers within each class and model.
 
     Raises:
-        InputError: more or deeper groups than any ResNet has, or links to elsewhere.
+        InputError: the groups are more or deeper than any ResNet's, or are links to elsewhere.
     """
-    saved: list[Saved] = []
-    todo: list[tuple[Group, Path, Path]] = [(file, (), ())]
+    saved: list[SavedLayer] = []
+    todo: list[tuple[Group, LayerPath, LayerPath]] = [(file, (), ())]
     while todo:
         group, path, slot = todo.pop()
         container = next((name for name in LAYERS if name in group), None)
@@ -107,16 +107,16 @@ def numbered_layers(file: Group) -> list[Saved]:
             variables = member.group("vars") if "vars" in member else None
             name = variables.attribute("name") if variables is not None else None
             inner = (*path, str(name)) if name is not None and len(path) == len(slot) else path
-            saved.append(Saved(inner, (*slot, key), () if variables is None else _numbered(variables)))
+            saved.append(SavedLayer(inner, (*slot, key), () if variables is None else _numbered(variables)))
             todo.append((member, inner, (*slot, key)))
     return saved
 
 
-def _numbered(variables: Group) -> tuple[Array, ...]:
+def _numbered(variables: Group) -> tuple[SavedArray, ...]:
     """A layer's arrays by their numbers."""
     if len(variables) > MAX_LAYER_ARRAYS:
         raise InputError(f"{variables.where} holds {len(variables)} arrays; no layer of a ResNet does")
-    return tuple(Array("", "", variables.dataset(str(number))) for number in range(len(variables)))
+    return tuple(SavedArray("", "", variables.dataset(str(number))) for number in range(len(variables)))
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -145,7 +145,7 @@ def names(group: Group, name: str) -> list[str] | None:
 
 
 def _number(key: str) -> tuple[str, int]:
-    """Sorts conv2d, conv2d_1, ... conv2d_10 by number."""
+    """What sorts conv2d, conv2d_1, ... conv2d_10 by number."""
     stem, _, number = key.rpartition("_")
     if number.isdigit() and len(number) < 10:
         return stem, int(number)

@@ -1,15 +1,17 @@
 """Which array in the file belongs to which layer of the configuration."""
 
+from collections.abc import Collection, Sequence
+
 from npcam.common.errors import InputError
 from npcam.hdf5 import Dataset
-from npcam.keras_files.arrays import Array, Saved
+from npcam.keras_files.arrays import SavedArray, SavedLayer
+from npcam.keras_files.graph import Graph, LayerPath, Node
 from npcam.keras_files.settings import weight_names
-from npcam.keras_files.unroll import Graph, Node, Path
 
 Datasets = dict[str, Dataset]  # of one layer, by the name of the weight
 
 
-def assign(nodes: dict[str, Node], graph: Graph, saved: list[Saved], where: str) -> dict[str, Datasets]:
+def assign(nodes: dict[str, Node], graph: Graph, saved: list[SavedLayer], where: str) -> dict[str, Datasets]:
     """Find every layer's arrays.
 
     Args:
@@ -22,8 +24,8 @@ def assign(nodes: dict[str, Node], graph: Graph, saved: list[Saved], where: str)
         For each key the arrays in the file, by the name of the weight.
 
     Raises:
-        InputError: a layer has arrays that its configuration does not explain. One that has none at
-            all gets none.
+        InputError: a layer has arrays that its configuration does not explain. A layer that has none
+            at all gets none.
     """
     by_path = {layer.path: layer for layer in saved if layer.path}
     by_slot = {layer.slot: layer for layer in saved if layer.slot}
@@ -38,11 +40,16 @@ def assign(nodes: dict[str, Node], graph: Graph, saved: list[Saved], where: str)
         else:
             layer = by_path.get(node.path[:1])
             arrays = _inner(node, graph, layer, where) if layer else ()
-        found[key] = _by_weight(node, arrays, where)
+        expected = weight_names(node)
+        datasets = by_weight(arrays, expected, expected)
+        if datasets is None:
+            names = ", ".join(expected)
+            raise InputError(f"{where}: {node.label} has {len(arrays)} arrays, expected {names}")
+        found[key] = datasets
     return found
 
 
-def _inner(node: Node, graph: Graph, layer: Saved, where: str) -> tuple[Array, ...]:
+def _inner(node: Node, graph: Graph, layer: SavedLayer, where: str) -> tuple[SavedArray, ...]:
     """A layer's arrays among those of the outermost model that it is nested in."""
     if len(node.path) == 1:
         return layer.arrays
@@ -61,10 +68,10 @@ def _inner(node: Node, graph: Graph, layer: Saved, where: str) -> tuple[Array, .
     )
 
 
-def _saved_order(graph: Graph, model: str) -> list[tuple[Path, str]]:
-    """The order of a nested model's weights in the older layout: what is trained, then what is not."""
-    first: list[tuple[Path, str]] = []
-    then: list[tuple[Path, str]] = []
+def _saved_order(graph: Graph, model: str) -> list[tuple[LayerPath, str]]:
+    """The order of a nested model's weights in the older layout: first those that are trained."""
+    first: list[tuple[LayerPath, str]] = []
+    then: list[tuple[LayerPath, str]] = []
     for path, node in graph.nodes.items():
         if path[0] == model:
             for weight in weight_names(node):
@@ -73,12 +80,22 @@ def _saved_order(graph: Graph, model: str) -> list[tuple[Path, str]]:
     return first + then
 
 
-def _by_weight(node: Node, arrays: tuple[Array, ...], where: str) -> Datasets:
-    """A layer's arrays by weight name: by the names in the file, else by their order."""
-    expected = weight_names(node)
+def by_weight(
+    arrays: Sequence[SavedArray], known: Collection[str], in_order: Sequence[str]
+) -> Datasets | None:
+    """A layer's arrays by the name of the weight: by the names in the file, else by their order.
+
+    Args:
+        arrays: the layer's arrays, in the order in which they were saved.
+        known: the names that its weights may have. Some may be missing; whoever compares shapes names them.
+        in_order: the names of the arrays by their order, where the file's names say nothing.
+
+    Returns:
+        The arrays, or None where neither names nor order tell them apart.
+    """
     named = {array.weight: array.dataset for array in arrays}
-    if len(named) == len(arrays) and named.keys() <= set(expected):
-        return named  # some may be missing; whoever compares shapes names them
-    if len(arrays) != len(expected):
-        raise InputError(f"{where}: {node.label} has {len(arrays)} arrays, expected {', '.join(expected)}")
-    return {name: array.dataset for name, array in zip(expected, arrays, strict=True)}
+    if len(named) == len(arrays) and named.keys() <= set(known):
+        return named
+    if len(arrays) != len(in_order):
+        return None
+    return {name: array.dataset for name, array in zip(in_order, arrays, strict=True)}

@@ -2,28 +2,23 @@
 
 Only arrays and JSON are taken out of a file; nothing in it is run, and no Keras is needed. Where
 the file has a model's configuration, that decides what the network is, and it must be a ResNet
-layer by layer; weights alone must say so by their names or, in the end, by their shapes.
+layer by layer. Weights alone must show by their names, or at least by their shapes, that they are one.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from pathlib import Path as FilePath
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from npcam.common.errors import InputError
 from npcam.common.files import sha256_file
 from npcam.common.version import __version__
-from npcam.convert.class_names import ClassNames
-from npcam.hdf5 import open_hdf5
-from npcam.keras_files.archive import is_zip, open_archive
-from npcam.keras_files.arrays import Saved, has_layers, named_layers, numbered_layers
 from npcam.keras_files.assign import Datasets, assign
+from npcam.keras_files.file import KerasFile, open_keras
 from npcam.keras_files.recognise import recognise
 from npcam.keras_files.settings import dtype_of, weight_names
-from npcam.keras_files.unroll import parse_json, read_graph
+from npcam.keras_files.unroll import read_graph
 from npcam.keras_files.weights_alone import NETWORKS, from_weights
 from npcam.layers import weight_shapes
 from npcam.resnet import ACTIVATIONS, Architecture
@@ -31,23 +26,7 @@ from npcam.shapes import Array
 from npcam.weights import Shapes, Weights, check, check_shapes
 
 DEFAULT_SIZE = (224, 224)
-DEFAULTS = {"bias": 0.0, "beta": 0.0, "gamma": 1.0}  # of weights that a layer can be built without
-
-
-class KerasFile(NamedTuple):
-    """A file of Keras's that is open.
-
-    Attributes:
-        layout: "named", every layer and weight by name, or "numbered", by class and number.
-        saved: its layers, the arrays not read yet.
-        config: the model's configuration, or None in a file of weights alone.
-        metadata: what it says of itself: `keras_version`, `backend`, `date_saved`.
-    """
-
-    layout: str
-    saved: list[Saved]
-    config: Any
-    metadata: dict[str, str]
+DEFAULTS = {"bias": 0.0, "beta": 0.0, "gamma": 1.0}  # for weights that a layer can be built without
 
 
 class Recognised(NamedTuple):
@@ -69,9 +48,8 @@ class Recognised(NamedTuple):
 
 
 def read_keras(
-    path: str | FilePath,
+    path: str | Path,
     *,
-    class_names: Sequence[str] | ClassNames | None = None,
     network: str | None = None,
     activation: str | None = None,
 ) -> Weights:
@@ -79,19 +57,19 @@ def read_keras(
 
     Args:
         path: the file.
-        class_names: one name per class, in the order of the Dense layer's columns; as ClassNames
-            with their WordNet ids.
-        network: for weights without their model, where nothing in the file tells: "keras", "2018"
-            (batch norm's epsilon is 1e-3) or "2017" (no padding before the pool, either).
-        activation: for weights without their model: of the Dense layer, "softmax" (assumed by
+        network: which of Keras's networks it is, for weights without their model where nothing in the
+            file tells: "keras", "2018" (batch norm's epsilon is 1e-3) or "2017" (no padding before the
+            pool, either).
+        activation: the Dense layer's function, for weights without their model: "softmax" (assumed by
             default), "sigmoid" or "linear".
 
     Returns:
-        The weights under Keras's names for them (`conv1_conv`, `kernel`), in float32.
+        The weights under Keras's names for them (`conv1_conv`, `kernel`), in float32; without names
+        of classes, which Keras does not save.
 
     Raises:
-        InputError: not such a file, damaged, or not a ResNet that npcam runs; the message says which
-            layer or tensor is the reason.
+        InputError: the file is not one of these, is damaged, or holds no ResNet that npcam runs; the
+            message says which layer or tensor is the reason.
     """
     for option, value, known in (("network", network, NETWORKS), ("activation", activation, ACTIVATIONS)):
         if value is not None and value not in known:
@@ -100,16 +78,11 @@ def read_keras(
     with open_keras(path) as file:
         found = recognise_file(file, where, network, activation)
         tensors = _read(found, where)
-    names = class_names if isinstance(class_names, ClassNames) else None
-    if class_names is not None and names is None:
-        names = ClassNames(tuple(str(name) for name in class_names))
     weights = Weights(
         found.architecture,
         tensors,
         input_size=found.input_size or DEFAULT_SIZE,
-        class_names=names.names if names else None,
-        wnids=names.wnids if names else None,
-        source=FilePath(path).name,
+        source=Path(path).name,
         source_sha256=sha256_file(path),
         converter=f"npcam {__version__}",
         notes=found.notes,
@@ -118,44 +91,12 @@ def read_keras(
     return weights
 
 
-@contextmanager
-def open_keras(path: str | FilePath) -> Iterator[KerasFile]:
-    """Open a file of any of Keras's layouts, and list its layers.
-
-    Raises:
-        InputError: no such file, damaged, or of something else than Keras.
-    """
-    where = str(path)
-    with ExitStack() as stack:
-        if FilePath(path).is_file() and is_zip(path):
-            archive = stack.enter_context(open_archive(path))
-            file = stack.enter_context(open_hdf5(path, archive.weights))
-            config = parse_json(archive.config, f"{where}: config.json")
-            metadata = parse_json(archive.metadata, f"{where}: metadata.json")
-        else:
-            file = stack.enter_context(open_hdf5(path))
-            text = file.attribute("model_config")
-            config = None if text is None else parse_json(str(text), f"{where}: model_config")
-            metadata = {}
-        group = file.group("model_weights") if "model_weights" in file else file
-        for name in ("keras_version", "backend"):
-            if (value := group.attribute(name)) is not None:
-                metadata = {name: value} | (metadata if isinstance(metadata, dict) else {})
-        layout = has_layers(group)
-        if layout is None:
-            reason = "HDF5, but not Keras's: it has neither layer_names nor layers"
-            raise InputError(f"{where}: {reason}; `npcam inspect` shows what it has")
-        saved = named_layers(group) if layout == "named" else numbered_layers(group)
-        known = metadata.items() if isinstance(metadata, dict) else ()
-        yield KerasFile(layout, saved, config, {str(k): str(v) for k, v in known})
-
-
 def recognise_file(file: KerasFile, where: str, network: str | None, activation: str | None) -> Recognised:
     """Find the ResNet in a file, by its configuration if it has one, else by its weights.
 
     Args:
-        file: from `open_keras`.
-        where: its name, for messages.
+        file: the open file, from `open_keras`.
+        where: the file's name, for messages.
         network, activation: as `read_keras` takes them.
 
     Raises:
@@ -167,7 +108,7 @@ def recognise_file(file: KerasFile, where: str, network: str | None, activation:
             if activation is None:
                 notes = (*notes, "no configuration in the file: the Dense layer's softmax is assumed")
             arch = replace(arch, activation=activation or arch.activation)
-        # Keras builds all convolutions alike: a bias that only one has not is missing, not left out.
+        # Keras builds all convolutions alike, so a bias that only one of them lacks is missing, not left out.
         built: dict[str, set[str]] = {}
         for layer, weights in arrays.items():
             built.setdefault(layer[-4:], set()).update(weights)
@@ -211,7 +152,7 @@ def present_shapes(found: Recognised) -> Shapes:
 
 
 def _absent(built: dict[str, set[str]]) -> dict[str, tuple[str, ...]]:
-    """The weights that layers were built without: what has a default, and is not in `built`.
+    """The weights that layers were built without: those that have a default and are not in `built`.
 
     >>> _absent({"conv1_conv": {"kernel"}, "conv1_bn": {"beta", "moving_mean", "moving_variance"}})
     {'conv1_conv': ('bias',), 'conv1_bn': ('gamma',)}

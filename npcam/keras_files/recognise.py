@@ -1,4 +1,4 @@
-"""Is this graph a ResNet, and which? Read from its output back to its input, layer by layer.
+"""Is this graph a ResNet, and which? It is read from its output back to its input, layer by layer.
 
 Names do not matter here, only what each layer does: its class, its settings, what it reads. What
 comes out is the architecture, and which layer plays which part, by Keras's own names for them.
@@ -8,10 +8,9 @@ import itertools
 from typing import NamedTuple
 
 from npcam.common.errors import InputError
-from npcam.keras_files.blocks import Block, find_block, find_stem
+from npcam.keras_files.graph import Graph, Node, reading_config
+from npcam.keras_files.parts import FoundBlock, find_block, find_stem, find_top
 from npcam.keras_files.settings import check_bn, sides
-from npcam.keras_files.top import find_top
-from npcam.keras_files.unroll import Graph, Node, reading_config
 from npcam.keras_files.walk import Walk
 from npcam.layers import output_shapes
 from npcam.resnet import Architecture, last_activation, residual_blocks
@@ -37,16 +36,16 @@ def recognise(graph: Graph, where: str) -> Network:
     """Find the ResNet in a graph.
 
     Args:
-        graph: the layers, from `keras_config.read_graph`.
+        graph: the layers, from `unroll.read_graph`.
         where: the file's name, for messages.
 
     Raises:
-        InputError: it is none that npcam runs; the layer where it differs is named.
+        InputError: it is not one that npcam runs; the layer where it differs is named.
     """
     walk = Walk(graph, where)
     with reading_config(where):
         top = find_top(walk)
-        blocks: list[Block] = []
+        blocks: list[FoundBlock] = []
         x = top.x
         while x.kind != "MaxPooling2D":
             blocks.insert(0, find_block(walk, x))
@@ -67,13 +66,13 @@ def recognise(graph: Graph, where: str) -> Network:
     return Network(arch, parts, size, front)
 
 
-def _counts(blocks: list[Block]) -> tuple[int, ...]:
+def _counts(blocks: list[FoundBlock]) -> tuple[int, ...]:
     """How many blocks each stage has; the first of a stage projects its shortcut."""
     starts = [i for i, block in enumerate(blocks) if block.projects] + [len(blocks)]
     return tuple(b - a for a, b in itertools.pairwise(starts))
 
 
-def _name(blocks: list[Block], where: str) -> dict[str, Node]:
+def _name(blocks: list[FoundBlock], where: str) -> dict[str, Node]:
     """Every block's layers by Keras's names of them."""
     if not blocks or not blocks[0].projects:
         raise InputError(f"{where}: the first residual block has no convolution in its shortcut")
@@ -86,8 +85,8 @@ def _name(blocks: list[Block], where: str) -> dict[str, Node]:
     }
 
 
-def _stride_in(blocks: list[Block], where: str) -> int:
-    """Which convolution takes the stride, in every stage."""
+def _stride_in(blocks: list[FoundBlock], where: str) -> int:
+    """Which convolution takes the stride, the same one in every stage."""
     found = {block.stride_in for block in blocks if block.stride > 1}
     if len(found) > 1:
         raise InputError(f"{where}: some stages stride in their 1x1, some in their 3x3 convolution")
@@ -97,7 +96,7 @@ def _stride_in(blocks: list[Block], where: str) -> int:
 
 
 def _epsilon(parts: dict[str, Node], where: str) -> float:
-    """The epsilon of all batch norms."""
+    """The one epsilon of all batch norms."""
     found = {check_bn(node, where) for name, node in parts.items() if name.endswith("_bn")}
     if len(found) != 1:
         raise InputError(f"{where}: batch norms of different epsilon {sorted(found)}; one expected")
@@ -105,7 +104,7 @@ def _epsilon(parts: dict[str, Node], where: str) -> float:
 
 
 def _front(walk: Walk, node: Node) -> tuple[tuple[Node, ...], tuple[int, int] | None]:
-    """(the layers before the stem, the size of what they put out)."""
+    """The layers before the stem, and the (height, width) of what they put out, if the file tells."""
     before = walk.ancestors(node.path)
     layers = [layer for path, layer in walk.graph.nodes.items() if path in before]
     inputs = [layer for layer in layers if layer.kind == "InputLayer"]

@@ -1,20 +1,20 @@
 """What one Keras layer's settings say, whichever version of Keras wrote them down.
 
-Each function takes a layer of the configuration, and raises InputError, with the layer's name,
-where the layer is not one that a ResNet of npcam has.
+Each function takes a layer of the configuration, and raises InputError, which names the layer, where
+a ResNet of npcam has no such layer.
 """
 
 from typing import Any
 
 from npcam.common.errors import InputError
-from npcam.keras_files.unroll import Node
+from npcam.keras_files.graph import Node
 
 
 def activation(node: Node, where: str) -> str:
     """The name of the activation function of a layer; "linear" where it has none.
 
     Keras writes `"relu"`, or a description of the function around that name; a class of its own
-    (`ReLU`, `Softmax`) only counts with settings that leave it the plain function.
+    (`ReLU`, `Softmax`) counts only where its settings leave it the plain function.
     """
     if node.kind == "ReLU":
         plain = {"max_value": None, "negative_slope": 0, "threshold": 0}
@@ -35,7 +35,7 @@ def activation(node: Node, where: str) -> str:
 
 
 def _of_layer(function: Any) -> Any:
-    """The plain function that a layer object (`ReLU()`) used as an activation stands for, by name."""
+    """The name of the plain function that a layer (`ReLU()`) stands for where it is used as an activation."""
     name = str(function.get("class_name")).lower()
     config = function.get("config")
     plain = not isinstance(config, dict) or not any(
@@ -53,7 +53,7 @@ def sides(node: Node, name: str, default: Any) -> tuple[int, int]:
 
 
 def pads(node: Node, where: str) -> int:
-    """The width of a zero padding that is the same on all four sides."""
+    """The width of a zero padding, which must be the same on all four sides."""
     channels_last(node, where)
     value = node.config.get("padding", 1)
     rows = (value, value) if isinstance(value, int) else value
@@ -101,7 +101,7 @@ def check_conv(node: Node, kernel: int, where: str) -> int:
 
 
 def check_bn(node: Node, where: str) -> float:
-    """The epsilon of a batch norm over channels, the last axis, run with its moving statistics."""
+    """The epsilon of a batch norm, which must normalise the last axis by its moving statistics."""
     axis = node.config.get("axis", -1)
     axis = axis.get("items", axis.get("config")) if isinstance(axis, dict) else axis
     if axis not in (-1, 3, [-1], [3]):

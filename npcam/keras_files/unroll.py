@@ -1,88 +1,30 @@
 """A Keras model's configuration, of any version of Keras, as one flat graph of layers.
 
 The configuration is the JSON that lies beside the weights. Nothing of it is ever run: classes are
-compared by name, functions too, and nested models are unrolled, so that what is left is a graph of
-plain layers that `keras_graph` can hold against the ResNet it is to be.
+compared by name, functions too, and nested models are unrolled. What is left is a graph of plain
+layers, which `recognise` compares with a ResNet.
 """
 
-import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from npcam.common.errors import InputError
-from npcam.common.limits import MAX_JSON, MAX_KERAS_LAYERS, MAX_KERAS_NESTING
-from npcam.keras_files.calls import extras, histories, tensors
-
-Config = dict[str, Any]
-Path = tuple[str, ...]  # names of layers, from the outermost model in
+from npcam.common.limits import MAX_KERAS_LAYERS, MAX_KERAS_NESTING
+from npcam.keras_files.graph import Config, Graph, LayerPath, Node, reading_config
 
 KERAS1 = {"Convolution2D": "Conv2D"}  # classes that have another name since
 MODELS = ("Functional", "Model", "Sequential")  # "Model" is Keras 2.0's name of Functional
 
 
-class Node(NamedTuple):
-    """One layer of the flat graph.
-
-    Attributes:
-        path: its name, after those of the models it is nested in.
-        slot: the names that a `.weights.h5` gives the same path: class and number, `conv2d_3`.
-        kind: its Keras class.
-        config: its settings.
-        inputs: paths of the layers that it reads.
-        call: what it was called with besides these: `training`, or a constant.
-        trainable: False if it, or a model it is nested in, was frozen.
-    """
-
-    path: Path
-    slot: Path
-    kind: str
-    config: Config
-    inputs: tuple[Path, ...]
-    call: tuple[Any, ...]
-    trainable: bool
-
-    @property
-    def label(self) -> str:
-        """How messages name it: `resnet50/conv1_conv (Conv2D)`."""
-        return f"{'/'.join(self.path)} ({self.kind})"
-
-
-class Graph(NamedTuple):
-    """Every layer by its path, in the order of the file, and those that the model puts out."""
-
-    nodes: dict[Path, Node]
-    outputs: tuple[Path, ...]
-
-
 class _Scope(NamedTuple):
     """One model of the nest, its layers' raw configurations, and where it is called."""
 
-    path: Path
+    path: LayerPath
     layers: dict[str, Config]
     inputs: list[str]
     outputs: list[tuple[str, int]]
     sequential: bool
-
-
-def parse_json(text: bytes | str, where: str) -> Any:
-    """Parse JSON from a stranger.
-
-    Raises:
-        InputError: too long, nested too deeply, or no JSON.
-
-    >>> parse_json(b'{"a": 1}', "config.json")
-    {'a': 1}
-    """
-    if len(text) > MAX_JSON:
-        raise InputError(f"{where}: {len(text)} bytes of JSON, {MAX_JSON} at most; no ResNet needs that")
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise InputError(f"{where}: JSON nested too deeply; no Keras model is") from None
-    except ValueError as error:
-        raise InputError(f"{where}: damaged JSON ({error}); save the model again") from error
 
 
 def read_graph(config: Any, where: str) -> Graph:
@@ -93,24 +35,10 @@ def read_graph(config: Any, where: str) -> Graph:
         where: the file's name, for messages.
 
     Raises:
-        InputError: not a Functional or Sequential model, too large, or not consistent in itself.
+        InputError: it is not a Functional or Sequential model, is too large, or contradicts itself.
     """
     with reading_config(where):
         return _Reader(where).read(config)
-
-
-@contextmanager
-def reading_config(where: str) -> Iterator[None]:
-    """Turn whatever trips over a setting of another type than Keras writes into one line."""
-    try:
-        yield
-    except RecursionError:
-        raise InputError(f"{where}: the model's configuration is nested too deeply") from None
-    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
-        if isinstance(error, InputError):
-            raise
-        msg = f"{where}: the model's configuration is not one that Keras writes ({error!r}); save it again"
-        raise InputError(msg) from error
 
 
 class _Reader:
@@ -118,22 +46,22 @@ class _Reader:
 
     def __init__(self, where: str) -> None:
         self.where = where
-        self.scopes: dict[Path, _Scope] = {}
+        self.scopes: dict[LayerPath, _Scope] = {}
         self.count = 0
-        self.nodes: dict[Path, Node] = {}
+        self.nodes: dict[LayerPath, Node] = {}
 
     def read(self, config: Any) -> Graph:
-        """The whole of it."""
+        """The whole configuration, as a graph."""
         self._collect((), (), config, trainable=True)
         root = self.scopes[()]
         nodes = {path: node._replace(inputs=self._inputs(path)) for path, node in self.nodes.items()}
         self._check_order(nodes)
         return Graph(nodes, tuple(self._resolve(root, name, index) for name, index in root.outputs))
 
-    def _check_order(self, nodes: dict[Path, Node]) -> None:
+    def _check_order(self, nodes: dict[LayerPath, Node]) -> None:
         """Raise InputError where layers read each other in a circle."""
         waiting = {path: len(node.inputs) for path, node in nodes.items()}
-        readers: dict[Path, list[Path]] = {path: [] for path in nodes}
+        readers: dict[LayerPath, list[LayerPath]] = {path: [] for path in nodes}
         for path, node in nodes.items():
             for source in node.inputs:
                 readers[source].append(path)
@@ -148,7 +76,7 @@ class _Reader:
         if waiting:
             raise InputError(f"{self.where}: layer {'/'.join(min(waiting))} reads itself, by way of others")
 
-    def _collect(self, path: Path, slot: Path, config: Config, trainable: bool) -> None:
+    def _collect(self, path: LayerPath, slot: LayerPath, config: Config, trainable: bool) -> None:
         """Register a model's layers, and those of the models in it."""
         name = "/".join(path) or "the model"
         if config.get("class_name") not in MODELS or "layers" not in _settings(config):
@@ -187,21 +115,21 @@ class _Reader:
                         f"{self.where}: layer {label} (Lambda) {reason}; take it out of the model"
                     )
                 calls = [] if sequential else entry.get("inbound_nodes", [])
-                extra = tuple(extras(calls[0])) if len(calls) == 1 else ()
+                extra = tuple(_extras(calls[0])) if len(calls) == 1 else ()
                 self.nodes[(*path, label)] = Node(
                     (*path, label), inner, kind, _settings(entry), (), extra, trains
                 )
         self.scopes[path] = self._scope(path, slot, settings, layers, sequential)
 
     def _scope(
-        self, path: Path, slot: Path, settings: Config, layers: dict[str, Config], sequential: bool
+        self, path: LayerPath, slot: LayerPath, settings: Config, layers: dict[str, Config], sequential: bool
     ) -> _Scope:
         """A model's own inputs and outputs."""
         if not layers:
             raise InputError(f"{self.where}: {'/'.join(path) or 'the model'} has no layers")
         if not sequential:
-            inputs = [name for name, _ in tensors(settings["input_layers"])]
-            return _Scope(path, layers, inputs, tensors(settings["output_layers"]), sequential)
+            inputs = [name for name, _ in _tensors(settings["input_layers"])]
+            return _Scope(path, layers, inputs, _tensors(settings["output_layers"]), sequential)
         first, last = next(iter(layers)), list(layers)[-1]
         if layers[first]["class_name"] != "InputLayer":
             # Older Sequentials keep the input's shape in the first layer or beside the layers.
@@ -213,7 +141,7 @@ class _Reader:
             self.nodes[node.path] = node
         return _Scope(path, layers, [first], [(last, 0)], sequential)
 
-    def _inputs(self, path: Path) -> tuple[Path, ...]:
+    def _inputs(self, path: LayerPath) -> tuple[LayerPath, ...]:
         """The leaf layers that a leaf layer reads."""
         scope, name = self.scopes[path[:-1]], path[-1]
         return tuple(self._resolve(scope, source, index) for source, index in self._sources(scope, name))
@@ -230,9 +158,9 @@ class _Reader:
             raise InputError(
                 f"{self.where}: layer {label} is used {len(calls)} times; a ResNet uses each once"
             )
-        return list(histories(calls[0])) if calls else []
+        return list(_histories(calls[0])) if calls else []
 
-    def _resolve(self, scope: _Scope, name: str, index: int) -> Path:
+    def _resolve(self, scope: _Scope, name: str, index: int) -> LayerPath:
         """The leaf layer behind a tensor: into nested models through their outputs, out by their inputs."""
         for _ in range(4 * MAX_KERAS_NESTING):
             path = (*scope.path, name)
@@ -263,3 +191,49 @@ def _snake_case(name: str) -> str:
     ('conv2d', 'global_average_pooling2d', 're_lu')
     """
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", name).lower()
+
+
+def _tensors(value: Any) -> list[tuple[str, int]]:
+    """Keras's lists of tensors, `[["a", 0, 0]]` or `["a", 0, 0]`, as (layer, output) pairs."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if value and isinstance(value[0], str):
+        value = [value]
+    return [(str(name), int(index)) for name, _, index, *_ in value]
+
+
+def _histories(call: Any) -> Iterator[tuple[str, int]]:
+    """The tensors that a layer is called with, in order: Keras 3 nests dicts, Keras 2 lists of four."""
+    if isinstance(call, dict):
+        if call.get("class_name") == "__keras_tensor__":
+            name, _, index = call["config"]["keras_history"]
+            yield str(name), int(index)
+        else:
+            for part in call.values():
+                yield from _histories(part)
+    elif _is_history(call):
+        yield str(call[0]), int(call[2])
+    elif isinstance(call, list):
+        for part in call:
+            yield from _histories(part)
+
+
+def _is_history(call: Any) -> bool:
+    """Keras 2's `["conv1_pad", 0, 0, {}]`, or Keras 1's, without the dict."""
+    return (
+        isinstance(call, list)
+        and 3 <= len(call) <= 4
+        and isinstance(call[0], str)
+        and all(isinstance(n, int) for n in call[1:3])
+    )
+
+
+def _extras(call: Any) -> Iterator[Any]:
+    """What a layer is called with besides tensors: Keras 3's other arguments, Keras 2's keywords."""
+    if isinstance(call, dict):
+        yield from (arg for arg in call.get("args", []) if not list(_histories(arg)))
+    elif _is_history(call):
+        yield from (dict(extra) for extra in call[3:] if extra)
+    elif isinstance(call, list):
+        for part in call:
+            yield from _extras(part)

@@ -1,10 +1,10 @@
 """Walking a Keras model's graph backwards, from its output to its input."""
 
 from npcam.common.errors import InputError
+from npcam.keras_files.graph import Graph, LayerPath, Node
 from npcam.keras_files.settings import activation, trains_always
-from npcam.keras_files.unroll import Graph, Node, Path
 
-# What does nothing outside of training.
+# Layers that do nothing outside of training.
 IDENTITIES = (
     "ActivityRegularization",
     "AlphaDropout",
@@ -17,14 +17,14 @@ IDENTITIES = (
 
 
 class Walk:
-    """A graph to walk through; each step returns a layer, or raises InputError that names one."""
+    """A graph to walk through; each step returns a layer, or raises an InputError that names one."""
 
     def __init__(self, graph: Graph, where: str) -> None:
         self.graph = graph
         self.where = where
 
     def error(self, node: Node, reason: str) -> InputError:
-        """What to raise: the file, the layer, the reason."""
+        """The exception to raise: it names the file, the layer and the reason."""
         return InputError(f"{self.where}: {node.label} {reason}")
 
     def output(self) -> Node:
@@ -36,9 +36,9 @@ class Walk:
         names = ", ".join("/".join(path) for path in sorted(outputs))
         raise InputError(f"{self.where}: outputs {names} do not lie on one path; npcam runs one classifier")
 
-    def ancestors(self, path: Path) -> set[Path]:
+    def ancestors(self, path: LayerPath) -> set[LayerPath]:
         """A layer and all that it depends on."""
-        seen: set[Path] = set()
+        seen: set[LayerPath] = set()
         todo = [path]
         while todo:
             if (path := todo.pop()) not in seen:
@@ -47,13 +47,13 @@ class Walk:
         return seen
 
     def before(self, node: Node) -> Node:
-        """The one layer that `node` reads, past all that does nothing outside of training."""
+        """The one layer that `node` reads, behind any that do nothing outside of training."""
         if len(node.inputs) != 1:
             raise self.error(node, f"reads {len(node.inputs)} layers; 1 expected")
         return self.skip(self.graph.nodes[node.inputs[0]])
 
     def sources(self, node: Node) -> list[Node]:
-        """The layers that `node` reads, past all that does nothing outside of training."""
+        """The layers that `node` reads, behind any that do nothing outside of training."""
         return [self.skip(self.graph.nodes[path]) for path in node.inputs]
 
     def skip(self, node: Node) -> Node:

@@ -1,17 +1,16 @@
-"""Weights without a configuration: what network they make, told by names, else by order and shapes."""
+"""Weights without a configuration: which network they make, told by names, else by order and shapes."""
 
 import re
 from collections import Counter
 from typing import NamedTuple
 
 from npcam.common.errors import InputError
-from npcam.keras_files.arrays import Array, Saved
-from npcam.keras_files.assign import Datasets
-from npcam.keras_files.names import count_blocks, is_old, is_v2, new_name
-from npcam.keras_files.order import by_order
+from npcam.keras_files.arrays import ENDINGS, SavedArray, SavedLayer
+from npcam.keras_files.assign import Datasets, by_weight
+from npcam.keras_files.names import WeightLayer, by_order, count_blocks, is_old, is_v2, new_name
 from npcam.resnet import Architecture
 
-# What the weights cannot tell: (zeros around the pool's input, epsilon) of Keras's ResNets, by year.
+# What weights cannot tell: the zeros around the pool's input, and epsilon, of Keras's ResNets by year.
 NETWORKS = {"keras": (1, 1.001e-5), "2018": (1, 1e-3), "2017": (0, 1e-3)}
 
 # Layers that change the input, by the names of their groups without underscores.
@@ -24,14 +23,6 @@ ARRAYS = {
 }
 
 
-class Layer(NamedTuple):
-    """A layer with weights: its name (or class and number), its class as its arrays tell it, and these."""
-
-    name: str
-    kind: str
-    arrays: list[Array]
-
-
 class Found(NamedTuple):
     """A network recognised in weights alone: its arrays by Keras's new names, and what was assumed."""
 
@@ -40,7 +31,7 @@ class Found(NamedTuple):
     notes: tuple[str, ...]
 
 
-def from_weights(saved: list[Saved], network: str | None, where: str) -> Found:
+def from_weights(saved: list[SavedLayer], network: str | None, where: str) -> Found:
     """Recognise a network by the names of its layers, or, where they say nothing, by their order.
 
     Args:
@@ -91,10 +82,10 @@ def from_weights(saved: list[Saved], network: str | None, where: str) -> Found:
         activation="softmax" if dense else None,
     )
     front = [f"{kind} in the file, not run by npcam" for kind in FRONT if kinds[kind]]
-    return Found(arch, {part: _by_weight(layer, where) for part, layer in parts.items()}, tuple(front))
+    return Found(arch, {part: _datasets(layer, where) for part, layer in parts.items()}, tuple(front))
 
 
-def _check_flattened(dense: Layer, parts: dict[str, Layer], where: str) -> None:
+def _check_flattened(dense: WeightLayer, parts: dict[str, WeightLayer], where: str) -> None:
     """Raise InputError where the Dense layer reads whole maps: more inputs than the maps have channels."""
     rows = dense.arrays[0].dataset.extent[0]
     ends = [layer.arrays[0].dataset.extent[-1] for name, layer in parts.items() if name.endswith("3_conv")]
@@ -107,9 +98,9 @@ def _check_flattened(dense: Layer, parts: dict[str, Layer], where: str) -> None:
         raise InputError(msg)
 
 
-def _layers(saved: list[Saved], where: str) -> list[Layer]:
+def _layers(saved: list[SavedLayer], where: str) -> list[WeightLayer]:
     """The layers with weights, nested models unpacked, under the last part of their names."""
-    groups: dict[tuple[str, ...], list[Array]] = {}
+    groups: dict[tuple[str, ...], list[SavedArray]] = {}
     for layer in saved:
         own = layer.path[-1] if len(layer.path) >= len(layer.slot) and layer.path else layer.slot[-1]
         for array in layer.arrays:
@@ -120,11 +111,11 @@ def _layers(saved: list[Saved], where: str) -> list[Layer]:
     for name in (key[-1] for key in groups):
         if is_v2(name):
             raise InputError(f"{where}: layer {name} is ResNetV2's; npcam runs ResNet (v1)")
-    return [Layer(key[-1], _kind(arrays), arrays) for key, arrays in groups.items()]
+    return [WeightLayer(key[-1], _kind(arrays), arrays) for key, arrays in groups.items()]
 
 
-def _kind(arrays: list[Array]) -> str:
-    """The class that a layer's arrays are of."""
+def _kind(arrays: list[SavedArray]) -> str:
+    """The class of a layer that has such arrays."""
     rank = len(arrays[0].dataset.extent)
     if rank == 4 and len(arrays) <= 2:
         return "Conv2D"
@@ -133,16 +124,16 @@ def _kind(arrays: list[Array]) -> str:
     return "BatchNormalization" if rank == 1 and len(arrays) in (2, 3, 4) else "other"
 
 
-def _kinds(saved: list[Saved]) -> Counter[str]:
+def _kinds(saved: list[SavedLayer]) -> Counter[str]:
     """How many layers there are of each class, as far as names and numbers tell it."""
     names = [layer.slot[-1] if layer.slot else layer.path[-1] for layer in saved]
     return Counter(re.sub(r"_?[0-9]+$", "", name).replace("_", "").lower() for name in names)
 
 
 def _which(old: bool | None, kinds: Counter[str], where: str) -> tuple[int, float]:
-    """(pool padding, epsilon), from the age of the names and the layers that have no weights.
+    """The pool's padding and epsilon, from the age of the names and from the layers that have no weights.
 
-    Both layouts list those, too: the network of 2017 has one zero padding, later ones have two.
+    Both layouts list these, too: the network of 2017 has one zero padding, later ones have two.
     """
     paddings = kinds["zeropadding2d"] + kinds["conv1pad"] + kinds["pool1pad"]
     listed = kinds["maxpooling2d"] + kinds["pool1pool"] > 0
@@ -160,15 +151,14 @@ def _which(old: bool | None, kinds: Counter[str], where: str) -> tuple[int, floa
     raise InputError(msg)
 
 
-def _by_weight(layer: Layer, where: str) -> Datasets:
-    """A layer's arrays by weight name: the file's names, else by their order."""
-    if all(array.weight for array in layer.arrays):
-        return {array.weight: array.dataset for array in layer.arrays}
+def _datasets(layer: WeightLayer, where: str) -> Datasets:
+    """A layer's arrays by the name of the weight: by the file's names, else by the class's order."""
     expected = ARRAYS.get(layer.kind, ())
     if len(layer.arrays) == 2 and layer.kind == "BatchNormalization":
         expected = expected[2:]  # neither scaled nor shifted
     if layer.kind in ("Conv2D", "Dense"):
         expected = expected[: len(layer.arrays)]
-    if len(expected) != len(layer.arrays):
+    datasets = by_weight(layer.arrays, ENDINGS.values(), expected)
+    if datasets is None:
         raise InputError(f"{where}: {layer.name} has {len(layer.arrays)} arrays that nothing tells apart")
-    return {weight: array.dataset for weight, array in zip(expected, layer.arrays, strict=True)}
+    return datasets

@@ -1,10 +1,13 @@
-"""The parts of a ResNet, recognised from their ends: bottleneck blocks, and the stem."""
+"""The parts of a ResNet, recognised from their ends: the top, the bottleneck blocks, and the stem."""
 
 from typing import NamedTuple
 
-from npcam.keras_files.settings import channels_last, check_conv, pads, sides
-from npcam.keras_files.unroll import Node
+from npcam.keras_files.graph import Node
+from npcam.keras_files.settings import activation, channels_last, check_conv, pads, sides
 from npcam.keras_files.walk import Walk
+from npcam.resnet import ACTIVATIONS
+
+NEEDS = "a class activation map needs global average pooling followed by exactly one Dense layer"
 
 # The main branch from its end: what each layer is, and the part of its name.
 BRANCH = (
@@ -19,7 +22,23 @@ BRANCH = (
 )
 
 
-class Block(NamedTuple):
+class Top(NamedTuple):
+    """The top of a network.
+
+    Attributes:
+        dense: the Dense layer, or None in a backbone.
+        activation: its function, or None in a backbone.
+        x: the last activation, below it.
+        average: an AveragePooling2D that has to cover the whole map, which its size decides.
+    """
+
+    dense: Node | None
+    activation: str | None
+    x: Node
+    average: Node | None
+
+
+class FoundBlock(NamedTuple):
     """One residual block.
 
     Attributes:
@@ -41,18 +60,44 @@ class Block(NamedTuple):
 
 
 class Stem(NamedTuple):
-    """What comes before the first block: its layers by Keras's names, the pool's padding, what it reads."""
+    """What comes before the first block: layers by Keras's names, the pool's padding, and what is read."""
 
     parts: dict[str, Node]
     pool_padding: int
     x: Node
 
 
-def find_block(walk: Walk, end: Node) -> Block:
+def find_top(walk: Walk) -> Top:
+    """Take the top off a graph, from its output down to the last activation.
+
+    Raises:
+        InputError: no class activation map follows from it; the layer that is the reason is named.
+    """
+    node, function = walk.output(), "linear"
+    if node.kind in ("Activation", "Softmax") and (below := walk.before(node)).kind == "Dense":
+        function = activation(node, walk.where)
+        node = below
+    if node.kind != "Dense":
+        x, average = _pooled(walk, node, has_dense=False)
+        return Top(None, None, x, average)
+    own = activation(node, walk.where)
+    if "linear" not in (own, function):
+        raise walk.error(node, f"has two activations, {own} and {function}; one expected")
+    function = function if own == "linear" else own
+    if function not in ACTIVATIONS:
+        raise walk.error(node, f"has the activation {function}; npcam runs {', '.join(ACTIVATIONS)}")
+    below = walk.before(node)
+    if below.kind in ("Dense", "BatchNormalization"):
+        raise walk.error(below, f"stands before {node.label}; {NEEDS}")
+    x, average = _pooled(walk, below, has_dense=True)
+    return Top(node, function, x, average)
+
+
+def find_block(walk: Walk, end: Node) -> FoundBlock:
     """The residual block that ends with the activation `end`.
 
     Raises:
-        InputError: it is no bottleneck; the layer is named.
+        InputError: it is no bottleneck; the layer that is the reason is named.
     """
     add = walk.before(walk.expect_relu(end))
     if add.kind == "BatchNormalization":
@@ -76,7 +121,7 @@ def find_stem(walk: Walk, pool: Node) -> Stem:
     """The stem that ends with the pooling layer `pool`: padding, 7x7 convolution, batch norm, ReLU, padding.
 
     Raises:
-        InputError: it is not Keras's; the layer is named.
+        InputError: it is not Keras's; the layer that is the reason is named.
     """
     window = sides(pool, "pool_size", 2)
     if window != (3, 3) or sides(pool, "strides", window) != (2, 2):
@@ -95,6 +140,21 @@ def find_stem(walk: Walk, pool: Node) -> Stem:
     if padding != 3:
         raise walk.error(conv, f"follows a padding of {padding}; 3 expected")
     return Stem({"conv1_conv": conv, "conv1_bn": bn}, pool_padding, x)
+
+
+def _pooled(walk: Walk, node: Node, has_dense: bool) -> tuple[Node, Node | None]:
+    """The last activation, below the pooling (which a backbone may lack), and an average to check, if any."""
+    flat = None
+    if node.kind == "Flatten" or (node.kind == "Reshape" and len(node.config["target_shape"]) == 1):
+        flat, node = node, walk.before(node)
+    if node.kind in ("GlobalAveragePooling2D", "AveragePooling2D"):
+        channels_last(node, walk.where)
+        return walk.before(node), node if node.kind == "AveragePooling2D" else None
+    if node.kind == "GlobalMaxPooling2D":
+        raise walk.error(node, f"takes the maximum; {NEEDS}")
+    if flat is not None or has_dense:
+        raise walk.error(flat or node, f"where global average pooling was expected; {NEEDS}")
+    return node, None
 
 
 def _branches(walk: Walk, main: Node, shortcut: Node) -> tuple[dict[str, Node], Node] | None:
@@ -121,7 +181,7 @@ def _branches(walk: Walk, main: Node, shortcut: Node) -> tuple[dict[str, Node], 
     return parts | {"0_bn": shortcut, "0_conv": conv}, x
 
 
-def _checked(walk: Walk, parts: dict[str, Node], x: Node) -> Block:
+def _checked(walk: Walk, parts: dict[str, Node], x: Node) -> FoundBlock:
     """The block, if its kernels, paddings and strides are a bottleneck's."""
     strides = {
         name: check_conv(node, 3 if name == "2_conv" else 1, walk.where)
@@ -131,7 +191,7 @@ def _checked(walk: Walk, parts: dict[str, Node], x: Node) -> Block:
     first, second = strides["1_conv"], strides["2_conv"]
     if strides["3_conv"] != 1 or 1 not in (first, second) or strides.get("0_conv", 1) != first * second:
         raise walk.error(parts["3_conv"], f"ends a block of strides that do not fit together: {strides}")
-    return Block(parts, first * second, 2 if second > 1 else 1, x)
+    return FoundBlock(parts, first * second, 2 if second > 1 else 1, x)
 
 
 def _unpad(walk: Walk, node: Node) -> tuple[Node, int]:

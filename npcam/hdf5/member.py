@@ -1,4 +1,4 @@
-"""What groups and arrays of an HDF5 file have in common: a place, attributes, and errors in one line."""
+"""What groups and arrays of an HDF5 file have in common: a place, attributes, and errors on one line."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +14,10 @@ from npcam.hdf5.source import Source
 DAMAGE = (OSError, RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 
 
-class Node:
-    """What a group and a dataset have in common.
+class Member:
+    """A group or an array of an HDF5 file: its place, and its attributes.
 
-    `node` is h5py's low-level object: without what h5py wraps around it, the 427 groups and arrays
+    `node` is h5py's low-level object; without what h5py wraps around it, the 427 groups and arrays
     of ResNet-50 are opened in two thirds of the time.
     """
 
@@ -31,7 +31,7 @@ class Node:
         """An attribute as Python int, float, str, or a list of these; None where it is missing.
 
         Raises:
-            InputError: it is larger than any attribute of a weights file, or of a type that none has.
+            InputError: it is larger than any attribute of a weights file, or has a type that none has.
         """
         import h5py
 
