@@ -1,4 +1,4 @@
-"""Blocks recorded for threads that share photographs by rows, or for one thread with its own photographs.
+"""Blocks recorded for threads that share a photograph by rows, or for one thread with its own photographs.
 
 For the early stages, which have many positions and few filters. Threads meet once per block.
 """
@@ -62,7 +62,16 @@ def record_stem(program: Program, schedule: Schedule, padded: Array) -> Array:
 
 
 def record_stretch(program: Program, stretch: Stretch, x: Array) -> Array:
-    """Record a stretch from x (n, h, w, C) in the shared memory on; returns what it makes, there too."""
+    """Record a stretch from x (n, h, w, C) in the shared memory on; returns what it makes, there too.
+
+    Raises:
+        ValueError: several threads were to share several photographs; the rows that one of them has
+            would not lie side by side.
+    """
+    if len(program.threads) > 1 and len(x) > 1:
+        raise ValueError(
+            f"{len(program.threads)} threads can share the rows of one photograph, not of {len(x)}"
+        )
     first = _enter(program, stretch, 0)
     if not first:
         return x

@@ -43,7 +43,7 @@ def pooled_size(height: int, width: int, pool_padding: int) -> tuple[int, int]:
 
 
 def geometry(block: BlockFilters, n: int, h: int, w: int) -> Geometry:
-    """Sizes and method for `n` images at once, of `h` x `w` at the block's input."""
+    """Sizes and method for `n` photographs at once, of `h` x `w` at the block's input."""
     strides = block.strides
     h1, w1 = -(-h // strides.stride_1), -(-w // strides.stride_1)
     (top, bottom), (left, right) = (

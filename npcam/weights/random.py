@@ -33,13 +33,13 @@ def random_weights(
     rng = np.random.default_rng(seed)
     tensors = {
         layer: {name: _draw(rng, layer, name, shape).astype(dtype) for name, shape in shapes.items()}
-        for layer, shapes in weight_shapes(arch, _filters(arch, width, classes)).items()
+        for layer, shapes in weight_shapes(arch, filters(arch, width, classes)).items()
     }
     return Weights(arch, tensors, source=f"random, seed {seed}")
 
 
-def _filters(arch: Architecture, width: int, classes: int) -> dict[str, int]:
-    """What each convolution and `predictions` puts out, by layer name."""
+def filters(arch: Architecture, width: int, classes: int) -> dict[str, int]:
+    """What each convolution and `predictions` of such a network puts out, by layer name."""
     table = {"conv1_conv": width, "predictions": classes}
     for layer in layers(arch):
         if layer.kind == "Conv2D" and layer.name != "conv1_conv":

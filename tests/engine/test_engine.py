@@ -13,6 +13,7 @@ from helpers.networks import random_tensors
 import npcam
 from npcam import resnet
 from npcam.engine import Engine
+from npcam.engine import engine as engine_module
 from npcam.resnet import Architecture
 
 SMALL = Architecture(blocks=(1, 2, 2, 1))
@@ -293,3 +294,101 @@ def test_an_unknown_name():
     """A layer that is not there is named."""
     with pytest.raises(KeyError, match="conv9_out"):
         Engine(SMALL, random_tensors(SMALL)).run(photographs(1, 32, 32), ["conv9_out"])
+
+
+@pytest.mark.parametrize("size", [*range(7, 33), 45])
+def test_any_size_that_has_a_result(size):
+    """Down to what leaves one position, as in the readable pass; below it, both refuse."""
+    tensors, x = random_tensors(SMALL, 4), photographs(2, size, 40)
+    outputs = Engine(SMALL, tensors, threads=3).run(x)
+    assert_close(outputs.logits, reference(x, tensors, SMALL)["logits"])
+    with pytest.raises(ValueError, match="does not fit"):
+        Engine(SMALL, tensors).run(photographs(1, 0, 0))
+
+
+def test_a_pass_is_recorded_once_per_group_and_size(monkeypatch):
+    """Seven photographs on two threads are six and one; the next seven need nothing new."""
+    recorded = []
+    plain = engine_module.record_pass
+    monkeypatch.setattr(engine_module, "record_pass", lambda *a: recorded.append(a[0]) or plain(*a))
+    fast = Engine(SMALL, random_tensors(SMALL), threads=2)
+    for _ in range(2):
+        fast.run(photographs(7, 64, 64))
+    assert [s.photographs for s in recorded] == [6, 1]
+    fast.run(photographs(1, 64, 48))
+    fast.run(photographs(1, 48, 64))
+    fast.run(photographs(1, 64, 64))
+    assert [s.size for s in recorded[2:]] == [(64, 48), (48, 64)]
+
+
+def test_memory_that_lies_idle_is_bounded(monkeypatch):
+    """Recorded passes are given up, the oldest first, but for the last one."""
+    fast = Engine(SMALL, random_tensors(SMALL), threads=1)
+    sizes = [(64, 64), (64, 72), (64, 80)]
+    for size in sizes:
+        fast.run(photographs(1, *size))
+    assert [key[1:] for key, _ in fast._idle] == sizes
+    whole = sum(recorded.nbytes for _, recorded in fast._idle)
+    monkeypatch.setattr(engine_module, "SCRATCH", whole)
+    fast.run(photographs(1, 64, 72))
+    assert [key[2] for key, _ in fast._idle] == [64, 80, 72]
+    monkeypatch.setattr(engine_module, "SCRATCH", whole - 1)
+    fast.run(photographs(1, 64, 72))
+    assert [key[2] for key, _ in fast._idle] == [80, 72]
+    monkeypatch.setattr(engine_module, "SCRATCH", 0)
+    fast.run(photographs(1, 64, 72))
+    assert [key[2] for key, _ in fast._idle] == [72]
+
+
+def test_two_callers_do_not_share_a_pass():
+    """While one has a recorded pass, another gets its own; both are kept."""
+    fast = Engine(SMALL, random_tensors(SMALL), threads=1)
+    with fast._recorded(1, 64, 64) as first, fast._recorded(1, 64, 64) as second:
+        assert first is not second
+    with fast._recorded(1, 64, 64) as again:
+        assert again is first
+    assert len(fast._idle) == 2
+
+
+def test_layers_one_by_one_in_pieces(monkeypatch):
+    """800 bytes per pixel and photograph; the pieces come back as one."""
+    fast, x = Engine(SMALL, random_tensors(SMALL)), photographs(5, 40, 32)
+    expected = fast.run(x, ["conv1_relu"])
+    seen = []
+    plain = resnet.run
+    monkeypatch.setattr(resnet, "run", lambda x, *a: seen.append(len(x)) or plain(x, *a))
+    for scratch, pieces in (
+        (800 * 40 * 32 * 2, [2, 2, 1]),
+        (800 * 40 * 32 * 2 - 1, [1] * 5),
+        (1, [1] * 5),
+        (512 << 20, [5]),
+    ):
+        monkeypatch.setattr(engine_module, "SCRATCH", scratch)
+        seen.clear()
+        found = fast.run(x, ["conv1_relu"])
+        assert seen == pieces
+        assert_close(found.logits, expected.logits)
+        assert_close(found.activations["conv1_relu"], expected.activations["conv1_relu"])
+
+
+def test_what_comes_from_the_fast_pass(monkeypatch):
+    """The batch itself, the last activation, the average and the probabilities, and nothing else."""
+    tensors, x = random_tensors(SMALL), photographs(3, 64, 64)
+    fast, expected = Engine(SMALL, tensors, threads=2), reference(x, tensors, SMALL)
+    monkeypatch.setattr(resnet, "run", None)
+    names = ["predictions", "input_layer", "conv5_block1_out", "avg_pool"]
+    outputs = fast.run(x, names)
+    assert list(outputs.activations) == names
+    for name in ("predictions", "conv5_block1_out", "avg_pool"):
+        assert_close(outputs.activations[name], expected[name])
+    assert np.array_equal(outputs.activations["input_layer"], x)
+    assert fast.run(x).activations == {}
+    with pytest.raises(TypeError):
+        fast.run(x, ["conv4_block1_out"])
+
+
+def test_as_many_threads_as_cores(monkeypatch):
+    """Unless it is said otherwise."""
+    monkeypatch.setattr(engine_module, "cores", lambda: 3)
+    assert Engine(SMALL, random_tensors(SMALL))._team.size == 3
+    assert Engine(SMALL, random_tensors(SMALL), threads=1)._team.size == 1

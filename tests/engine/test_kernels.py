@@ -72,3 +72,85 @@ def test_spans_cover_the_whole_once():
             assert seen.sum() == (whole.j - whole.i) * (whole.bottom - whole.top)
     assert list(kernels.spans(Span(0, 0, 0, 8), 1, 1)) == []
     assert list(kernels.spans(Span(0, 1, 8, 8), 1, 1)) == []
+
+
+def test_pieces_hold_as_much_as_the_budget_allows():
+    """As few pieces as it takes, whole photographs where one fits, equal to a photograph or a step."""
+    assert list(kernels.spans(Span(1, 8, 2, 4), 10, 60)) == [
+        Span(1, 3, 2, 4),
+        Span(3, 5, 2, 4),
+        Span(5, 8, 2, 4),
+    ]
+    assert len(list(kernels.spans(Span(0, 4, 0, 2), 10, 20))) == 4  # exactly one photograph
+    assert len(list(kernels.spans(Span(0, 4, 0, 2), 10, 80))) == 1  # exactly all
+    assert list(kernels.spans(Span(0, 1, 0, 8), 10, 79)) == [Span(0, 1, 0, 4), Span(0, 1, 4, 8)]
+    assert len(list(kernels.spans(Span(0, 1, 0, 8), 10, 40))) == 2  # exactly half
+    assert len(list(kernels.spans(Span(0, 1, 0, 8), 10, 39))) == 3
+    assert len(list(kernels.spans(Span(0, 1, 0, 8), 10, 1))) == 8
+    assert list(kernels.spans(Span(0, 1, 4, 13), 10, 1, multiple=4)) == [
+        Span(0, 1, 4, 8),
+        Span(0, 1, 8, 12),
+        Span(0, 1, 12, 13),
+    ]
+    assert list(kernels.spans(Span(0, 1, 0, 2), 0, 1)) == [Span(0, 1, 0, 2)]  # a row of no numbers
+
+
+def test_a_span_of_an_activation():
+    """Photographs first, then rows."""
+    x = np.arange(5 * 7).reshape(5, 7, 1, 1)
+    assert np.array_equal(Span(1, 3, 4, 6).of(x)[..., 0, 0], [[11, 12], [18, 19]])
+
+
+@pytest.mark.parametrize("rows", [(0, 2), (2, 4), (4, 5), (0, 5)])
+def test_the_border_of_some_rows(rows):
+    """Above the first and below the last row, left and right of the rows themselves, nowhere else."""
+    inside = (slice(1, 6), slice(2, 5))  # 5 x 3 in 9 x 6
+    padded, floor = np.full((2, 9, 6, 2), 9, np.float32), np.array([-1, -2], np.float32)
+    top, bottom = rows
+    recorded(kernels.fill_border, padded, inside, slice(1 + top, 1 + bottom), floor)
+    expected = np.full((9, 6), 9)
+    expected[1 + top : 1 + bottom, [0, 1, 5]] = 1
+    if top == 0:
+        expected[0] = 1
+    if bottom == 5:
+        expected[6:] = 1
+    assert np.array_equal(padded, np.where(expected[..., None] == 1, floor, 9) * np.ones((2, 1, 1, 1)))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_conv1x1_of_any_view(packed):
+    """What does not lie in one piece is packed first; scratch memory is free again afterwards."""
+    x, kernel, bias = draw(2, 4, 6, 3), draw(3, 2), draw(2)
+    source = x[:, ::2, ::3] if packed else x
+    y = np.empty((*source.shape[:3], 2), np.float32)
+    record = Recorder(np.float32)
+    kernels.conv1x1(record, source, kernel, -bias, y)
+    assert record.scratch.nbytes == 4 * (y.size + (source.size if packed else 0))
+    for name in ("packed", "sums"):
+        record.scratch.take(name, (1,))
+    run_ops(record.cut())
+    wide = source.astype(float)
+    expected = ops.relu(ops.conv2d(wide, kernel[None, None], bias))
+    size = ops.conv2d(abs(wide), abs(kernel[None, None]), 3 * abs(bias))
+    assert_within_rounding(y + bias, expected, size, 5)
+
+
+def test_relu_of_a_blocks_output():
+    """In place, and exactly."""
+    x = draw(2, 3, 4, 5)
+    y = x.copy()
+    recorded(kernels.relu, y, y)
+    assert np.array_equal(y, np.maximum(x, 0))
+
+
+@pytest.mark.parametrize("size", range(3, 12))
+@pytest.mark.parametrize(("top", "left"), [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_the_pool(size, top, left):
+    """Windows that hang over the top, the left and the other two edges, as in `ops` on zeros around."""
+    x, floor = draw(1, size, 14 - size, 2), np.array([-0.5, 0.25], np.float32)
+    h, w = (size + top + 1 - 3) // 2 + 1, (14 - size + left + 1 - 3) // 2 + 1
+    y = np.empty((1, h, w, 2), np.float32)
+    recorded(kernels.max_pool, x, top, left, floor, y)
+    around = np.full((1, top + size + 1, left + 15 - size, 2), -np.inf, np.float32)
+    around[:, top : top + size, left : left + 14 - size] = x
+    assert np.array_equal(y, np.maximum(ops.max_pool2d(around, 3, 2), floor))

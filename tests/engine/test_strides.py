@@ -42,3 +42,27 @@ def test_a_stride_in_the_3x3_skips_nothing():
     plan = block_strides(Architecture(stride_in=2))
     assert [b.stride_2 for b in plan] == [b.stride for b in residual_blocks(RESNET50)]
     assert {b.stride_1 for b in plan} == {1}
+
+
+@pytest.mark.parametrize(
+    ("strides", "expected"),
+    [
+        ((2, 3), [(2, 2, 1, 1), (3, 1, 3, 1), (1, 1, 1, 1)]),
+        ((1, 2), [(1, 1, 1, 1), (2, 1, 2, 1), (1, 1, 1, 1)]),
+        ((2, 1), [(2, 2, 1, 1), (1, 1, 1, 1), (1, 1, 1, 1)]),
+    ],
+)
+def test_each_stride(strides, expected):
+    """Shortcut, first 1x1, 3x3, and what its padding goes by, for two blocks and one."""
+    found = block_strides(Architecture(blocks=(2, 1), strides=strides))
+    assert [b[2:] for b in found] == expected
+    assert [b.projects for b in found] == [True, False, True]
+    plain = block_strides(Architecture(blocks=(2, 1), strides=strides, stride_in=2))
+    s, t = strides
+    assert [b[2:] for b in plain] == [(s, 1, s, s), (1, 1, 1, 1), (t, 1, t, t)]
+
+
+def test_a_stage_of_one_block():
+    """It takes its own stride and skips for the next."""
+    found = block_strides(Architecture(blocks=(1, 1), strides=(2, 3)))
+    assert [b[2:] for b in found] == [(6, 2, 3, 1), (1, 1, 1, 1)]

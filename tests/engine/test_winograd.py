@@ -5,8 +5,18 @@ import pytest
 from helpers.rounding import assert_within_rounding
 
 from npcam import naive, ops
+from npcam.engine import winograd
 from npcam.engine.program import Recorder, run_ops
-from npcam.engine.winograd import AT, BT, TILE, G, transform_filters, winograd3x3, winograd_matrices
+from npcam.engine.winograd import (
+    AT,
+    BT,
+    TILE,
+    G,
+    tile_count,
+    transform_filters,
+    winograd3x3,
+    winograd_matrices,
+)
 
 
 @pytest.mark.parametrize(
@@ -72,3 +82,35 @@ def test_winograd3x3(size, channels):
     expected = ops.relu(ops.conv2d(wide_x, kernel, bias))
     most = 60 * ops.conv2d(abs(wide_x), abs(kernel), 3 * abs(bias)).max()
     assert_within_rounding(y[..., :k] + bias, expected, np.full(expected.shape, most), 9 * channels + 12)
+
+
+def test_what_the_points_round():
+    """In float32, a quarter of what the usual points round: half is the most that passes."""
+    rng = np.random.default_rng(3)
+    d, kernel = rng.normal(size=(2000, 6, 6)), rng.normal(size=(2000, 3, 3))
+    exact = AT @ ((G @ kernel @ G.T) * (BT @ d @ BT.T)) @ AT.T
+    errors = []
+    for points in (winograd.POINTS, (0.0, 1.0, -1.0, 2.0, -2.0)):
+        at, g, bt = winograd_matrices(points)
+        u = (g @ kernel @ g.T).astype(np.float32)
+        at, bt = at.astype(np.float32), bt.astype(np.float32)
+        y = at @ (u * (bt @ d.astype(np.float32) @ bt.T)) @ at.T
+        errors.append(np.sqrt(np.mean((y - exact) ** 2)))
+    assert errors[0] < 0.5 * errors[1]
+
+
+def test_tiles_are_counted_whole():
+    """Those that hang over an edge, too."""
+    assert tile_count(np.empty((3, 4, 8, 1))) == 3 * 1 * 2
+    assert tile_count(np.empty((2, 5, 9, 1))) == 2 * 2 * 3
+
+
+def test_scratch_memory_is_free_again():
+    """After a convolution every name can be taken."""
+    record, y = Recorder(np.float32), np.empty((1, 6, 6, 2), np.float32)
+    kernel = transform_filters(draw(3, 3, 3, 2))
+    for _ in range(2):
+        winograd3x3(record, draw(1, 10, 10, 3), kernel, draw(2), y)
+    tiles = 4
+    largest = 36 * tiles * 3 + 36 * tiles * 3  # the tiles and their first transform
+    assert record.scratch.nbytes == 4 * largest
