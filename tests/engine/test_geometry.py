@@ -35,7 +35,7 @@ def test_the_pools_size_is_kerass(padding):
 def test_every_size_is_kerass_or_the_part_of_it_that_is_read(strides, stride_in, size):
     """What the engine leaves out are rows and columns between those that it keeps."""
     arch = Architecture(blocks=(2, 1, 2), strides=strides, stride_in=stride_in)
-    shapes = output_shapes(arch, channels(arch, 2), size)
+    shapes = output_shapes(arch, channels(arch, 2, 5), size)
     h, w = pooled_size(*size, arch.pool_padding)
     skipped = 1
     for block in fold(arch):

@@ -120,7 +120,7 @@ def test_sizes_lead_from_stretch_to_stretch(group, monkeypatch):
     network = fold(arch)
     monkeypatch.setattr(schedule, "CHANNELS_FROM", network.blocks[4].size - 1)
     s = make_schedule(network, group, (96, 96), 2)
-    shapes = output_shapes(arch, channels(arch, 2), (96, 96))
+    shapes = output_shapes(arch, channels(arch, 2, 5), (96, 96))
     stretches = [s.one_by_one, s.gathered, s.together]
     assert [len(stretch.blocks) for stretch in stretches] == ([4, 0, 1] if group == 1 else [2, 2, 1])
     for stretch in stretches:
