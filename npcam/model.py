@@ -1,7 +1,8 @@
 """A weights file turned into something to call."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from npcam.layers import layers
 from npcam.preprocessing import preprocess
 from npcam.resnet import Outputs
 from npcam.shapes import Array
-from npcam.weights import Weights, cast, read_weights, summary
+from npcam.weights import Weights, cast, check, read_only, read_weights, summary
 from npcam.weights.published import NAMES, find
 
 BUNDLED = "photos14.h5"
@@ -62,6 +63,8 @@ def bundled_path() -> Path:
 class Model:
     """A network with its weights. It holds no state between calls: one may serve many threads.
 
+    Its arrays are read-only: `with_weights` gives a network with others. It can be pickled and copied.
+
     Attributes:
         weights: the arrays, the architecture and where they are from.
         dtype: the float type it computes in.
@@ -75,7 +78,7 @@ class Model:
         self.dtype = np.dtype(dtype)
         self.engine = engine
         self.weights = weights
-        self._tensors = cast(weights.tensors, self.dtype)
+        self._tensors = read_only(cast(weights.tensors, self.dtype))
         self._names = [layer.name for layer in layers(weights.architecture)]
         self._compiled = fast.Engine(weights.architecture, self._tensors) if engine == "fast" else None
 
@@ -187,6 +190,36 @@ class Model:
         if self._compiled is not None:
             return self._compiled.run(x, names)
         return resnet.run(x, self._tensors, self.weights.architecture, names)
+
+    def with_weights(self, changed: Mapping[str, Mapping[str, Array]]) -> "Model":
+        """The same network with some of its weights replaced; this one stays as it is.
+
+        Args:
+            changed: {Keras layer name: {weight name: array}}, of the shapes that are there.
+
+        Raises:
+            InputError: there is no such layer or weight, or an array has another shape or is not finite.
+
+        >>> model = load_model()
+        >>> bias = model.weights.tensors["predictions"]["bias"]
+        >>> shifted = model.with_weights({"predictions": {"bias": bias + 1}})
+        >>> x = np.zeros((1, 224, 224, 3), np.float32)
+        >>> float(np.mean(shifted.logits(x) - model.logits(x)).round(3))
+        1.0
+        """
+        tensors = {layer: dict(arrays) for layer, arrays in self.weights.tensors.items()}
+        for layer, arrays in changed.items():
+            for name, array in arrays.items():
+                if name not in tensors.get(layer, {}):
+                    raise InputError(f"with_weights: the network has no {layer}/{name}; see model.summary()")
+                tensors[layer][name] = np.asarray(array, tensors[layer][name].dtype)
+        weights = replace(self.weights, tensors=tensors)
+        check(weights, "with_weights")
+        return Model(weights, self.dtype, self.engine)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How to copy it or send it to another process: the engine is made anew there."""
+        return Model, (self.weights, self.dtype, self.engine)
 
     def class_index(self, target: int | str) -> int:
         """The index of the class that a person means by an index, a name or a WordNet id.

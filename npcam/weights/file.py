@@ -23,7 +23,7 @@ from npcam.preprocessing import MODES, Preprocessing, Step
 from npcam.resnet import Architecture
 from npcam.shapes import Array
 from npcam.weights.check import check, check_architecture, check_header
-from npcam.weights.tensors import Weights, cast, sha256_of, sorted_names, tensors_sha256
+from npcam.weights.tensors import Weights, cast, freeze, sha256_of, sorted_names, tensors_sha256
 
 FORMAT = "npcam"
 FORMAT_VERSION = 2  # written; version 1, which knew only one preprocessing, is read for ever
@@ -91,9 +91,9 @@ def _read_tensors(
     finally:
         seen.put(None)
         hashing.join()
-    return {
-        layer: {name: arrays[layer, name] for name in members} for layer, members in order.items()
-    }, found[0]
+    tensors = {layer: {name: arrays[layer, name] for name in members} for layer, members in order.items()}
+    freeze(tensors)
+    return tensors, found[0]
 
 
 def _datasets(file: Group, layer: str) -> dict[str, Dataset]:
