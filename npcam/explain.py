@@ -7,7 +7,7 @@ import numpy as np
 
 from npcam.cam import Box, bounding_box, class_activation_map, scale_box, upsample_map
 from npcam.images.photos import Photo, open_photo
-from npcam.images.preprocess import preprocess_input, to_input
+from npcam.images.preprocess import to_input
 from npcam.labels import Prediction, decode_predictions
 from npcam.model import Model
 from npcam.shapes import Array
@@ -24,7 +24,7 @@ class Explanation:
         photo: the photograph, RGB, at its own size.
         target: index of the class that is explained.
         label: its name, or the index as text where the model has no names.
-        probabilities: of all classes, (classes,).
+        probabilities: of all classes, (classes,); the plain values of a linear top.
         logit: of the target.
         cam: the class activation map, (h, w), signed: the sum itself, 7x7 for Keras's
             ResNet-50, 14x14 for the bundled model, whose last stage has stride 1.
@@ -33,6 +33,9 @@ class Explanation:
             part of the heat map above 20 % of its maximum; None where nothing speaks for the class.
         completeness: mean(cam) + bias - logit, 0 up to rounding: the map accounts for all of the
             logit.
+        class_names: a name for each class, or None.
+        gives_probabilities: whether `probabilities` are some; False where the top is linear.
+        notes: what was assumed of the network: the numbers are right if these assumptions are.
     """
 
     photo: "Image" = field(repr=False)
@@ -45,10 +48,12 @@ class Explanation:
     box: Box | None
     completeness: float
     class_names: tuple[str, ...] | None = field(repr=False, default=None)
+    gives_probabilities: bool = field(repr=False, default=True)
+    notes: tuple[str, ...] = field(repr=False, default=())
 
     @property
     def probability(self) -> float:
-        """The target's probability, 0 to 1."""
+        """The target's probability, 0 to 1; its plain value where the top is linear."""
         return float(self.probabilities[self.target])
 
     def top(self, n: int = 5) -> list[Prediction]:
@@ -57,8 +62,9 @@ class Explanation:
 
     @property
     def caption(self) -> str:
-        """The class and its probability, as the overlay shows them."""
-        return f"{self.label} {self.probability:.1%}"
+        """The class and its probability, as the overlay shows them; a linear top's value is no percentage."""
+        shown = f"{self.probability:.1%}" if self.gives_probabilities else f"{self.probability:.4g}"
+        return f"{self.label} {shown}"
 
     def overlay(self, colormap: str = "viridis", alpha: float = 0.5, box: bool = True) -> "Image":
         """The heat map laid over the photograph, with box and caption.
@@ -115,7 +121,8 @@ def explain(
     model.require_top("explain a class")
     index = None if target is None else model.class_index(target)
     photo = open_photo(image, exif_transpose)
-    x = preprocess_input(to_input(photo, model.input_size, interpolation)[None])  # (1, H, W, 3)
+    pixels = to_input(photo, model.photo_size, interpolation, model.weights.preprocessing.grey)
+    x = model.preprocess(pixels[None])  # (1, H, W, 3)
     outputs = model.run(x, [model.last_activation])
     assert outputs.logits is not None
     assert outputs.probabilities is not None
@@ -137,4 +144,6 @@ def explain(
         box=None if box is None else scale_box(box, model.input_size, photo.size[::-1]),
         completeness=float(np.mean(cam, dtype=np.float64)) + bias - logit,
         class_names=model.class_names,
+        gives_probabilities=model.gives_probabilities,
+        notes=model.weights.assumptions,
     )

@@ -1,7 +1,8 @@
 """A weights file turned into something to call."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from npcam import resnet
 from npcam.common.errors import InputError
 from npcam.labels import find_class
 from npcam.layers import layers
+from npcam.preprocessing import preprocess
 from npcam.resnet import Outputs
 from npcam.shapes import Array
-from npcam.weights import Weights, cast, read_weights, summary
+from npcam.weights import Weights, cast, check, read_only, read_weights, summary
 from npcam.weights.published import NAMES, find
 
 BUNDLED = "photos14.h5"
@@ -61,6 +63,8 @@ def bundled_path() -> Path:
 class Model:
     """A network with its weights. It holds no state between calls: one may serve many threads.
 
+    Its arrays are read-only: `with_weights` gives a network with others. It can be pickled and copied.
+
     Attributes:
         weights: the arrays, the architecture and where they are from.
         dtype: the float type it computes in.
@@ -74,7 +78,7 @@ class Model:
         self.dtype = np.dtype(dtype)
         self.engine = engine
         self.weights = weights
-        self._tensors = cast(weights.tensors, self.dtype)
+        self._tensors = read_only(cast(weights.tensors, self.dtype))
         self._names = [layer.name for layer in layers(weights.architecture)]
         self._compiled = fast.Engine(weights.architecture, self._tensors) if engine == "fast" else None
 
@@ -99,12 +103,42 @@ class Model:
         return self.weights.input_size
 
     @property
+    def photo_size(self) -> tuple[int, int]:
+        """(height, width) to which a photograph is resized before it is preprocessed, in pixels."""
+        return self.weights.photo_size
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether its outputs lie between 0 and 1; those of a linear top are plain values."""
+        return self.weights.architecture.activation in ("softmax", "sigmoid")
+
+    @property
     def last_activation(self) -> str:
         """The name of the maps that a class activation map sums: `conv5_block3_out` in ResNet-50."""
         return resnet.last_activation(self.weights.architecture)
 
+    def preprocess(self, pixels: Array) -> Array:
+        """What this network's author did to a photograph's pixels before the network saw them.
+
+        Args:
+            pixels: (N, H, W, 3), red, green, blue, 0 to 255, of `photo_size`; one channel where the
+                network takes grey photographs.
+
+        Returns:
+            A preprocessed batch (N, H, W, 3), float32.
+
+        Raises:
+            InputError: the pixels have other channels.
+
+        >>> load_model().preprocess(np.zeros((1, 224, 224, 3), np.uint8))[0, 0, 0].tolist()
+        [-103.93900299072266, -116.77899932861328, -123.68000030517578]
+        """
+        return preprocess(pixels, self.weights.preprocessing)
+
     def predict(self, x: Array) -> Array:
         """Classify a preprocessed batch: (N, H, W, 3) -> probabilities (N, classes).
+
+        Where the top is linear they are no probabilities but its plain values (`gives_probabilities`).
 
         Raises:
             InputError: `x` is not such a batch, or the network has no top.
@@ -156,6 +190,36 @@ class Model:
         if self._compiled is not None:
             return self._compiled.run(x, names)
         return resnet.run(x, self._tensors, self.weights.architecture, names)
+
+    def with_weights(self, changed: Mapping[str, Mapping[str, Array]]) -> "Model":
+        """The same network with some of its weights replaced; this one stays as it is.
+
+        Args:
+            changed: {Keras layer name: {weight name: array}}, of the shapes that are there.
+
+        Raises:
+            InputError: there is no such layer or weight, or an array has another shape or is not finite.
+
+        >>> model = load_model()
+        >>> bias = model.weights.tensors["predictions"]["bias"]
+        >>> shifted = model.with_weights({"predictions": {"bias": bias + 1}})
+        >>> x = np.zeros((1, 224, 224, 3), np.float32)
+        >>> float(np.mean(shifted.logits(x) - model.logits(x)).round(3))
+        1.0
+        """
+        tensors = {layer: dict(arrays) for layer, arrays in self.weights.tensors.items()}
+        for layer, arrays in changed.items():
+            for name, array in arrays.items():
+                if name not in tensors.get(layer, {}):
+                    raise InputError(f"with_weights: the network has no {layer}/{name}; see model.summary()")
+                tensors[layer][name] = np.asarray(array, tensors[layer][name].dtype)
+        weights = replace(self.weights, tensors=tensors)
+        check(weights, "with_weights")
+        return Model(weights, self.dtype, self.engine)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How to copy it or send it to another process: the engine is made anew there."""
+        return Model, (self.weights, self.dtype, self.engine)
 
     def class_index(self, target: int | str) -> int:
         """The index of the class that a person means by an index, a name or a WordNet id.
@@ -211,8 +275,6 @@ class Model:
                 f"expected a batch (N, H, W, 3) of pictures from {SMALLEST}x{SMALLEST} up, {found}"
             )
         if x.dtype.kind != "f":
-            msg = (
-                f"expected a preprocessed batch of floats, got {x.dtype}; apply npcam.preprocess_input first"
-            )
+            msg = f"expected a preprocessed batch of floats, got {x.dtype}; apply model.preprocess first"
             raise InputError(msg)
         return x.astype(self.dtype, copy=False)

@@ -115,6 +115,7 @@ def test_the_box_on_maps_without_evidence():
     assert bounding_box(-np.ones((3, 3))) is None
     assert bounding_box(np.full((2, 3), np.nan)) is None
     assert bounding_box(np.ones((2, 3))) == (0, 0, 3, 2)
+    assert bounding_box(np.array([[-1.0, 0.01]])) == (1, 0, 2, 1)  # however little speaks for the class
     assert bounding_box(np.array([[1.0, 5.0]]), threshold=0.2) == (1, 0, 2, 1)
 
 
@@ -123,6 +124,68 @@ def test_a_box_is_carried_outwards_to_another_size():
     assert scale_box((0, 0, 224, 224), (224, 224), (300, 451)) == (0, 0, 451, 300)
     x0, y0, x1, y1 = scale_box((100, 100, 101, 101), (224, 224), (1, 1))
     assert (x0, y0, x1, y1) == (0, 0, 1, 1)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_scaled_box_holds_every_pixel_that_it_touches(seed):
+    """Pixel by pixel: those of the larger picture whose area the box covers, in part or whole."""
+    rng = np.random.default_rng(seed)
+    size, new = rng.integers(2, 30, 2), rng.integers(2, 70, 2)
+    x0, y0 = int(rng.integers(0, size[1] - 1)), int(rng.integers(0, size[0] - 1))
+    box = (x0, y0, int(rng.integers(x0 + 1, size[1] + 1)), int(rng.integers(y0 + 1, size[0] + 1)))
+    columns, rows = (
+        [p for p in range(new[k]) if p * size[k] < box[b] * new[k] and (p + 1) * size[k] > box[a] * new[k]]
+        for k, a, b in ((1, 0, 2), (0, 1, 3))
+    )
+    expected = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+    assert scale_box(box, tuple(map(int, size)), tuple(map(int, new))) == expected
+
+
+def test_upsampling_keeps_the_type():
+    """Half, single and double precision come back as they are; half within one rounding of single."""
+    cam = RNG.normal(size=(3, 4))
+    for dtype in (np.float16, np.float32, np.float64):
+        assert upsample_map(cam.astype(dtype), (6, 8)).dtype == dtype
+    half, single = (upsample_map(cam.astype(np.float16).astype(t), (6, 8)) for t in (np.float16, np.float32))
+    assert np.array_equal(half, single.astype(np.float16))
+
+
+@pytest.mark.parametrize(
+    ("features", "weights"),
+    [((7, 7, 4), (5,)), ((7, 4), (4,)), ((1, 7, 7, 4), (4,)), ((7, 7, 4), ()), ((7, 7, 4), (4, 2, 1))],
+)
+def test_features_and_weights_that_do_not_fit(features, weights):
+    """Each rule by itself: three axes of features, one or two of weights, as many maps as weights."""
+    with pytest.raises(ValueError, match=r"features \(H, W, K\) and weights \(K,\) or \(K, C\), got \("):
+        class_activation_map(np.zeros(features), np.zeros(weights))
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [((7,), (9, 9)), ((1, 7, 7, 2), (9, 9)), ((0, 7), (9, 9)), ((7, 7), (0, 9)), ((7, 7), (9, 0))],
+)
+def test_maps_and_sizes_that_nothing_enlarges(shape, size):
+    """Each rule by itself: two or three axes, none of them empty, a size from 1x1 up."""
+    with pytest.raises(ValueError, match="a size from 1x1 up, got"):
+        upsample_map(np.zeros(shape), size)
+    assert upsample_map(np.ones((7, 7)), (1, 1)).shape == (1, 1)
+
+
+@pytest.mark.parametrize("threshold", [-0.01, 1.01, np.nan])
+def test_thresholds_outside_0_to_1(threshold):
+    """Both ends are allowed, nothing beyond; at 1 nothing lies above the maximum."""
+    with pytest.raises(ValueError, match=r"a threshold in 0\.\.1"):
+        bounding_box(np.ones((2, 2)), threshold)
+    assert bounding_box(np.array([[-1.0, 0.5]]), 0) == (1, 0, 2, 1)
+    assert bounding_box(np.array([[-1.0, 0.5]]), 1) is None
+    with pytest.raises(ValueError, match=r"a map \(H, W\)"):
+        bounding_box(np.ones((2, 2, 1)))
+
+
+def test_of_equal_parts_the_first_counts():
+    """Two parts of two cells each, and one of one: the first in reading order."""
+    cam = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 1.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    assert bounding_box(cam) == (1, 1, 3, 2)
 
 
 def test_bad_arguments_are_named():

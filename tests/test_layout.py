@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "npcam"
 DOORS = ("engine", "hdf5", "keras_files", "weights")
 BY_NAME = ("published", "random")  # files of `weights` that are entered by name
-CORE = ("ops", "resnet", "cam", "labels", "model", "explain", "images", "weights")
+CORE = ("ops", "resnet", "cam", "labels", "model", "preprocessing", "explain", "images", "weights")
 
 # Each room, and the rooms that it uses; `shapes` and `common` are for everybody.
 USES = {
@@ -24,16 +24,17 @@ USES = {
     "naive": (),
     "resnet": ("ops",),
     "layers": ("resnet",),
+    "preprocessing": (),
     "hdf5": (),
-    "weights": ("hdf5", "layers", "resnet"),
+    "weights": ("hdf5", "layers", "resnet", "preprocessing"),
     "engine": ("ops", "resnet", "layers"),
-    "keras_files": ("hdf5", "weights", "layers", "resnet"),
+    "keras_files": ("hdf5", "weights", "layers", "resnet", "preprocessing"),
     "cam": (),
     "labels": (),
-    "images": (),
-    "model": ("engine", "weights", "labels", "layers", "resnet"),
+    "images": ("preprocessing",),
+    "model": ("engine", "weights", "labels", "layers", "resnet", "preprocessing"),
     "explain": ("model", "cam", "labels", "images"),
-    "convert": ("keras_files", "weights", "hdf5", "layers", "resnet"),
+    "convert": ("keras_files", "weights", "hdf5", "layers", "resnet", "preprocessing"),
     "verify": ("model", "keras_files", "engine", "weights", "hdf5", "layers", "resnet", "ops", "images"),
     "cli": ("convert", "verify", "explain", "model", "weights", "labels", "images"),
     "__init__": ("naive", "ops", "cam", "explain", "labels", "model", "images"),

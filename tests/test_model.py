@@ -108,7 +108,7 @@ def test_the_bundled_model_is_the_listed_file():
     [
         (lambda m: m.predict(X[0]), r"\(N, H, W, 3\)"),
         (lambda m: m.predict(np.zeros((1, 31, 64, 3), np.float32)), "from 32x32 up"),
-        (lambda m: m.predict(X.astype(np.uint8)), "preprocess_input first"),
+        (lambda m: m.predict(X.astype(np.uint8)), "model.preprocess first"),
         (lambda m: m.activations(X, "conv1_rule"), "did you mean conv1_relu"),
         (lambda m: m.activations(X, ["zzz"]), "npcam summary"),
         (lambda m: npcam.load_model(engine="quick"), '"fast" or "reference"'),  # noqa: ARG005

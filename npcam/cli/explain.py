@@ -72,6 +72,9 @@ def explain_photographs(options: argparse.Namespace) -> int:
     _make_folder(options.output)
     from npcam.explain import explain
 
+    for note in model.weights.assumptions:
+        print(f"npcam: note: {note}", file=sys.stderr)
+
     results: list[dict[str, object]] = []
     names = _output_names(options.photos, options.output)
     for number, (photo, stem) in enumerate(zip(options.photos, names, strict=True), start=1):
@@ -95,30 +98,34 @@ def explain_photographs(options: argparse.Namespace) -> int:
             results.append({"photo": photo, "error": message})
             complain(message)
             continue
+        kind = "probability" if e.gives_probabilities else "value"
         found = {
             "photo": photo,
-            "top": [p._asdict() for p in e.top(options.top)],
+            "top": [{"index": p.index, "name": p.name, kind: p.probability} for p in e.top(options.top)],
             "target": e.target,
             "label": e.label,
-            "probability": e.probability,
+            kind: e.probability,
             "logit": e.logit,
             "box": e.box,
             "completeness": e.completeness,
             "overlay": str(overlay),
+            "notes": e.notes,
         }
         results.append(found)
         if not options.json:
-            _print_explanation(found, e.top(options.top))
+            _print_explanation(found, e.top(options.top), e.gives_probabilities)
     if options.json:
         print(json.dumps(results, indent=2))
     return 2 if any("error" in result for result in results) else 0
 
 
-def _print_explanation(found: dict[str, object], top: Sequence[tuple[int, str, float]]) -> None:
-    """Print an explanation in words."""
+def _print_explanation(
+    found: dict[str, object], top: Sequence[tuple[int, str, float]], percent: bool
+) -> None:
+    """The same in words; values that are no probabilities are not shown as percentages."""
     print(found["photo"])
-    for _, name, probability in top:
-        print(f"  {probability:7.2%}  {name}")
+    for _, name, value in top:
+        print(f"  {value:7.2%}  {name}" if percent else f"  {value:9.4f}  {name}")
     print(f"  target        {found['label']} (class {found['target']}), logit {found['logit']:.4f}")
     print(f"  box           {found['box'] or 'none: nothing speaks for this class'}")
     print(f"  completeness  {found['completeness']:+.1e} (mean of map + bias - logit)")

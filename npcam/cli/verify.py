@@ -84,7 +84,7 @@ def verify(options: argparse.Namespace) -> int:
     from npcam.verify.run_npcam import run_npcam
 
     weights = load_model(options.weights, engine="reference").weights
-    x = read_input(options.input, weights.input_size)
+    x = read_input(options.input, weights.photo_size, weights.preprocessing)
     own = run_npcam(weights, x, options.engine)
     reference = other_run(options.against, Source(options.input, x, weights), options.backend)
     on_trial = "npcam" if options.against == "reference" else "reference"
@@ -116,7 +116,7 @@ def record(options: argparse.Namespace) -> int:
         found = run_keras_file(options.keras, options.input, options.backend)
     else:
         weights = load_model(options.weights, engine="reference").weights
-        x = read_input(options.input, weights.input_size)
+        x = read_input(options.input, weights.photo_size, weights.preprocessing)
         found = run_npcam(weights, x, options.engine, options.dtype)
     found.provenance["input"] = Path(options.input).name
     if options.layers:

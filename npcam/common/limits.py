@@ -33,6 +33,7 @@ MAX_STAGES = 8  # stages of residual blocks; Keras's ResNets have four
 MAX_STAGE_BLOCKS = 1_000  # residual blocks of one stage; ResNet-152 has up to 36
 MAX_STRIDE = 8  # the stride of one stage
 MAX_INPUT_SIDE = 10_000  # pixels of one side of the network's input
+MAX_PREPROCESSING_STEPS = 32  # steps between a photograph and the network; Keras's modes have up to three
 MAX_RECORD_LAYERS = 10_000  # layers of a record; a ResNet-152 has 517
 MAX_RECORD_BYTES = 16 * 2**30  # all activations of a record; a photograph through ResNet-152: 0.4 GB
 

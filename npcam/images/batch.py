@@ -6,7 +6,9 @@ import numpy as np
 
 from npcam.common.errors import InputError
 from npcam.common.limits import MAX_BATCH_BYTES
-from npcam.images.preprocess import load_image, preprocess_input
+from npcam.images.photos import open_photo
+from npcam.images.preprocess import to_input
+from npcam.preprocessing import MODES, Preprocessing, preprocess
 from npcam.shapes import Array
 
 _MAGIC = b"\x93NUMPY"
@@ -21,17 +23,22 @@ def is_batch(path: str | Path) -> bool:
         return False
 
 
-def read_input(path: str | Path, size: tuple[int, int]) -> Array:
+def read_input(
+    path: str | Path, size: tuple[int, int], preprocessing: Preprocessing = MODES["caffe"]
+) -> Array:
     """A preprocessed batch (N, H, W, 3) float32, from a photograph or an `.npy` file.
 
     Args:
         path: the file.
         size: (height, width) to which a photograph is resized; a saved batch keeps its own.
+        preprocessing: what is done to a photograph; a saved batch is preprocessed already.
 
     Raises:
         InputError: the file is neither a photograph nor a saved batch, or it is damaged.
     """
-    return read_batch(path) if is_batch(path) else preprocess_input(load_image(path, size))[None]
+    if is_batch(path):
+        return read_batch(path)
+    return preprocess(to_input(open_photo(path), size, grey=preprocessing.grey)[None], preprocessing)
 
 
 def read_batch(path: str | Path) -> Array:

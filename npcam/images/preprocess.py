@@ -6,13 +6,11 @@ import numpy as np
 
 from npcam.common.errors import InputError
 from npcam.images.photos import Photo, open_photo
+from npcam.preprocessing import MODES, preprocess
 from npcam.shapes import Array
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-# ImageNet's mean blue, green and red, as Caffe's ResNet-50 subtracted them and Keras still does.
-IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
 
 # The names that keras.utils.load_img knows; Pillow's Resampling has the same ones in capitals.
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
@@ -36,18 +34,7 @@ def preprocess_input(x: Array) -> Array:
     >>> preprocess_input(np.array([[[255.0, 0.0, 0.0]]])).tolist()
     [[[-103.939, -116.779, 131.32]]]
     """
-    x = np.asarray(x)
-    if x.ndim not in (3, 4) or x.shape[-1] != 3:
-        msg = f"preprocess_input: expected RGB pixels (N, H, W, 3) or (H, W, 3), got shape {x.shape}"
-        raise InputError(msg)
-    if x.dtype.kind not in "buif":
-        msg = f"preprocess_input: expected real numbers from 0 to 255, got {x.dtype}"
-        raise InputError(msg)
-    dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float32)
-    bgr = x[..., ::-1].astype(dtype, order="C")
-    # The mean is rounded to the array's own dtype first: that is what Keras's in-place "-=" does.
-    bgr -= np.array(IMAGENET_MEAN_BGR, dtype)
-    return bgr
+    return preprocess(x, MODES["caffe"])
 
 
 def load_image(
@@ -84,7 +71,10 @@ def load_image(
 
 
 def to_input(
-    image: "Image", size: tuple[int, int] | None = (224, 224), interpolation: str = "nearest"
+    image: "Image",
+    size: tuple[int, int] | None = (224, 224),
+    interpolation: str = "nearest",
+    grey: bool = False,
 ) -> Array:
     """Resize a Pillow image in one step, as `keras.utils.load_img` does, and take its pixels.
 
@@ -92,9 +82,10 @@ def to_input(
         image: a Pillow image in mode RGB, as `open_photo` returns it.
         size: (height, width), whatever the aspect ratio; None keeps the image's own.
         interpolation: one of `INTERPOLATIONS`.
+        grey: whether to make it grey first, as `load_img(color_mode="grayscale")` does.
 
     Returns:
-        (height, width, 3) uint8.
+        (height, width, 3) uint8, or (height, width, 1) where it is grey.
 
     Raises:
         InputError: an unknown interpolation, or a size that is not two positive integers.
@@ -105,14 +96,20 @@ def to_input(
     from PIL import Image
 
     check_interpolation(interpolation)
+    image = image.convert("L") if grey else image
     if size is None:
-        return np.array(image)
+        return _pixels(image)
     if len(size) != 2 or not all(isinstance(n, (int, np.integer)) and n > 0 for n in size):
         raise InputError(f"size: expected (height, width) in pixels, got {size}")
     width_and_height = (int(size[1]), int(size[0]))
     if image.size != width_and_height:
         image = image.resize(width_and_height, Image.Resampling[interpolation.upper()])
-    return np.array(image)
+    return _pixels(image)
+
+
+def _pixels(image: "Image") -> Array:
+    """(height, width, channels) uint8, a grey picture's one channel too."""
+    return np.atleast_3d(np.array(image))
 
 
 def check_interpolation(interpolation: str) -> None:

@@ -19,13 +19,14 @@ from npcam.common.errors import InputError
 from npcam.common.limits import MAX_LAYER_ARRAYS
 from npcam.hdf5 import Dataset, Group, new_hdf5, open_hdf5, read_together
 from npcam.layers import weight_shapes
+from npcam.preprocessing import MODES, Preprocessing, Step
 from npcam.resnet import Architecture
 from npcam.shapes import Array
 from npcam.weights.check import check, check_architecture, check_header
-from npcam.weights.tensors import Weights, cast, sha256_of, sorted_names, tensors_sha256
+from npcam.weights.tensors import Weights, cast, freeze, sha256_of, sorted_names, tensors_sha256
 
 FORMAT = "npcam"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # written; version 1, which knew only one preprocessing, is read for ever
 TEXT_LIMIT = 60_000  # HDF5 holds attributes of up to 64 KiB; longer texts are cut into pieces
 
 
@@ -90,9 +91,9 @@ def _read_tensors(
     finally:
         seen.put(None)
         hashing.join()
-    return {
-        layer: {name: arrays[layer, name] for name in members} for layer, members in order.items()
-    }, found[0]
+    tensors = {layer: {name: arrays[layer, name] for name in members} for layer, members in order.items()}
+    freeze(tensors)
+    return tensors, found[0]
 
 
 def _datasets(file: Group, layer: str) -> dict[str, Dataset]:
@@ -116,13 +117,13 @@ def _to_attributes(weights: Weights) -> dict[str, Any]:
         "epsilon": arch.epsilon,
         "activation": arch.activation or "none",
         "input_size": np.array(weights.input_size, "<i8"),
-        "preprocessing": weights.preprocessing,
+        "preprocessing": _preprocessing_text(weights.preprocessing),
         "source": weights.source,
         "source_sha256": weights.source_sha256,
         "converter": weights.converter,
         "tensors_sha256": tensors_sha256(weights.tensors),
     }
-    for name in ("class_names", "wnids", "notes"):
+    for name in ("class_names", "wnids", "assumed", "notes"):
         if getattr(weights, name):
             text = json.dumps(getattr(weights, name))
             pieces = [text[i : i + TEXT_LIMIT] for i in range(0, len(text), TEXT_LIMIT)]
@@ -136,8 +137,9 @@ def _from_attributes(file: Group, path: str) -> Weights:
         msg = f"{path}: HDF5, but not an npcam weights file; `npcam convert` makes one from Keras's"
         raise InputError(msg)
     version = file.attribute("format_version")
-    if version != FORMAT_VERSION:
-        raise InputError(f"{path}: format version {version}; this npcam reads {FORMAT_VERSION}; update npcam")
+    if version not in range(1, FORMAT_VERSION + 1):
+        msg = f"{path}: format version {version}; this npcam reads 1 to {FORMAT_VERSION}; update npcam"
+        raise InputError(msg)
     try:
         arch = Architecture(
             blocks=tuple(int(n) for n in file.attribute("blocks")),
@@ -152,7 +154,8 @@ def _from_attributes(file: Group, path: str) -> Weights:
             arch,
             tensors={},
             input_size=(height, width),
-            preprocessing=str(file.attribute("preprocessing")),
+            preprocessing=_preprocessing(file, version),
+            assumed=("preprocessing",) if version == 1 else _names(file, "assumed") or (),
             class_names=_names(file, "class_names"),
             wnids=_names(file, "wnids"),
             source=str(file.attribute("source")),
@@ -160,11 +163,27 @@ def _from_attributes(file: Group, path: str) -> Weights:
             converter=str(file.attribute("converter")),
             notes=_names(file, "notes") or (),
         )
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
         msg = f"{path}: root attributes are missing or damaged ({error}); convert again"
         raise InputError(msg) from error
     check_architecture(arch, weights, path)
     return weights
+
+
+def _preprocessing_text(preprocessing: Preprocessing) -> str:
+    """The steps as JSON, which `_preprocessing` reads."""
+    steps = [[step.operation, list(step.values)] for step in preprocessing.steps]
+    return json.dumps({"name": preprocessing.name, "grey": preprocessing.grey, "steps": steps})
+
+
+def _preprocessing(file: Group, version: int) -> Preprocessing:
+    """The preprocessing that a file states; version 1 has the name of the only one there was."""
+    text = str(file.attribute("preprocessing"))
+    if version == 1:
+        return MODES[text]
+    found = json.loads(text)
+    steps = [Step(str(operation), tuple(float(v) for v in values)) for operation, values in found["steps"]]
+    return Preprocessing(str(found["name"]), tuple(steps), bool(found["grey"]))
 
 
 def _names(file: Group, name: str) -> tuple[str, ...] | None:

@@ -2,11 +2,13 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from npcam.preprocessing import MODES, Preprocessing
 from npcam.resnet import Architecture, Tensors
 from npcam.shapes import Array
 
@@ -17,9 +19,12 @@ class Weights:
 
     Attributes:
         architecture: the network they belong to.
-        tensors: {layer name: {weight name: array}}, in Keras's names and layouts.
-        input_size: (height, width) that it was trained for, in pixels.
-        preprocessing: "caffe" (RGB to BGR, minus the ImageNet mean), the only one so far.
+        tensors: {layer name: {weight name: array}}, in Keras's names and layouts. They can't be
+            changed: an array that others could write to is copied, and what is handed out is
+            read-only. `npcam.model.Model.with_weights` makes a network with some replaced.
+        input_size: (height, width) in pixels of what the ResNet itself was trained on.
+        preprocessing: what is done to a photograph's pixels before the network sees them.
+        assumed: which of "preprocessing", "input_size" and "activation" the source did not tell.
         class_names: one name per class, or None.
         wnids: one WordNet id per class (`n02124075`), or None.
         source: name of the file that it was converted from.
@@ -29,15 +34,96 @@ class Weights:
     """
 
     architecture: Architecture
-    tensors: dict[str, dict[str, Array]]
+    tensors: Tensors
     input_size: tuple[int, int] = (224, 224)
-    preprocessing: str = "caffe"
+    preprocessing: Preprocessing = MODES["caffe"]
+    assumed: tuple[str, ...] = ()
     class_names: tuple[str, ...] | None = None
     wnids: tuple[str, ...] | None = None
     source: str = ""
     source_sha256: str = ""
     converter: str = ""
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tensors", read_only(self.tensors))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How to copy it or send it to another process: read-only views of dicts can't be."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values["tensors"] = {layer: dict(arrays) for layer, arrays in self.tensors.items()}
+        return _from_values, (values,)
+
+    @property
+    def photo_size(self) -> tuple[int, int]:
+        """(height, width) to which a photograph is resized: smaller where the preprocessing enlarges it."""
+        (height, width), (rows, columns) = self.input_size, self.preprocessing.enlarge
+        return height // rows, width // columns
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What was assumed of the network, a sentence each: its numbers are right if these are.
+
+        >>> Weights(Architecture(), {}, assumed=("input_size",)).assumptions
+        ('input size 224x224 is assumed; convert again with --input-size if it was another',)
+        """
+        height, width = self.input_size
+        values = {
+            "preprocessing": f"{self.preprocessing.name} ({self.preprocessing.describe()})",
+            "input_size": f"{height}x{width}",
+            "activation": str(self.architecture.activation),
+        }
+        return tuple(
+            f"{name.replace('_', ' ')} {values[name]} is assumed; convert again with "
+            f"--{name.replace('_', '-')} if it was another"
+            for name in self.assumed
+        )
+
+
+def _from_values(values: dict[str, Any]) -> Weights:
+    """Weights again, from what `Weights.__reduce__` took apart; its arrays are nobody else's."""
+    freeze(values["tensors"])
+    return Weights(**values)
+
+
+def freeze(tensors: Tensors) -> None:
+    """Let nobody write to these arrays any more, so that `Weights` need not copy them.
+
+    For whoever has just made them: the memory that they are views of becomes read-only, too.
+    """
+    for arrays in tensors.values():
+        for array in arrays.values():
+            owner: Any = array
+            while isinstance(owner, np.ndarray):
+                owner.flags.writeable = False
+                owner = owner.base
+
+
+def read_only(tensors: Tensors) -> Tensors:
+    """The same tensors as nobody can change them; arrays that somebody could still write to are copied.
+
+    >>> read_only({"a": {"bias": np.zeros(2)}})["a"]["bias"][0] = 1
+    Traceback (most recent call last):
+    ValueError: assignment destination is read-only
+    """
+    return MappingProxyType(
+        {
+            layer: MappingProxyType({name: _frozen(array) for name, array in arrays.items()})
+            for layer, arrays in tensors.items()
+        }
+    )
+
+
+def _frozen(array: Array) -> Array:
+    """The array itself where neither it nor what it is a view of can be written to, else a copy."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        if owner.flags.writeable:
+            array = array.copy()
+            array.flags.writeable = False
+            return array
+        owner = owner.base
+    return array
 
 
 def cast(tensors: Tensors, dtype: Any) -> dict[str, dict[str, Array]]:

@@ -13,9 +13,9 @@ import pytest
 import npcam
 from npcam.cli.commands import main
 from npcam.layers import layers
-from npcam.model import bundled_path
+from npcam.model import bundled_path, load_model
 from npcam.verify.record import read_record
-from npcam.weights import read_weights, write_weights
+from npcam.weights import write_weights
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 CHELSEA = str(Path(__file__).parents[2] / "examples" / "chelsea.png")
@@ -57,9 +57,10 @@ def test_a_batch_against_float64_with_files(capsys):
 
 def test_a_wrong_layer_is_status_1(capsys):
     """A weights file with one number changed against the right one's record."""
-    weights = read_weights(NARROW)
-    weights.tensors["conv3_block2_2_bn"]["gamma"][1] *= 1.01
-    write_weights("bad.h5", weights)
+    model = load_model(NARROW)
+    gamma = model.weights.tensors["conv3_block2_2_bn"]["gamma"].copy()
+    gamma[1] *= 1.01
+    write_weights("bad.h5", model.with_weights({"conv3_block2_2_bn": {"gamma": gamma}}).weights)
     for extra in ([], ["--isolated"]):
         command = [
             "verify",

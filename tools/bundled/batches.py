@@ -17,7 +17,7 @@ import numpy as np
 from bundled.photos import Photographs
 from PIL import Image
 
-from npcam.images.preprocess import IMAGENET_MEAN_BGR
+from npcam.preprocessing import IMAGENET_MEAN_BGR
 
 MASK_GRID = 56  # box masks are drawn on this many points a side
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
