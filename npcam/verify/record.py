@@ -6,16 +6,19 @@ is read as carefully as a weights file.
 """
 
 import hashlib
+import math
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from npcam.common.errors import InputError
 from npcam.common.limits import MAX_HDF5_EXPANSION, MAX_RECORD_BYTES, MAX_RECORD_LAYERS
-from npcam.hdf5 import new_hdf5, open_hdf5
+from npcam.hdf5 import Group, new_hdf5, open_hdf5
 from npcam.resnet import Tensors
 from npcam.shapes import Array
 
@@ -28,7 +31,9 @@ PROVENANCE = (
     "weights_sha256",
     "input",
     "input_sha256",
+    "preprocessing",
 )
+HASH = re.compile(r"(\S+/\S+) ([0-9a-f]{16})")  # a line of the attribute `tensors`
 
 
 @dataclass(frozen=True)
@@ -37,18 +42,23 @@ class Record:
 
     Attributes:
         activations: {Keras layer name: array}, in the network's order; "input_layer" is the
-            preprocessed batch, and "logits" may be there beside Keras's "predictions".
+            preprocessed batch, and "logits" may be there beside Keras's "predictions". Other names
+            are of layers that only this network has.
         provenance: what is known of the run: `made_by` (program and version), `engine` (backend or
             engine, with its version), `model` and `input` (file names), `weights_sha256` (as in
-            npcam's weights files), `input_sha256` (see `array_sha256`).
+            npcam's weights files), `input_sha256` (see `array_sha256`), `preprocessing` (how the
+            photograph became the program's input, in words).
         tensors: {"layer/weight": the first 16 digits of its `array_sha256`}, batch norms' epsilon
             among them: two runs of networks that are not the same can be told apart even where
             rounding hides it.
+        stages_only: whether it is npcam's fast engine that ran, in this process: it has no other
+            layers than these. A file cannot claim it.
     """
 
     activations: dict[str, Array]
     provenance: dict[str, str] = field(default_factory=dict)
     tensors: dict[str, str] = field(default_factory=dict)
+    stages_only: bool = False
 
 
 def write_record(path: str | Path, record: Record) -> None:
@@ -62,7 +72,8 @@ def write_record(path: str | Path, record: Record) -> None:
         file.attrs["format_version"] = FORMAT_VERSION
         for name in PROVENANCE:
             if name in record.provenance:
-                file.attrs[name] = np.bytes_(record.provenance[name].encode() or b" ")
+                text = record.provenance[name].encode("utf-8", "backslashreplace")
+                file.attrs[name] = np.bytes_(text or b" ")
         if record.tensors:
             lines = [f"{name} {digest}".encode() for name, digest in record.tensors.items()]
             file.attrs["tensors"] = np.array(lines, dtype="S")
@@ -90,18 +101,39 @@ def read_record(path: str | Path) -> Record:
         if not 0 < len(group) <= MAX_RECORD_LAYERS:
             raise InputError(f"{path}: /activations is not a group of recorded layers; record it again")
         nodes = {name: group.dataset(name) for name in group}
-        shapes = {name: node.shape for name, node in nodes.items()}
-        size = sum(8 * int(np.prod(shape)) for shape in shapes.values())
+        size = sum(8 * math.prod(node.shape) for node in nodes.values())
         if size > MAX_RECORD_BYTES:
             raise InputError(f"{path}: declares {size:,} bytes of activations; record fewer layers")
         activations = {name: node.read(dtype=None, finite=False) for name, node in nodes.items()}
-        known = {name: file.attribute(name) for name in PROVENANCE}
-        lines = [str(line).split(" ") for line in file.attribute("tensors") or []]
-    return Record(
-        activations,
-        {name: str(value).strip() for name, value in known.items() if value},
-        {line[0]: line[1] for line in lines if len(line) == 2},
-    )
+        known = {name: _text(file, name, path) for name in PROVENANCE}
+        tensors = _hashes(file, path)
+    return Record(activations, {name: text for name, text in known.items() if text}, tensors)
+
+
+def _text(file: Group, name: str, path: str | Path) -> str:
+    """An attribute that is text, or "" where it is missing."""
+    value = file.attribute(name)
+    if value is not None and not isinstance(value, str):
+        raise InputError(f"{path}: attribute {name} is {value!r} where text was expected; record it again")
+    return (value or "").strip()
+
+
+def _hashes(file: Group, path: str | Path) -> dict[str, str]:
+    """The hashes of the weights, by "layer/weight"; none where the attribute is missing."""
+    lines = file.attribute("tensors")
+    if lines is None:
+        return {}
+    found = [HASH.fullmatch(line) if isinstance(line, str) else None for line in _listed(lines)]
+    hashes = dict(match.groups() for match in found if match)
+    if len(hashes) != len(found):
+        wanted = '"layer/weight" and 16 hexadecimal digits a line, each weight once'
+        raise InputError(f"{path}: attribute tensors is not {wanted}; record it again")
+    return hashes
+
+
+def _listed(value: Any) -> list[Any]:
+    """An attribute's values as a list, if it is only one, too."""
+    return value if isinstance(value, list) else [value]
 
 
 def chosen(record: Record, names: Sequence[str]) -> Record:
