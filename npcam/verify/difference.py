@@ -70,7 +70,7 @@ def difference(value: Array, reference: Array, tolerance: Array) -> Difference:
     return Difference(
         max_abs=max_abs,
         max_rel=float(max_rel),
-        ulp=float(max_rel / np.finfo(np.float32).eps),
+        ulp=float(max_rel) * 2.0**23,
         cosine=_cosine(a, b),
         worst=tuple(int(i) for i in worst),
         value=float(a[worst]),

@@ -11,7 +11,6 @@ from helpers.networks import random_tensors
 from npcam.common.errors import InputError
 from npcam.resnet import Architecture
 from npcam.verify.compare import verify
-from npcam.verify.difference import difference
 from npcam.verify.plot import plot_errors
 from npcam.verify.record import Record
 from npcam.verify.report import as_csv, as_json, as_text, error_lines
@@ -96,23 +95,3 @@ def test_the_plot_draws_each_line(reports):
     assert {(0, 114, 178), (213, 94, 0), (0, 158, 115)} <= colours
     with pytest.raises(InputError, match="nothing to draw"):
         plot_errors({"none": [0.0, None, float("inf")]}, ["a", "b", "c"])
-
-
-def test_a_difference_by_hand():
-    """Every field of a difference of numbers that one can check by eye."""
-    found = difference(np.array([[1.0, -4.0]]), np.array([[1.5, -4.0]]), np.array([[0.25, 0.1]]))
-    assert (found.max_abs, found.max_rel, found.ulp) == (0.5, 0.125, 0.125 * 2**23)
-    assert (found.worst, found.value, found.reference, found.times, found.expected) == (
-        (0, 0),
-        1.0,
-        1.5,
-        2.0,
-        0.25,
-    )
-    assert found.cosine == pytest.approx(17.5 / np.sqrt(17 * 18.25))
-    zeros = np.zeros((1, 2))
-    same = difference(zeros, -zeros, zeros)
-    assert (same.ok, same.max_rel, same.cosine, same.times) == (True, 0, 1, 0)
-    assert difference(zeros, zeros + 1e-30, zeros).times == np.inf
-    empty = np.zeros((0, 2))
-    assert difference(empty, empty, empty).ok
