@@ -23,8 +23,8 @@ def run_keras(
     """Run a Keras model eagerly, layer by layer, and take every activation.
 
     Layers are found by the names that Keras's own ResNets have; in a network that names them
-    otherwise, by what they do (`keras_files.recognise`). Nested models are looked into. Where a layer
-    of npcam's has no name in the model, it is what the layer after it was given.
+    otherwise, by what they do (`keras_files.recognise`). Nested models are looked into. Where no layer
+    of the model goes by a name of npcam's, its activation is what the layer after it was given.
 
     A model may have several outputs. `predictions` is the one that all the others lead to. What leads
     nowhere and is no layer of the network is kept under its own layer's name: only this model has it.
@@ -34,7 +34,7 @@ def run_keras(
         model: a Keras model.
         x: what the model takes, (N, H, W, 3) or (N, H, W, 1), float32.
         arch: the network that npcam takes it for.
-        name: of the model's file, for the record and messages.
+        name: the name of the model's file, for the record and messages.
         preprocessing: how a photograph became `x`, for the record.
 
     Raises:
@@ -94,7 +94,7 @@ def first_convolution_input(keras: Any, model: Any, x: Array, name: str = "") ->
 
 
 def _names(model: Any, trace: Trace, arch: Architecture) -> dict[str, str]:
-    """{npcam's name of a layer: the model's}, where they differ."""
+    """{npcam's name of a layer: the model's name of it}, where they differ."""
     if "conv1_conv" in trace.calls and (arch.activation is None or "predictions" in trace.calls):
         return {}
     try:
@@ -118,7 +118,7 @@ def _find_pooled(found: dict[str, Any], trace: Trace, arch: Architecture) -> Non
 
 
 def _trace_back(found: dict[str, Any], trace: Trace, names: dict[str, str], arch: Architecture) -> None:
-    """Add what the layers that go by no known name put out: what a known layer after them was given."""
+    """Add the activations of layers that go by no known name: what a known layer after each was given."""
     for layer in reversed(layers(arch)):
         if layer.name not in found or len(layer.inputs) != 1:
             continue
