@@ -14,7 +14,6 @@ from npcam.common.errors import InputError
 from npcam.images.batch import is_batch, read_batch, read_input
 from npcam.images.photos import open_photo
 from npcam.preprocessing import MODES, Preprocessing
-from npcam.resnet import Architecture
 from npcam.shapes import Array
 from npcam.verify.live_keras import keras_input
 from npcam.verify.run_keras import first_convolution_input
@@ -125,6 +124,7 @@ def front(keras: Any, model: Any, size: tuple[int, int], channels: int = 3, name
 def in_words(preprocessing: Preprocessing, network: Weights) -> str:
     """A preprocessing by its name, what it does, and whether that is known of the network.
 
+    >>> from npcam.resnet import Architecture
     >>> in_words(MODES["unit"], Weights(Architecture(), {}, assumed=("preprocessing",)))
     'unit (divide 255), assumed'
     """

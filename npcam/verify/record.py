@@ -105,9 +105,9 @@ def read_record(path: str | Path) -> Record:
             raise InputError(
                 f"{path}: {size:,} bytes of activations, {MAX_RECORD_BYTES:,} at most; record fewer layers"
             )
-        activations = {name: node.read(dtype=None, finite=False) for name, node in nodes.items()}
         known = {name: _text(file, name, path) for name in PROVENANCE}
         tensors = _hashes(file, path)
+        activations = {name: node.read(dtype=None, finite=False) for name, node in nodes.items()}
     return Record(activations, {name: text for name, text in known.items() if text}, tensors)
 
 
@@ -125,7 +125,7 @@ def _hashes(file: Group, path: str | Path) -> dict[str, str]:
     if lines is None:
         return {}
     found = [HASH.fullmatch(line) if isinstance(line, str) else None for line in _listed(lines)]
-    hashes = dict(match.groups() for match in found if match)
+    hashes: dict[str, str] = {match[1]: match[2] for match in found if match}
     if len(hashes) != len(found):
         wanted = '"layer/weight" and 16 hexadecimal digits a line, each weight once'
         raise InputError(f"{path}: attribute tensors is not {wanted}; record it again")

@@ -86,9 +86,9 @@ def first_convolution_input(keras: Any, model: Any, x: Array, name: str = "") ->
         InputError: Keras cannot run it on `x`.
     """
     kinds = [type(layer).__name__ for layer in leaves(model)]
-    if hasattr(model, "operations") and "Conv2D" in kinds:
-        if set(kinds[: kinds.index("Conv2D")]) <= {"InputLayer", "ZeroPadding2D"}:
-            return x
+    before = kinds[: kinds.index("Conv2D")] if hasattr(model, "operations") and "Conv2D" in kinds else [""]
+    if set(before) <= {"InputLayer", "ZeroPadding2D"}:
+        return x
     calls = Trace(keras, model, x, name).calls.values()
     return next((_to_numpy(keras, call.inputs[0]) for call in calls if call.kind == "Conv2D"), None)
 
@@ -204,12 +204,12 @@ def _tensors(
         }
         for layer in layers(arch)
         if (owner := by_name.get(names.get(layer.name, layer.name))) is not None
-        and getattr(owner, "weights", ())
+        and getattr(owner, "weights", None)
     }
 
 
 def _without_sides(array: Array, name: str) -> Array:
-    """A layer of the top, (N, 1, 1, C), as (N, C): an average may keep its sides, a head may be a convolution."""
+    """A layer of the top as (N, C): an average may keep its sides of 1, and a head may be a convolution."""
     top = name in ("avg_pool", "predictions", "logits")
     return array[:, 0, 0] if top and array.ndim == 4 and array.shape[1:3] == (1, 1) else array
 
