@@ -150,7 +150,6 @@ def verify(
     with np.errstate(all="ignore"):  # infinities and NaN may be in either run
         rows = list(_rows(weights, npcam, reference, isolated, on_trial))
     missing = tuple(name for name in names if name not in compared)
-    by_design = [run.activations for run in (npcam, reference) if run.stages_only]
     return Report(
         tuple(row for row in rows if row.name in compared),
         isolated,
@@ -158,7 +157,11 @@ def verify(
         missing,
         extra=tuple(name for name in b if name not in {*names, "logits"}),
         partial=partial,
-        not_kept=tuple(name for name in missing if any(name not in run for run in by_design)),
+        not_kept=tuple(
+            name
+            for name in missing
+            if all(run.stages_only or name in run.activations for run in (npcam, reference))
+        ),
         other_weights=tuple(n for n in _other_weights(npcam.tensors, reference.tensors) if n in missing),
     )
 
