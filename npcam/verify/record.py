@@ -12,7 +12,6 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -33,7 +32,7 @@ PROVENANCE = (
     "input_sha256",
     "preprocessing",
 )
-HASH = re.compile(r"(\S+/\S+) ([0-9a-f]{16})")  # a line of the attribute `tensors`
+HASH = re.compile(r"(\S+/\S+) (\S+)")  # a line of the attribute `tensors`
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def read_record(path: str | Path) -> Record:
         if not 0 < len(group) <= MAX_RECORD_LAYERS:
             raise InputError(f"{path}: /activations is not a group of recorded layers; record it again")
         nodes = {name: group.dataset(name) for name in group}
-        size = sum(8 * math.prod(node.shape) for node in nodes.values())
+        size = sum(8 * math.prod(node.shape) for node in nodes.values())  # as float64, at most
         if size > MAX_RECORD_BYTES:
             raise InputError(
                 f"{path}: {size:,} bytes of activations, {MAX_RECORD_BYTES:,} at most; record fewer layers"
@@ -120,21 +119,18 @@ def _text(file: Group, name: str, path: str | Path) -> str:
 
 
 def _hashes(file: Group, path: str | Path) -> dict[str, str]:
-    """The hashes of the weights, by "layer/weight"; none where the attribute is missing."""
+    """The tensors' hashes, by "layer/weight"; none where the attribute is missing."""
     lines = file.attribute("tensors")
     if lines is None:
         return {}
-    found = [HASH.fullmatch(line) if isinstance(line, str) else None for line in _listed(lines)]
+    listed = lines if isinstance(lines, list) else [lines]
+    found = [HASH.fullmatch(line) if isinstance(line, str) else None for line in listed]
     hashes: dict[str, str] = {match[1]: match[2] for match in found if match}
     if len(hashes) != len(found):
-        wanted = '"layer/weight" and 16 hexadecimal digits a line, each weight once'
-        raise InputError(f"{path}: attribute tensors is not {wanted}; record it again")
+        raise InputError(
+            f"{path}: attribute tensors is no list of weights with their hashes; record it again"
+        )
     return hashes
-
-
-def _listed(value: Any) -> list[Any]:
-    """An attribute's values as a list, if it is only one, too."""
-    return value if isinstance(value, list) else [value]
 
 
 def chosen(record: Record, names: Sequence[str]) -> Record:

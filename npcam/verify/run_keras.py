@@ -51,7 +51,8 @@ def run_keras(
     _find_pooled(found, trace, arch)
     _trace_back(found, trace, names, arch)
     head_is_dense = arch.activation is not None and _find_head(keras, found, trace, names, by_name)
-    activations = {n: _without_sides(_to_numpy(keras, value), n) for n, value in found.items()}
+    order = [*(layer.name for layer in layers(arch)), "logits"]
+    activations = {n: _without_sides(_to_numpy(keras, found[n]), n) for n in order if n in found}
     for output in _others(found, trace, arch):
         activations[_name_of(output, trace, activations)] = _to_numpy(keras, output)
     tensors = _tensors(keras, by_name, names, arch)

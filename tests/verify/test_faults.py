@@ -66,7 +66,7 @@ def test_npcam_agrees_with_what_keras_recorded(engine, isolated):
         (read_weights(bundled_path()), read_record(REFERENCE / "chelsea.h5")),
     ):
         own = run_npcam(weights, record.activations["input_layer"], engine)
-        report = verify(weights, own, record, isolated=isolated)
+        report = verify(weights, own, record, isolated=isolated, partial=True)
         assert report.ok, report.first_bad
         assert all(0 <= row.found.times <= 1 for row in report.rows)
 
