@@ -107,15 +107,17 @@ def read_record(path: str | Path) -> Record:
         known = {name: _text(file, name, path) for name in PROVENANCE}
         tensors = _hashes(file, path)
         activations = {name: node.read(dtype=None, finite=False) for name, node in nodes.items()}
-    return Record(activations, {name: text for name, text in known.items() if text}, tensors)
+    return Record(activations, {name: text for name, text in known.items() if text is not None}, tensors)
 
 
-def _text(file: Group, name: str, path: str | Path) -> str:
-    """An attribute that is text, or "" where it is missing."""
+def _text(file: Group, name: str, path: str | Path) -> str | None:
+    """An attribute that is text, or None where it is missing."""
     value = file.attribute(name)
-    if value is not None and not isinstance(value, str):
+    if value is None:
+        return None
+    if not isinstance(value, str):
         raise InputError(f"{path}: attribute {name} is {value!r} where text was expected; record it again")
-    return (value or "").strip()
+    return value.strip()
 
 
 def _hashes(file: Group, path: str | Path) -> dict[str, str]:

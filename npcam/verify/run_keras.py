@@ -64,7 +64,7 @@ def run_keras(
         "model": name,
         "weights_sha256": tensors_sha256(tensors),
         "input_sha256": array_sha256(activations.get("input_layer", x)),
-        "preprocessing": preprocessing,
+        **({"preprocessing": preprocessing} if preprocessing else {}),
     }
     for layer_name, arrays in tensors.items():
         epsilon = getattr(by_name[names.get(layer_name, layer_name)], "epsilon", None)

@@ -57,7 +57,7 @@ def run_npcam(
         "model": weights.source,
         "weights_sha256": tensors_sha256(weights.tensors),
         "input_sha256": array_sha256(x),
-        "preprocessing": preprocessing,
+        **({"preprocessing": preprocessing} if preprocessing else {}),
     }
     epsilon = {"epsilon": np.array(weights.architecture.epsilon)}
     tensors = {

@@ -159,7 +159,8 @@ def test_verify_does_not_need_keras():
     code = (
         "import sys; sys.modules['keras'] = None\n"
         "from npcam.cli import main\n"
-        f"sys.exit(main(['verify', {CHELSEA!r}, '--against', {str(REFERENCE / 'chelsea.h5')!r}, '--partial']))"
+        f"against = ['--against', {str(REFERENCE / 'chelsea.h5')!r}, '--partial']\n"
+        f"sys.exit(main(['verify', {CHELSEA!r}, *against]))"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(npcam.__file__).parent.parent)}
     done = subprocess.run(
