@@ -11,6 +11,7 @@ from npcam.common.errors import InputError
 
 if TYPE_CHECKING:
     from npcam.verify.compare import Report
+    from npcam.verify.record import Record
 
 VERIFY_EXAMPLES = """\
 examples:
@@ -23,7 +24,10 @@ examples:
 from the same weights), a .keras or .h5 file of Keras's, a record that `npcam record` made, or another
 npcam weights file. A whole model is loaded by Keras, in its safe mode; all else is read as data.
 
-exit status: 0 rounding explains every layer; 1 it does not; 2 bad usage or input"""
+A photograph is prepared as the network's author does it; a Keras model that preprocesses by itself is
+given its pixels.
+
+exit status: 0 every layer was compared, and rounding explains it; 1 not so; 2 bad usage or input"""
 RECORD_EXAMPLES = """\
 examples:
   npcam record cat.jpg --keras model.keras -o run.h5 --backend tensorflow
@@ -43,6 +47,9 @@ def add_verify_options(parser: argparse.ArgumentParser) -> None:
         "--isolated",
         action="store_true",
         help="show each layer alone, from the input that the run on trial has",
+    )
+    parser.add_argument(
+        "--partial", action="store_true", help="allow layers that the other run lacks: judge only the rest"
     )
     parser.add_argument("--json", action="store_true", help="print a JSON object instead of a table")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="also write the table as CSV")
@@ -75,20 +82,21 @@ def _backend_option(parser: argparse.ArgumentParser) -> None:
 
 def verify(options: argparse.Namespace) -> int:
     """Run `npcam verify`; returns the exit status."""
-    from npcam.images.batch import read_input
     from npcam.model import load_model
     from npcam.verify.against import Source, other_run
     from npcam.verify.compare import verify as compare
-    from npcam.verify.record import describe
+    from npcam.verify.prepare import prepare_npcam
     from npcam.verify.report import as_csv, as_json, as_text
     from npcam.verify.run_npcam import run_npcam
 
     weights = load_model(options.weights, engine="reference").weights
-    x = read_input(options.input, weights.photo_size, weights.preprocessing)
-    own = run_npcam(weights, x, options.engine)
-    reference = other_run(options.against, Source(options.input, x, weights), options.backend)
+    x, how = prepare_npcam(options.input, weights)
+    own = run_npcam(weights, x, options.engine, preprocessing=how)
+    reference = other_run(options.against, Source(options.input, x, weights, how), options.backend)
     on_trial = "npcam" if options.against == "reference" else "reference"
-    report = compare(weights, own, reference, isolated=options.isolated, on_trial=on_trial)
+    report = compare(
+        weights, own, reference, isolated=options.isolated, on_trial=on_trial, partial=options.partial
+    )
     if options.csv:
         _write(options.csv, as_csv(report).encode())
     if options.plot:
@@ -97,17 +105,17 @@ def verify(options: argparse.Namespace) -> int:
         runs = {"npcam": own.provenance, "reference": reference.provenance}
         print(json.dumps(as_json(report) | {"runs": runs}, indent=2))
     else:
-        print(f"npcam:     {describe(own.provenance)}\nreference: {describe(reference.provenance)}\n")
+        print(_origin("npcam:     ", own) + _origin("reference: ", reference))
         print(as_text(report))
     return 0 if report.ok else 1
 
 
 def record(options: argparse.Namespace) -> int:
     """Run `npcam record`; returns the exit status."""
-    from npcam.images.batch import read_input
     from npcam.model import load_model
     from npcam.verify.against import run_keras_file
-    from npcam.verify.record import chosen, describe, write_record
+    from npcam.verify.prepare import prepare_npcam
+    from npcam.verify.record import chosen, write_record
     from npcam.verify.run_npcam import run_npcam
 
     if options.keras and options.weights:
@@ -116,16 +124,25 @@ def record(options: argparse.Namespace) -> int:
         found = run_keras_file(options.keras, options.input, options.backend)
     else:
         weights = load_model(options.weights, engine="reference").weights
-        x = read_input(options.input, weights.photo_size, weights.preprocessing)
-        found = run_npcam(weights, x, options.engine, options.dtype)
+        x, how = prepare_npcam(options.input, weights)
+        found = run_npcam(weights, x, options.engine, options.dtype, how)
     found.provenance["input"] = Path(options.input).name
     if options.layers:
         found = chosen(found, options.layers.split(","))
     write_record(options.output, found)
     size = sum(array.size for array in found.activations.values())
     print(f"{options.output}: {len(found.activations)} layers, {size:,} numbers")
-    print(f"  from {describe(found.provenance)}")
+    print(_origin("  from ", found), end="")
     return 0
+
+
+def _origin(label: str, run: "Record") -> str:
+    """Where a run is from and what its network was given: one line, or two where that is known."""
+    from npcam.verify.record import describe
+
+    how = run.provenance.get("preprocessing")
+    given = f"{' ' * len(label)}preprocessing: {how}\n" if how else ""
+    return f"{label}{describe(run.provenance)}\n{given}"
 
 
 def _picture(report: "Report") -> bytes:

@@ -8,11 +8,11 @@ import numpy as np
 from npcam.common.errors import InputError
 from npcam.common.files import require_file
 from npcam.hdf5 import open_hdf5
-from npcam.images.batch import is_batch, read_batch
 from npcam.keras_files import count_blocks, is_zip, read_keras
 from npcam.resnet import Architecture
 from npcam.shapes import Array
-from npcam.verify.live_keras import build_keras_model, import_keras, keras_input, load_keras_model
+from npcam.verify.live_keras import build_keras_model, import_keras, load_keras_model
+from npcam.verify.prepare import prepare_keras, prepare_npcam
 from npcam.verify.record import FORMAT as RECORD
 from npcam.verify.record import Record, read_record
 from npcam.verify.run_keras import layer_names, run_keras
@@ -25,14 +25,16 @@ class Source(NamedTuple):
     """What is put through both programs.
 
     Attributes:
-        path: the file of a photograph, which Keras prepares by itself, or of a saved batch.
+        path: the file of a photograph, which the other program prepares by itself, or of a saved batch.
         x: the batch that npcam made of it, (N, H, W, 3) float32.
         weights: npcam's network.
+        how: how npcam made it, in words.
     """
 
     path: str
     x: Array
     weights: Weights
+    how: str = ""
 
 
 def other_run(against: str, source: Source, backend: str | None = None) -> Record:
@@ -49,20 +51,23 @@ def other_run(against: str, source: Source, backend: str | None = None) -> Recor
     """
     weights = source.weights
     if against == "reference":
-        return run_npcam(weights, source.x, dtype=np.float64)
+        return run_npcam(weights, source.x, dtype=np.float64, preprocessing=source.how)
     if against == "fast":
-        return run_npcam(weights, source.x, "fast")
+        return run_npcam(weights, source.x, "fast", preprocessing=source.how)
     if against == "keras":
         keras = import_keras(backend)
-        x = _keras_batch(keras, source.path, weights.input_size)
-        return run_keras(keras, build_keras_model(keras, weights), x, weights.architecture)
+        model = build_keras_model(keras, weights)
+        x, how = prepare_keras(keras, model, source.path, weights)
+        return run_keras(keras, model, x, weights.architecture, "", how)
     known = "reference, fast, keras, a Keras model, a record or a weights file"
     require_file(against, f"--against takes {known}")
     kind = None if is_zip(against) else _format(against)
     if kind == RECORD:
         return read_record(against)
     if kind == WEIGHTS:
-        return run_npcam(read_weights(against), source.x)
+        other = read_weights(against)
+        x, how = prepare_npcam(source.path, other)
+        return run_npcam(other, x, preprocessing=how)
     return run_keras_file(against, source.path, backend, weights)
 
 
@@ -74,7 +79,8 @@ def run_keras_file(path: str, photo: str, backend: str | None, weights: Weights 
             weights alone, which npcam reads and builds a Keras model for.
         photo: the file of a photograph, which Keras's own functions prepare, or of a saved batch.
         backend: the one that Keras runs on, see `live_keras.import_keras`.
-        weights: npcam's network, for the names of the layers; None to go by the model alone.
+        weights: npcam's network, for the names of the layers and for the preprocessing of a model that
+            has none; None to go by the model alone.
 
     Raises:
         InputError: one of the files cannot be used, or Keras cannot be imported or cannot run it.
@@ -88,8 +94,9 @@ def run_keras_file(path: str, photo: str, backend: str | None, weights: Weights 
     else:
         found = read_keras(path)
         model, network = build_keras_model(keras, found), weights or found
-    x = _keras_batch(keras, photo, network.input_size)
-    return run_keras(keras, model, x, network.architecture, Path(path).name)
+    name = Path(path).name
+    x, how = prepare_keras(keras, model, photo, network, name, batch=weights is None)
+    return run_keras(keras, model, x, network.architecture, name, how)
 
 
 def _recognised(path: str, names: set[str]) -> Weights:
@@ -102,12 +109,8 @@ def _recognised(path: str, names: set[str]) -> Weights:
             raise
         activation = "softmax" if "predictions" in names else None
         strides = (1, *[2] * (len(blocks) - 1))
-        return Weights(Architecture(blocks=blocks, strides=strides, activation=activation), {})
-
-
-def _keras_batch(keras: Any, path: str, size: tuple[int, int]) -> Array:
-    """A saved batch as it is; a photograph as Keras's own functions prepare it."""
-    return read_batch(path) if is_batch(path) else keras_input(keras, path, size)
+        arch = Architecture(blocks=blocks, strides=strides, activation=activation)
+        return Weights(arch, {}, assumed=("preprocessing",))
 
 
 def _format(path: str) -> Any:

@@ -12,7 +12,8 @@ class Difference:
     """How far two arrays of the same shape are apart.
 
     Attributes:
-        max_abs: the largest absolute difference; infinite where only one of them is a number.
+        max_abs: the largest absolute difference; infinite where one of them is no number: NaN is not
+            equal to NaN.
         max_rel: `max_abs` as a share of the reference's largest absolute value.
         ulp: `max_rel` in units of float32's last place at 1, 2^-23.
         cosine: the cosine of the angle between them as vectors; 1 for two arrays of zeros.
@@ -58,11 +59,11 @@ def difference(value: Array, reference: Array, tolerance: Array) -> Difference:
     a, b = value.astype(np.float64), reference.astype(np.float64)
     with np.errstate(all="ignore"):  # infinity minus infinity, 0 / 0: decided below
         off = np.abs(a - b)
-        off[(a == b) | (np.isnan(a) & np.isnan(b))] = 0
+        off[a == b] = 0
         off[np.isnan(off)] = np.inf
         times = off / tolerance
+        times[~np.isfinite(tolerance)] = np.inf  # the estimate overflows: no tolerance is known
         times[off == 0] = 0
-        times[np.isnan(times)] = np.inf  # no tolerance is known where the estimate itself overflows
         largest = float(np.max(np.abs(b)))
         max_abs = float(np.max(off))
         max_rel = max_abs / largest if max_abs and largest else max_abs and np.inf

@@ -7,17 +7,17 @@ carefully as a weights file.
 
 import hashlib
 import math
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from npcam.common.errors import InputError
 from npcam.common.limits import MAX_HDF5_EXPANSION, MAX_RECORD_BYTES, MAX_RECORD_LAYERS
-from npcam.hdf5 import new_hdf5, open_hdf5
+from npcam.hdf5 import Group, new_hdf5, open_hdf5
 from npcam.resnet import Tensors
 from npcam.shapes import Array
 
@@ -30,7 +30,9 @@ PROVENANCE = (
     "weights_sha256",
     "input",
     "input_sha256",
+    "preprocessing",
 )
+HASH = re.compile(r"(\S+/\S+) (\S+)")  # a line of the attribute `tensors`
 
 
 @dataclass(frozen=True)
@@ -39,17 +41,22 @@ class Record:
 
     Attributes:
         activations: {Keras layer name: array}, in the network's order; "input_layer" is the
-            preprocessed batch, and "logits" may stand beside Keras's "predictions".
+            preprocessed batch, and "logits" may stand beside Keras's "predictions". Other names are
+            of layers that only this network has.
         provenance: what is known of the run: `made_by` (program and version), `engine` (backend or
             engine, with its version), `model` and `input` (file names), `weights_sha256` (as in
-            npcam's weights files), `input_sha256` (see `array_sha256`).
+            npcam's weights files), `input_sha256` (see `array_sha256`), `preprocessing` (how the
+            photograph became the program's input, in words).
         tensors: {"layer/weight": the first 16 digits of its `array_sha256`}, batch norms' epsilons
             among them: they tell networks that are not the same apart, even where rounding hides it.
+        stages_only: whether npcam's fast engine made it, in this process: it has no other layers
+            than these. A file cannot claim it.
     """
 
     activations: dict[str, Array]
     provenance: dict[str, str] = field(default_factory=dict)
     tensors: dict[str, str] = field(default_factory=dict)
+    stages_only: bool = False
 
 
 def write_record(path: str | Path, record: Record) -> None:
@@ -63,7 +70,8 @@ def write_record(path: str | Path, record: Record) -> None:
         file.attrs["format_version"] = FORMAT_VERSION
         for name in PROVENANCE:
             if name in record.provenance:
-                file.attrs[name] = np.bytes_(record.provenance[name].encode() or b" ")
+                text = record.provenance[name].encode("utf-8", "backslashreplace")
+                file.attrs[name] = np.bytes_(text or b" ")
         if record.tensors:
             lines = [f"{name} {digest}".encode() for name, digest in record.tensors.items()]
             file.attrs["tensors"] = np.array(lines, dtype="S")
@@ -96,10 +104,35 @@ def read_record(path: str | Path) -> Record:
             raise InputError(
                 f"{path}: {size:,} bytes of activations, {MAX_RECORD_BYTES:,} at most; record fewer layers"
             )
+        known = {name: _text(file, name, path) for name in PROVENANCE}
+        tensors = _hashes(file, path)
         activations = {name: node.read(dtype=None, finite=False) for name, node in nodes.items()}
-        known = {name: file.attribute(name) for name in PROVENANCE}
-        tensors = _tensors(path, file.attribute("tensors"))
-    return Record(activations, {name: str(value).strip() for name, value in known.items() if value}, tensors)
+    return Record(activations, {name: text for name, text in known.items() if text is not None}, tensors)
+
+
+def _text(file: Group, name: str, path: str | Path) -> str | None:
+    """An attribute that is text, or None where it is missing."""
+    value = file.attribute(name)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise InputError(f"{path}: attribute {name} is {value!r} where text was expected; record it again")
+    return value.strip()
+
+
+def _hashes(file: Group, path: str | Path) -> dict[str, str]:
+    """The tensors' hashes, by "layer/weight"; none where the attribute is missing."""
+    lines = file.attribute("tensors")
+    if lines is None:
+        return {}
+    listed = lines if isinstance(lines, list) else [lines]
+    found = [HASH.fullmatch(line) if isinstance(line, str) else None for line in listed]
+    hashes: dict[str, str] = {match[1]: match[2] for match in found if match}
+    if len(hashes) != len(found):
+        raise InputError(
+            f"{path}: attribute tensors is no list of weights with their hashes; record it again"
+        )
+    return hashes
 
 
 def chosen(record: Record, names: Sequence[str]) -> Record:
@@ -146,17 +179,6 @@ def describe(provenance: Mapping[str, str]) -> str:
     'keras 3.15.1, jax 0.7.1'
     """
     return ", ".join(provenance[n] for n in ("made_by", "engine", "model") if provenance.get(n))
-
-
-def _tensors(path: str | Path, attribute: Any) -> dict[str, str]:
-    """The tensors' hashes from the attribute that has them, or InputError."""
-    lines = attribute if isinstance(attribute, list) else [] if attribute is None else [attribute]
-    words = [str(line).split(" ") for line in lines]
-    if any(len(pair) != 2 or "/" not in pair[0] for pair in words):
-        raise InputError(
-            f"{path}: attribute tensors is no list of weights with their hashes; record it again"
-        )
-    return dict(words)
 
 
 def _compressible(array: Array) -> bool:

@@ -95,6 +95,20 @@ def estimates(
                 del known[name]
 
 
+def logits(pooled: Estimate, weights: Mapping[str, Array], unit: float) -> Estimate:
+    """What the Dense layer puts out before its activation.
+
+    Args:
+        pooled: the average pool, (N, C).
+        weights: its kernel (C, classes) and bias (classes,), float64.
+        unit: the variance of one rounding relative to its result, from `roundoff_variance`.
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    return _dense(pooled, weights["kernel"], weights["bias"], "linear", unit)
+
+
 def exact(x: Array) -> Estimate:
     """An array as an estimate that nothing has rounded."""
     value = x.astype(np.float64)

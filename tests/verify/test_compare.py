@@ -154,18 +154,22 @@ def test_the_coarsest_float_type_of_each_run_is_what_rounds(tiny):
 
 
 def test_a_layer_that_only_the_reference_has(tiny):
-    """It can be shown alone, not in the flow; what only npcam has is left out either way."""
+    """It is put to the test alone, even where the others are shown in the flow; npcam's own is missing."""
     weights, x, _, exact = tiny
     npcam = Record({"input_layer": x, "conv1_conv": exact["conv1_conv"]})
     reference = Record({name: exact[name] for name in ("conv1_pad", "conv1_conv", "conv1_bn")})
-    assert [row.name for row in verify(weights, npcam, reference).rows] == ["conv1_conv"]
-    alone = verify(weights, npcam, reference, isolated=True)
-    assert [row.name for row in alone.rows] == ["conv1_pad", "conv1_conv", "conv1_bn"]
-    assert alone.ok
-    # of npcam's layers alone, there is nothing to say where npcam has none
-    for row in verify(weights, npcam, reference, isolated=True, on_trial="npcam").rows:
-        assert row.ok
-        assert (row.alone is None) == (row.name != "conv1_conv")
+    for isolated in (False, True):
+        report = verify(weights, npcam, reference, isolated=isolated, partial=True)
+        assert [row.name for row in report.rows] == ["conv1_pad", "conv1_conv", "conv1_bn"]
+        assert report.ok
+        assert all(row.found is row.alone for row in report.rows if isolated or row.name != "conv1_conv")
+        spoilt = Record({**reference.activations, "conv1_bn": exact["conv1_bn"] + 1})
+        report = verify(weights, npcam, spoilt, isolated=isolated, partial=True)
+        assert [row.name for row in report.rows if not row.ok] == ["conv1_bn"]
+        # of npcam's layers alone, there is nothing to say where npcam has none: they are missing
+        report = verify(weights, npcam, reference, isolated=isolated, partial=True, on_trial="npcam")
+        assert [row.name for row in report.rows] == ["conv1_conv"]
+        assert {"conv1_pad", "conv1_bn"} <= set(report.missing)
 
 
 def test_another_shape_is_beyond_rounding(tiny):

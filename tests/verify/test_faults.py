@@ -71,7 +71,7 @@ def test_npcam_agrees_with_what_keras_recorded(engine, isolated, weights, record
     network = read_weights(REFERENCE / weights if weights else bundled_path())
     reference = read_record(REFERENCE / record)
     own = run_npcam(network, reference.activations["input_layer"], engine)
-    report = verify(network, own, reference, isolated=isolated)
+    report = verify(network, own, reference, isolated=isolated, partial=True)
     assert report.ok, report.first_bad
     assert all(0 <= row.found.times <= 1 for row in report.rows)
 

@@ -112,7 +112,8 @@ def report(*rows, isolated=False, on_trial="reference"):
 
 def test_json_by_hand():
     """Every field of a report and of its rows."""
-    row = replace(BAD, other_weights=("bias",), epsilon=1e-3)
+    both = ("npcam", "reference")
+    row = replace(BAD, other_weights=("bias",), epsilon=1e-3, logits=NEAR, not_a_number=both)
     assert as_json(report(GOOD, row, isolated=True, on_trial="npcam")) == {
         "layers": [
             {
@@ -127,6 +128,8 @@ def test_json_by_hand():
                 "reference_error": 3e-8,
                 "other_weights": [],
                 "epsilon": None,
+                "logits": None,
+                "not_a_number": [],
             },
             {
                 "name": "conv1_conv",
@@ -140,9 +143,17 @@ def test_json_by_hand():
                 "reference_error": 3e-8,
                 "other_weights": ["bias"],
                 "epsilon": 1e-3,
+                "logits": NUMBERS["near"],
+                "not_a_number": ["npcam", "reference"],
             },
         ],
         "first_bad": "conv1_conv",
+        "compared": 2,
+        "missing": [],
+        "extra": [],
+        "other_weights": [],
+        "partial": False,
+        "stages_only": False,
         "ok": False,
         "isolated": True,
         "on_trial": "npcam",
@@ -184,7 +195,7 @@ def test_json_has_no_infinities():
     wild = replace(FAR, max_abs=math.inf, cosine=math.nan, value=-math.inf)
     row = replace(BAD, found=wild, alone=None, npcam_error=None, reference_error=math.inf, epsilon=math.nan)
     found = as_json(report(row))["layers"][0]
-    none = {"max_abs", "cosine", "value", "alone", "npcam_error", "reference_error", "epsilon"}
+    none = {"max_abs", "cosine", "value", "alone", "npcam_error", "reference_error", "epsilon", "logits"}
     assert {name for name, value in found.items() if value is None} == none
     row = replace(row, found=None)
     found = as_json(report(row))["layers"][0]
@@ -194,14 +205,16 @@ def test_json_has_no_infinities():
 
 def test_csv_by_hand():
     """Headings, then a line for each layer; what is not known is empty."""
-    row = replace(BAD, other_weights=("gamma", "beta"), epsilon=1e-3)
-    bare = replace(row, found=None, alone=None, other_weights=(), epsilon=None, reference_shape=(2, 3))
+    row = replace(BAD, other_weights=("gamma", "beta"), epsilon=1e-3, not_a_number=("npcam", "reference"))
+    none = {"found": None, "alone": None, "other_weights": (), "epsilon": None, "not_a_number": ()}
+    bare = replace(row, **none, reference_shape=(2, 3))
     assert as_csv(report(row, bare)) == (
         "name,kind,shape,reference_shape,max_abs,max_rel,expected,times,ulp,cosine,value,reference,ok,"
-        "npcam_error,reference_error,epsilon,worst,other_weights,alone_max_abs,alone_expected,alone_times\n"
+        "npcam_error,reference_error,epsilon,worst,other_weights,not_a_number,"
+        "alone_max_abs,alone_expected,alone_times\n"
         "conv1_conv,Conv2D,1x8x9x4,1x8x9x4,0.03125,0.0078125,0.0125,2.5,65536.0,0.99999999994,"
-        "1.23456789012,-0.5,False,0.25,3e-08,0.001,0x1x2x3,gamma beta,1e-09,0.0125,0.25\n"
-        "conv1_conv,Conv2D,1x8x9x4,2x3,,,,,,,,,False,0.25,3e-08,,,,,,\n"
+        "1.23456789012,-0.5,False,0.25,3e-08,0.001,0x1x2x3,gamma beta,npcam reference,1e-09,0.0125,0.25\n"
+        "conv1_conv,Conv2D,1x8x9x4,2x3,,,,,,,,,False,0.25,3e-08,,,,,,,\n"
     )
 
 
@@ -221,8 +234,14 @@ def test_the_table_by_hand():
 
 def test_the_finding_where_nothing_is_found():
     """How many layers, and which tests they have passed."""
-    assert finding(report(GOOD, GOOD)) == ["2 layers, each within rounding, alone and in the flow"]
-    assert finding(report(GOOD, isolated=True)) == ["1 layers, each within rounding, alone"]
+    assert finding(report(GOOD, GOOD)) == [
+        "2 layers compared, each within rounding",
+        "  compared alone and in the flow",
+    ]
+    assert finding(report(GOOD, isolated=True)) == [
+        "1 layers compared, each within rounding",
+        "  compared alone",
+    ]
 
 
 HEAD = "2 of 3 layers are beyond rounding; the first is conv1_conv (Conv2D)"
