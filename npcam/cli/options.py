@@ -33,6 +33,15 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def size(text: str) -> tuple[int, int]:
+    """(height, width) of an option that is a size: one number for both, or HEIGHTxWIDTH."""
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and side.isascii() and len(side) < 10 for side in sides):
+        msg = f"expected a number of pixels, or HEIGHTxWIDTH, got {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return int(sides[0]), int(sides[-1])
+
+
 def complain(message: str) -> int:
     """Say in one line on standard error what is wrong, and return the exit status for it, 2."""
     print(f"npcam: {' '.join(message.split())}", file=sys.stderr)

@@ -3,12 +3,14 @@
 import argparse
 import json
 
-from npcam.cli.options import Command, add_weights_option, positive
+from npcam.cli.options import Command, add_weights_option, positive, size
 
 CONVERT_EXAMPLES = """\
 examples:
   npcam convert model.keras weights.h5
-  npcam convert resnet50.weights.h5 weights.h5 --class-names names.txt"""
+  npcam convert resnet50.weights.h5 weights.h5 --class-names names.txt
+  npcam convert model.keras weights.h5 --preprocessing unit      trained on pixels / 255
+  npcam convert model.weights.h5 weights.h5 --input-size 160x160 --activation sigmoid"""
 INSPECT_EXAMPLES = """\
 examples:
   npcam inspect model.keras                  layers, shapes, hashes, and whether it converts
@@ -42,6 +44,18 @@ def add_convert_options(parser: argparse.ArgumentParser) -> None:
         choices=["softmax", "sigmoid", "linear"],
         help="of the Dense layer, where weights alone do not tell (default: softmax)",
     )
+    parser.add_argument(
+        "--preprocessing",
+        choices=["caffe", "tf", "torch", "unit", "none"],
+        help="of photographs outside of the model: a mode of Keras's preprocess_input, unit (pixels / 255), "
+        "none (RGB 0 to 255); default: none where layers of the model preprocess, else caffe",
+    )
+    parser.add_argument(
+        "--input-size",
+        type=size,
+        metavar="N|HxW",
+        help="of what the ResNet is given, in pixels, where the file does not tell (default: 224)",
+    )
 
 
 def run_convert(options: argparse.Namespace) -> int:
@@ -54,11 +68,13 @@ def run_convert(options: argparse.Namespace) -> int:
         class_names=options.class_names,
         network=options.network,
         activation=options.activation,
+        preprocessing=options.preprocessing,
+        input_size=options.input_size,
     )
     layers, arrays = len(weights.tensors), sum(len(a) for a in weights.tensors.values())
     parameters = sum(a.size for arrays in weights.tensors.values() for a in arrays.values())
     print(f"{options.destination}: {layers} layers, {arrays} arrays, {parameters:,} parameters")
-    for note in weights.notes:
+    for note in (*weights.notes, *weights.assumptions):
         print(f"  note: {note}")
     return 0
 

@@ -16,6 +16,8 @@ def convert(
     class_names: Sequence[str] | ClassNames | str | Path | None = None,
     network: str | None = None,
     activation: str | None = None,
+    preprocessing: str | None = None,
+    input_size: tuple[int, int] | None = None,
 ) -> Weights:
     """Convert a Keras ResNet to npcam's HDF5; the same source gives the same bytes.
 
@@ -25,6 +27,9 @@ def convert(
         class_names: the names themselves, or a text file (one a line) or JSON file that holds them.
         network: "keras", "2018" or "2017", as `npcam.keras_files.read_keras` takes it.
         activation: "softmax", "sigmoid" or "linear", as `npcam.keras_files.read_keras` takes it.
+        preprocessing: "caffe", "tf", "torch", "unit" or "none": what was done to photographs outside of
+            the model, as `npcam.keras_files.read_keras` takes it.
+        input_size: (height, width) in pixels, as `npcam.keras_files.read_keras` takes it.
 
     Returns:
         What was written.
@@ -34,7 +39,13 @@ def convert(
     """
     if isinstance(class_names, (str, Path)):
         class_names = read_class_names(class_names)
-    weights = read_keras(source, network=network, activation=activation)
+    weights = read_keras(
+        source,
+        network=network,
+        activation=activation,
+        preprocessing=preprocessing,
+        input_size=input_size,
+    )
     if class_names is not None:
         if not isinstance(class_names, ClassNames):
             class_names = ClassNames(tuple(str(name) for name in class_names))

@@ -76,7 +76,13 @@ def fetch(
 
 def _converted(path: Path, official: Official, classes: ClassNames | None) -> Weights:
     """The weights in a published file."""
-    weights = read_keras(path, network=official.network)
+    weights = read_keras(
+        path,
+        network=official.network,
+        activation="softmax" if official.has_top else None,
+        preprocessing="caffe",
+        input_size=(224, 224),
+    )
     if classes is not None:
         weights = with_class_names(weights, classes, str(path))
     year = "" if official.network == "keras" else f", the file of {official.network}"

@@ -12,6 +12,30 @@ Config = dict[str, Any]
 LayerPath = tuple[str, ...]  # names of layers, from the outermost model in
 
 
+class Tensor(NamedTuple):
+    """One output of a layer: the layer's path, or its name alone until that is resolved, and its number."""
+
+    path: LayerPath
+    output: int = 0
+
+
+class Call(NamedTuple):
+    """The arguments of one call, by position and by name, with a `Tensor` for each tensor."""
+
+    args: tuple[Any, ...] = ()
+    kwargs: tuple[tuple[str, Any], ...] = ()
+
+    def get(self, position: int | None, *names: str, default: Any = None) -> Any:
+        """The argument at a position, else the one of any of these names, else `default`.
+
+        >>> Call((Tensor(("x",)), 2.5), (("axis", -1),)).get(1, "y"), Call().get(0, default=3)
+        (2.5, 3)
+        """
+        if position is not None and position < len(self.args):
+            return self.args[position]
+        return next((value for name, value in self.kwargs if name in names), default)
+
+
 class Node(NamedTuple):
     """One layer of the flat graph.
 
@@ -21,7 +45,7 @@ class Node(NamedTuple):
         kind: its Keras class.
         config: its settings.
         inputs: paths of the layers that it reads.
-        call: the other arguments that it was called with: `training`, or a constant.
+        call: all the arguments that it was called with, tensors and constants.
         trainable: False if it, or a model it is nested in, was frozen.
     """
 
@@ -30,7 +54,7 @@ class Node(NamedTuple):
     kind: str
     config: Config
     inputs: tuple[LayerPath, ...]
-    call: tuple[Any, ...]
+    call: Call
     trainable: bool
 
     @property

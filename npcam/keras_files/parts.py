@@ -1,13 +1,11 @@
-"""The parts of a ResNet, recognised from their ends: the top, the bottleneck blocks, and the stem."""
+"""The parts of a ResNet below its head, recognised from their ends: bottleneck blocks, and the stem."""
 
 from typing import NamedTuple
 
-from npcam.keras_files.graph import Node
-from npcam.keras_files.settings import activation, channels_last, check_conv, pads, sides
+from npcam.keras_files.calls import tensors_in
+from npcam.keras_files.graph import Node, Tensor
+from npcam.keras_files.settings import channels_last, check_conv, pads, sides
 from npcam.keras_files.walk import Walk
-from npcam.resnet import ACTIVATIONS
-
-NEEDS = "a class activation map needs global average pooling followed by exactly one Dense layer"
 
 # The main branch from its end: what each layer is, and the part of its name.
 BRANCH = (
@@ -20,22 +18,6 @@ BRANCH = (
     ("BatchNormalization", "1_bn"),
     ("Conv2D", "1_conv"),
 )
-
-
-class Top(NamedTuple):
-    """The top of a network.
-
-    Attributes:
-        dense: the Dense layer, or None in a backbone.
-        activation: its function, or None in a backbone.
-        x: the last activation, below it.
-        average: an AveragePooling2D that has to cover the whole map, which its size decides.
-    """
-
-    dense: Node | None
-    activation: str | None
-    x: Node
-    average: Node | None
 
 
 class FoundBlock(NamedTuple):
@@ -60,37 +42,17 @@ class FoundBlock(NamedTuple):
 
 
 class Stem(NamedTuple):
-    """What comes before the first block: layers by Keras's names, the pool's padding, and what is read."""
+    """What comes before the first block.
+
+    Attributes:
+        parts: its convolution and batch norm, by Keras's names.
+        pool_padding: the zeros around the pool's input.
+        entry: what its first layer is given: the input of the ResNet.
+    """
 
     parts: dict[str, Node]
     pool_padding: int
-    x: Node
-
-
-def find_top(walk: Walk) -> Top:
-    """Take the top off a graph, from its output down to the last activation.
-
-    Raises:
-        InputError: no class activation map follows from it; the layer that is the reason is named.
-    """
-    node, function = walk.output(), "linear"
-    if node.kind in ("Activation", "Softmax") and (below := walk.before(node)).kind == "Dense":
-        function = activation(node, walk.where)
-        node = below
-    if node.kind != "Dense":
-        x, average = _pooled(walk, node, has_dense=False)
-        return Top(None, None, x, average)
-    own = activation(node, walk.where)
-    if "linear" not in (own, function):
-        raise walk.error(node, f"has two activations, {own} and {function}; one expected")
-    function = function if own == "linear" else own
-    if function not in ACTIVATIONS:
-        raise walk.error(node, f"has the activation {function}; npcam runs {', '.join(ACTIVATIONS)}")
-    below = walk.before(node)
-    if below.kind in ("Dense", "BatchNormalization"):
-        raise walk.error(below, f"stands before {node.label}; {NEEDS}")
-    x, average = _pooled(walk, below, has_dense=True)
-    return Top(node, function, x, average)
+    entry: Tensor
 
 
 def find_block(walk: Walk, end: Node) -> FoundBlock:
@@ -100,7 +62,7 @@ def find_block(walk: Walk, end: Node) -> FoundBlock:
         InputError: it is no bottleneck; the layer that is the reason is named.
     """
     add = walk.before(walk.expect_relu(end))
-    if add.kind == "BatchNormalization":
+    if add.kind == "BatchNormalization" and walk.before(add).kind == "Add":
         raise walk.error(add, "normalises after the addition, as ResNetV2 does; npcam runs ResNet (v1)")
     merges = add.kind == "Merge" and add.config.get("mode") == "sum"
     if not (add.kind == "Add" or merges) or len(add.inputs) != 2:
@@ -136,25 +98,14 @@ def find_stem(walk: Walk, pool: Node) -> Stem:
     conv = walk.expect(walk.before(bn), "Conv2D")
     if check_conv(conv, 7, walk.where) != 2:
         raise walk.error(conv, "must have stride 2")
-    x, padding = _unpad(walk, walk.before(conv))
+    pad = walk.before(conv)
+    padding = pads(pad, walk.where) if pad.kind == "ZeroPadding2D" else 0
     if padding != 3:
         raise walk.error(conv, f"follows a padding of {padding}; 3 expected")
-    return Stem({"conv1_conv": conv, "conv1_bn": bn}, pool_padding, x)
-
-
-def _pooled(walk: Walk, node: Node, has_dense: bool) -> tuple[Node, Node | None]:
-    """The last activation, below the pooling (which a backbone may lack), and an average to check, if any."""
-    flat = None
-    if node.kind == "Flatten" or (node.kind == "Reshape" and len(node.config["target_shape"]) == 1):
-        flat, node = node, walk.before(node)
-    if node.kind in ("GlobalAveragePooling2D", "AveragePooling2D"):
-        channels_last(node, walk.where)
-        return walk.before(node), node if node.kind == "AveragePooling2D" else None
-    if node.kind == "GlobalMaxPooling2D":
-        raise walk.error(node, f"takes the maximum; {NEEDS}")
-    if flat is not None or has_dense:
-        raise walk.error(flat or node, f"where global average pooling was expected; {NEEDS}")
-    return node, None
+    entry = next(tensors_in(pad.call), None)
+    if entry is None:
+        raise walk.error(pad, "reads nothing")
+    return Stem({"conv1_conv": conv, "conv1_bn": bn}, pool_padding, entry)
 
 
 def _branches(walk: Walk, main: Node, shortcut: Node) -> tuple[dict[str, Node], Node] | None:

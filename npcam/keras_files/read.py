@@ -13,15 +13,21 @@ import numpy as np
 
 from npcam.common.errors import InputError
 from npcam.common.files import sha256_file
+from npcam.common.limits import MAX_INPUT_SIDE, MIN_INPUT_SIDE
 from npcam.common.version import __version__
 from npcam.keras_files.assign import Datasets, assign
 from npcam.keras_files.file import KerasFile, open_keras
-from npcam.keras_files.recognise import recognise
+from npcam.keras_files.front import declared_size, read_front
+from npcam.keras_files.graph import Node, reading_config
+from npcam.keras_files.head import fold
+from npcam.keras_files.recognise import Network, recognise
 from npcam.keras_files.settings import dtype_of, weight_names
 from npcam.keras_files.unroll import read_graph
+from npcam.keras_files.walk import Walk
 from npcam.keras_files.weights_alone import NETWORKS, from_weights
-from npcam.layers import weight_shapes
-from npcam.resnet import ACTIVATIONS, Architecture
+from npcam.layers import output_shapes, weight_shapes
+from npcam.preprocessing import MODES, Preprocessing
+from npcam.resnet import ACTIVATIONS, Architecture, last_activation
 from npcam.shapes import Array
 from npcam.weights import Shapes, Weights, check, check_shapes
 
@@ -36,15 +42,52 @@ class Recognised(NamedTuple):
         architecture: which ResNet.
         arrays: {layer: {weight: dataset}}.
         absent: the weights that a layer was built without, such as a convolution's bias.
-        input_size: (height, width), or None where the file does not say.
-        notes: what was assumed, and what of the model is left out.
+        made: layers that no array of the file is the weights of: `predictions`, where npcam made one
+            kernel and one bias of a head of several layers.
+        input_size: (height, width) of what the ResNet is given, or None where the file does not say.
+        preprocessing: what is done to a photograph before the ResNet.
+        assumed: which of "preprocessing", "input_size" and "activation" nothing tells.
+        notes: what was folded, and what of the model is left out.
     """
 
     architecture: Architecture
     arrays: dict[str, Datasets]
     absent: dict[str, tuple[str, ...]]
+    made: dict[str, dict[str, Array]]
     input_size: tuple[int, int] | None
+    preprocessing: Preprocessing
+    assumed: tuple[str, ...]
     notes: tuple[str, ...]
+
+
+class Options(NamedTuple):
+    """What a person says of a file, where it does not tell; each is None where nothing is said.
+
+    Attributes:
+        network: a key of NETWORKS.
+        activation: a key of ACTIVATIONS.
+        preprocessing: a key of MODES.
+        input_size: (height, width).
+    """
+
+    network: str | None = None
+    activation: str | None = None
+    preprocessing: str | None = None
+    input_size: tuple[int, int] | None = None
+
+    def check(self) -> None:
+        """Raise InputError for a value that there is not."""
+        for option, known in (("network", NETWORKS), ("activation", ACTIVATIONS), ("preprocessing", MODES)):
+            value = getattr(self, option)
+            if value is not None and value not in known:
+                raise InputError(f"{option} {value!r}: expected one of {', '.join(known)}")
+        if self.input_size is not None and not all(
+            MIN_INPUT_SIDE <= side <= MAX_INPUT_SIDE for side in self.input_size
+        ):
+            found = "x".join(str(side) for side in self.input_size)
+            raise InputError(
+                f"input size {found}: sides of {MIN_INPUT_SIDE} to {MAX_INPUT_SIDE} pixels expected"
+            )
 
 
 def read_keras(
@@ -52,6 +95,8 @@ def read_keras(
     *,
     network: str | None = None,
     activation: str | None = None,
+    preprocessing: str | None = None,
+    input_size: tuple[int, int] | None = None,
 ) -> Weights:
     """Read a Keras ResNet: a `.keras` file, a `.weights.h5`, or a legacy `.h5` with or without its model.
 
@@ -62,26 +107,32 @@ def read_keras(
             pool, either).
         activation: the Dense layer's function, for weights without their model: "softmax" (assumed by
             default), "sigmoid" or "linear".
+        preprocessing: what was done to photographs outside of the model: "caffe", "tf" or "torch", the
+            modes of `keras.applications.imagenet_utils.preprocess_input`, "unit" (divided by 255) or
+            "none" (RGB 0 to 255). By default "none" where layers of the model preprocess, else "caffe",
+            which is noted as assumed.
+        input_size: (height, width) of what the ResNet is given, in pixels, where the file does not say;
+            224x224 is assumed by default.
 
     Returns:
         The weights under Keras's names for them (`conv1_conv`, `kernel`), in float32; without names
-        of classes, which Keras does not save.
+        of classes, which Keras does not save. What layers in front of the ResNet do to pixels is its
+        preprocessing; layers between the average and the logits are folded into `predictions`.
 
     Raises:
         InputError: the file is not one of these, is damaged, or holds no ResNet that npcam runs; the
             message says which layer or tensor is the reason.
     """
-    for option, value, known in (("network", network, NETWORKS), ("activation", activation, ACTIVATIONS)):
-        if value is not None and value not in known:
-            raise InputError(f"{option} {value!r}: expected one of {', '.join(known)}")
     where = str(path)
     with open_keras(path) as file:
-        found = recognise_file(file, where, network, activation)
+        found = recognise_file(file, where, network, activation, preprocessing, input_size)
         tensors = _read(found, where)
     weights = Weights(
         found.architecture,
         tensors,
         input_size=found.input_size or DEFAULT_SIZE,
+        preprocessing=found.preprocessing,
+        assumed=found.assumed,
         source=Path(path).name,
         source_sha256=sha256_file(path),
         converter=f"npcam {__version__}",
@@ -91,44 +142,121 @@ def read_keras(
     return weights
 
 
-def recognise_file(file: KerasFile, where: str, network: str | None, activation: str | None) -> Recognised:
+def recognise_file(
+    file: KerasFile,
+    where: str,
+    network: str | None = None,
+    activation: str | None = None,
+    preprocessing: str | None = None,
+    input_size: tuple[int, int] | None = None,
+) -> Recognised:
     """Find the ResNet in a file, by its configuration if it has one, else by its weights.
 
     Args:
         file: the open file, from `open_keras`.
         where: the file's name, for messages.
-        network, activation: as `read_keras` takes them.
+        network, activation, preprocessing, input_size: as `read_keras` takes them.
 
     Raises:
         InputError: there is no ResNet that npcam runs.
     """
+    options = Options(network, activation, preprocessing, input_size)
+    options.check()
     if file.config is None:
-        arch, arrays, notes = from_weights(file.saved, network, where)
-        if arch.activation is not None:
-            if activation is None:
-                notes = (*notes, "no configuration in the file: the Dense layer's softmax is assumed")
-            arch = replace(arch, activation=activation or arch.activation)
-        # Keras builds all convolutions alike, so a bias that only one of them lacks is missing, not left out.
-        built: dict[str, set[str]] = {}
-        for layer, weights in arrays.items():
-            built.setdefault(layer[-4:], set()).update(weights)
-        return Recognised(arch, arrays, _absent({n: built[n[-4:]] for n in arrays}), None, notes)
+        return _from_weights(file, where, options)
+    with reading_config(where):
+        return _from_configuration(file, where, options)
+
+
+def _from_weights(file: KerasFile, where: str, options: Options) -> Recognised:
+    """The ResNet in a file of weights alone."""
+    arch, arrays, notes = from_weights(file.saved, options.network, where)
+    told = {"preprocessing": options.preprocessing, "input_size": options.input_size}
+    if arch.activation is not None:
+        told["activation"] = options.activation
+        if options.activation is None:
+            notes = (*notes, "no configuration in the file: the Dense layer's softmax is assumed")
+        arch = replace(arch, activation=options.activation or arch.activation)
+    # Keras builds all convolutions alike, so a bias that only one of them lacks is missing, not left out.
+    built: dict[str, set[str]] = {}
+    for layer, weights in arrays.items():
+        built.setdefault(layer[-4:], set()).update(weights)
+    return Recognised(
+        arch,
+        arrays,
+        _absent({n: built[n[-4:]] for n in arrays}),
+        {},
+        options.input_size,
+        MODES[options.preprocessing or "caffe"],
+        tuple(name for name, value in told.items() if value is None),
+        notes,
+    )
+
+
+def _from_configuration(file: KerasFile, where: str, options: Options) -> Recognised:
+    """The ResNet in a file that holds its model's configuration."""
     graph = read_graph(file.config, where)
     found = recognise(graph, where)
-    arch = found.architecture
-    if network is not None and NETWORKS[network] != (arch.pool_padding, arch.epsilon):
-        says = f"pool padding {arch.pool_padding} and epsilon {arch.epsilon}, not network {network}"
+    walk, arch = Walk(graph, where), found.architecture
+    if options.network is not None and NETWORKS[options.network] != (arch.pool_padding, arch.epsilon):
+        says = f"pool padding {arch.pool_padding} and epsilon {arch.epsilon}, not network {options.network}"
         raise InputError(f"{where}: its configuration says {says}; leave the option out")
-    if activation is not None and activation != arch.activation:
-        says = f"activation {arch.activation}, not {activation}"
+    if options.activation not in (None, arch.activation):
+        says = f"activation {arch.activation}, not {options.activation}"
         raise InputError(f"{where}: its configuration says {says}; leave the option out")
+
+    def read(node: Node) -> dict[str, Array]:
+        datasets = assign({"": node}, graph, file.saved, where)[""]
+        missing = [name for name in weight_names(node) if name not in datasets]
+        if missing:
+            raise InputError(f"{where}: {node.label} has no {', '.join(missing)} in the file")
+        return {name: dataset.read() for name, dataset in datasets.items() if name != "count"}
+
     arrays = assign(found.parts, graph, file.saved, where)
+    front = read_front(walk, found.entry, read, options.preprocessing, options.input_size)
+    size, assumed = _size(walk, found, front.size, options, where)
+    made, notes = {}, [*front.notes]
+    channels = _channels(found, arrays)
+    if channels is not None:
+        maps = output_shapes(arch, {}, size)[last_activation(arch)][1:3] if size else (None, None)
+        folded = fold(found.head, walk, (maps[0], maps[1]), channels, read)
+        if folded is not None:
+            made["predictions"] = {"kernel": folded[0], "bias": folded[1]}
+            parts = ", ".join(node.label for node in found.head.computing)
+            notes.append(f"folded into predictions: {parts}")
     named = {layer: set(weight_names(node)) for layer, node in found.parts.items()}
-    notes = tuple(f"in front of the ResNet, not run by npcam: {node.label}" for node in found.front)
-    policies = {dtype_of(node) for node in found.parts.values()} - {"float32", "float64"}
+    computing = [*found.parts.values(), *found.head.layers, *walk.in_order(found.entry.path)]
+    policies = {dtype_of(node) for node in computing if node.kind != "InputLayer"} - {"float32", "float64"}
     if policies:
-        notes = (*notes, f"Keras computes it in {', '.join(sorted(policies))}, npcam in float32")
-    return Recognised(arch, arrays, _absent(named), found.input_size, notes)
+        notes.append(f"Keras computes it in {', '.join(sorted(policies))}, npcam in float32")
+    assumed = (*(["preprocessing"] if front.assumed else []), *assumed)
+    return Recognised(arch, arrays, _absent(named), made, size, front.preprocessing, assumed, tuple(notes))
+
+
+def _size(
+    walk: Walk, found: Network, told: tuple[int | None, int | None], options: Options, where: str
+) -> tuple[tuple[int, int] | None, tuple[str, ...]]:
+    """The size of what the ResNet is given, None where nothing says it, and whether it is assumed."""
+    declared = declared_size(walk, found.parts["conv1_conv"].path)
+    height, width = (a or b for a, b in zip(told, declared, strict=True))
+    if options.input_size is not None:
+        said = options.input_size
+        if (height or said[0], width or said[1]) != said:
+            says = f"input size {height or 'any'}x{width or 'any'}, not {said[0]}x{said[1]}"
+            raise InputError(f"{where}: its configuration says {says}; leave the option out")
+        return said, ()
+    if height is None or width is None:
+        return (None if height is width else (height or DEFAULT_SIZE[0], width or DEFAULT_SIZE[1])), (
+            "input_size",
+        )
+    return (height, width), ()
+
+
+def _channels(found: Network, arrays: dict[str, Datasets]) -> int | None:
+    """How many maps the last convolution makes; None where its kernel is missing, which others report."""
+    last = last_activation(found.architecture).removesuffix("_out")
+    shape = arrays[f"{last}_3_conv"]["kernel"].shape if "kernel" in arrays[f"{last}_3_conv"] else ()
+    return shape[-1] if shape else None
 
 
 def expected_shapes(found: Recognised) -> Shapes:
@@ -137,7 +265,7 @@ def expected_shapes(found: Recognised) -> Shapes:
         layer: arrays["kernel"].shape[-1]
         for layer, arrays in found.arrays.items()
         if "kernel" in arrays and arrays["kernel"].shape
-    }
+    } | {layer: arrays["kernel"].shape[-1] for layer, arrays in found.made.items()}
     return weight_shapes(found.architecture, filters)
 
 
@@ -148,7 +276,7 @@ def present_shapes(found: Recognised) -> Shapes:
         layer: {name: expected.get(layer, {}).get(name, ()) for name in found.absent[layer]}
         | {name: array.shape for name, array in arrays.items()}
         for layer, arrays in found.arrays.items()
-    }
+    } | {layer: {name: array.shape for name, array in made.items()} for layer, made in found.made.items()}
 
 
 def _absent(built: dict[str, set[str]]) -> dict[str, tuple[str, ...]]:
@@ -171,7 +299,9 @@ def _read(found: Recognised, where: str) -> dict[str, dict[str, Array]]:
     """
     check_shapes(found.architecture, present_shapes(found), where)
     return {
-        layer: {
+        layer: found.made[layer]
+        if layer in found.made
+        else {
             name: np.full(shape, DEFAULTS[name], np.float32)
             if name in found.absent[layer]
             else found.arrays[layer][name].read()

@@ -8,12 +8,12 @@ import itertools
 from typing import NamedTuple
 
 from npcam.common.errors import InputError
-from npcam.keras_files.graph import Graph, Node, reading_config
-from npcam.keras_files.parts import FoundBlock, find_block, find_stem, find_top
-from npcam.keras_files.settings import check_bn, sides
+from npcam.keras_files.graph import Graph, Node, Tensor, reading_config
+from npcam.keras_files.head import Head, find_head
+from npcam.keras_files.parts import FoundBlock, find_block, find_stem
+from npcam.keras_files.settings import check_bn
 from npcam.keras_files.walk import Walk
-from npcam.layers import output_shapes
-from npcam.resnet import Architecture, last_activation, residual_blocks
+from npcam.resnet import Architecture, residual_blocks
 
 
 class Network(NamedTuple):
@@ -22,14 +22,15 @@ class Network(NamedTuple):
     Attributes:
         architecture: which ResNet it is.
         parts: {Keras's name of a layer with weights (`conv2_block1_1_conv`): that layer here}.
-        input_size: (height, width), or None where the model takes any.
-        front: the layers between the model's input and the ResNet, in order.
+            `predictions` is among them where one Dense layer is all of the head.
+        head: what lies above the last activation.
+        entry: what the ResNet is given: the model's input, or what a layer in front of it puts out.
     """
 
     architecture: Architecture
     parts: dict[str, Node]
-    input_size: tuple[int, int] | None
-    front: tuple[Node, ...]
+    head: Head
+    entry: Tensor
 
 
 def recognise(graph: Graph, where: str) -> Network:
@@ -44,26 +45,21 @@ def recognise(graph: Graph, where: str) -> Network:
     """
     walk = Walk(graph, where)
     with reading_config(where):
-        top = find_top(walk)
-        blocks: list[FoundBlock] = []
-        x = top.x
-        while x.kind != "MaxPooling2D":
-            blocks.insert(0, find_block(walk, x))
-            x = blocks[0].x
-        stem = find_stem(walk, x)
-        parts = stem.parts | _name(blocks, where) | ({"predictions": top.dense} if top.dense else {})
+        head = find_head(walk)
+        blocks = [find_block(walk, head.end)]
+        while blocks[0].x.kind != "MaxPooling2D":
+            blocks.insert(0, find_block(walk, blocks[0].x))
+        stem = find_stem(walk, blocks[0].x)
+        parts = stem.parts | _name(blocks, where) | ({"predictions": head.dense} if head.dense else {})
         arch = Architecture(
             blocks=_counts(blocks),
             strides=tuple(block.stride for block in blocks if block.projects),
             stride_in=_stride_in(blocks, where),
             pool_padding=stem.pool_padding,
             epsilon=_epsilon(parts, where),
-            activation=top.activation,
+            activation=head.activation,
         )
-        front, size = _front(walk, stem.x)
-        if top.average is not None:
-            _check_average(walk, top.average, arch, size)
-    return Network(arch, parts, size, front)
+    return Network(arch, parts, head, stem.entry)
 
 
 def _counts(blocks: list[FoundBlock]) -> tuple[int, ...]:
@@ -74,7 +70,7 @@ def _counts(blocks: list[FoundBlock]) -> tuple[int, ...]:
 
 def _name(blocks: list[FoundBlock], where: str) -> dict[str, Node]:
     """Every block's layers by Keras's names of them."""
-    if not blocks or not blocks[0].projects:
+    if not blocks[0].projects:
         raise InputError(f"{where}: the first residual block has no convolution in its shortcut")
     counts = _counts(blocks)
     names = residual_blocks(Architecture(blocks=counts, strides=(1,) * len(counts)))
@@ -101,37 +97,3 @@ def _epsilon(parts: dict[str, Node], where: str) -> float:
     if len(found) != 1:
         raise InputError(f"{where}: batch norms of different epsilon {sorted(found)}; one expected")
     return found.pop()
-
-
-def _front(walk: Walk, node: Node) -> tuple[tuple[Node, ...], tuple[int, int] | None]:
-    """The layers before the stem, and the (height, width) of what they put out, if the file tells."""
-    before = walk.ancestors(node.path)
-    layers = [layer for path, layer in walk.graph.nodes.items() if path in before]
-    inputs = [layer for layer in layers if layer.kind == "InputLayer"]
-    front = tuple(layer for layer in layers if layer.kind != "InputLayer")
-    if len(inputs) != 1:
-        raise InputError(f"{walk.where}: {len(inputs)} inputs; a ResNet takes one photograph")
-    size = _input_size(inputs[0])
-    for layer in front:
-        if {"height", "width"} <= layer.config.keys():  # Resizing, CenterCrop
-            size = (int(layer.config["height"]), int(layer.config["width"]))
-        if layer.kind in ("Conv2D", "Dense", "BatchNormalization"):
-            raise walk.error(layer, "before the ResNet's padding and 7x7 convolution")
-    return front, size
-
-
-def _input_size(node: Node) -> tuple[int, int] | None:
-    """(height, width) that an input layer declares, if any."""
-    shape = node.config.get("batch_shape") or node.config.get("batch_input_shape")
-    if not isinstance(shape, list) or len(shape) != 4 or not all(isinstance(n, int) for n in shape[1:3]):
-        return None
-    return shape[1], shape[2]
-
-
-def _check_average(walk: Walk, node: Node, arch: Architecture, size: tuple[int, int] | None) -> None:
-    """Raise InputError unless an average pool covers the whole of the last map, once."""
-    window = sides(node, "pool_size", 2)
-    map_size = None if size is None else output_shapes(arch, {}, size)[last_activation(arch)][1:3]
-    if window != map_size:
-        reason = "a class activation map needs one average over all of it"
-        raise walk.error(node, f"averages {window} of a map of {map_size}; {reason}")

@@ -7,7 +7,10 @@ a ResNet of npcam has no such layer.
 from typing import Any
 
 from npcam.common.errors import InputError
+from npcam.keras_files.classes import own_name
 from npcam.keras_files.graph import Node
+
+RENAMED = {"softmax_v2": "softmax"}  # functions that had another name in TensorFlow
 
 
 def activation(node: Node, where: str) -> str:
@@ -26,20 +29,27 @@ def activation(node: Node, where: str) -> str:
     for _ in range(4):
         if not isinstance(function, dict):
             break
+        if (own := own_name(function)) is not None:
+            reason = f"has an activation of its author's own, {own}; npcam knows Keras's own functions"
+            raise InputError(f"{where}: {node.label} {reason}")
         function = function.get("config") if function.get("class_name") == "function" else _of_layer(function)
     if function is None:
         return "linear"
     if not isinstance(function, str):
         raise InputError(f"{where}: {node.label} has an activation that is no function of Keras's")
-    return function
+    if ">" in function:
+        reason = f"has an activation of its author's own, {function}; npcam knows Keras's own functions"
+        raise InputError(f"{where}: {node.label} {reason}")
+    return RENAMED.get(function, function)
 
 
 def _of_layer(function: Any) -> Any:
     """The name of the plain function that a layer (`ReLU()`) stands for where it is used as an activation."""
     name = str(function.get("class_name")).lower()
     config = function.get("config")
-    plain = not isinstance(config, dict) or not any(
-        config.get(k) for k in ("max_value", "negative_slope", "threshold", "alpha")
+    plain = not isinstance(config, dict) or not (
+        any(config.get(k) for k in ("max_value", "negative_slope", "threshold", "alpha"))
+        or config.get("axis", -1) not in (-1, [-1])
     )
     return name if plain else f"{name} with settings"
 
@@ -100,11 +110,11 @@ def check_conv(node: Node, kernel: int, where: str) -> int:
     return rows
 
 
-def check_bn(node: Node, where: str) -> float:
-    """The epsilon of a batch norm, which must normalise the last axis by its moving statistics."""
+def check_bn(node: Node, where: str, rank: int = 4) -> float:
+    """The epsilon of a batch norm, which must normalise the last of `rank` axes by its moving statistics."""
     axis = node.config.get("axis", -1)
     axis = axis.get("items", axis.get("config")) if isinstance(axis, dict) else axis
-    if axis not in (-1, 3, [-1], [3]):
+    if axis not in (-1, rank - 1, [-1], [rank - 1]):
         raise InputError(f"{where}: {node.label} normalises axis {axis}; the last one expected")
     if node.config.get("mode", 0) != 0 or node.config.get("renorm"):
         raise InputError(f"{where}: {node.label} has a mode or renorm; a plain batch norm expected")
@@ -120,9 +130,9 @@ def check_bn(node: Node, where: str) -> float:
 def trains_always(node: Node) -> bool:
     """Whether a layer was called with `training=True`, which Keras 2 heeds outside of training, too.
 
-    Keras 3 notes such arguments, and overrules them in `predict`.
+    Keras 3 notes such arguments, and overrules them in `predict`; `calls.parse_call` leaves them out.
     """
-    return any(isinstance(extra, dict) and bool(extra.get("training")) for extra in node.call)
+    return bool(node.call.get(None, "training"))
 
 
 def dtype_of(node: Node) -> str:
@@ -132,6 +142,22 @@ def dtype_of(node: Node) -> str:
         settings = found.get("config")
         found = settings.get("name", "float32") if isinstance(settings, dict) else "float32"
     return str(found)
+
+
+def check_floats(node: Node, where: str) -> None:
+    """Raise InputError where a layer computes with integers or floats of 8 bits: it is quantised.
+
+    Keras 3 writes a policy of its own for that, `QuantizedDTypePolicy` or "int8_from_float32".
+    """
+    policy = node.config.get("dtype")
+    settings = policy.get("config") if isinstance(policy, dict) else None
+    mode = settings.get("mode") if isinstance(settings, dict) else None
+    name = mode or (dtype_of(node).partition("_from_")[0] if "_from_" in dtype_of(node) else None)
+    if name is None and node.config.get("quantization_config"):
+        name = str(node.config["quantization_config"].get("class_name")).removesuffix("QuantizationConfig")
+    if name:
+        msg = f"{where}: {node.label} is quantised ({name}); npcam runs floats: save the model unquantised"
+        raise InputError(msg)
 
 
 def weight_names(node: Node) -> tuple[str, ...]:
@@ -146,4 +172,6 @@ def weight_names(node: Node) -> tuple[str, ...]:
         scale = ("gamma",) if config.get("scale", True) else ()
         center = ("beta",) if config.get("center", True) else ()
         return (*scale, *center, "moving_mean", "moving_variance")
+    if node.kind == "Normalization" and node.config.get("mean") is None:
+        return ("mean", "variance", "count")  # what it was adapted to
     return ()

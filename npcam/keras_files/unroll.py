@@ -6,15 +6,23 @@ layers, which `recognise` compares with a ResNet.
 """
 
 import re
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from npcam.common.errors import InputError
 from npcam.common.limits import MAX_KERAS_LAYERS, MAX_KERAS_NESTING
-from npcam.keras_files.graph import Config, Graph, LayerPath, Node, reading_config
+from npcam.keras_files.calls import parse_call, tensors_in, with_paths
+from npcam.keras_files.classes import check_class
+from npcam.keras_files.graph import Call, Config, Graph, LayerPath, Node, Tensor, reading_config
+from npcam.keras_files.settings import check_floats
 
 KERAS1 = {"Convolution2D": "Conv2D"}  # classes that have another name since
-MODELS = ("Functional", "Model", "Sequential")  # "Model" is Keras 2.0's name of Functional
+SAME = {  # classes that compute what another does
+    "BatchNormalizationV1": "BatchNormalization",
+    "BatchNormalizationV2": "BatchNormalization",
+    "SyncBatchNormalization": "BatchNormalization",
+}
+MODELS = ("Functional", "Model", "Sequential", "Pipeline")  # "Model" is Keras 2.0's name of Functional
+IN_ORDER = ("Sequential", "Pipeline")  # of layers that follow each other
 
 
 class _Scope(NamedTuple):
@@ -54,9 +62,12 @@ class _Reader:
         """The whole configuration, as a graph."""
         self._collect((), (), config, trainable=True)
         root = self.scopes[()]
-        nodes = {path: node._replace(inputs=self._inputs(path)) for path, node in self.nodes.items()}
+        nodes = {}
+        for path, node in self.nodes.items():
+            call = self._resolved(path)
+            nodes[path] = node._replace(call=call, inputs=tuple(t.path for t in tensors_in(call)))
         self._check_order(nodes)
-        return Graph(nodes, tuple(self._resolve(root, name, index) for name, index in root.outputs))
+        return Graph(nodes, tuple(self._resolve(root, name, index).path for name, index in root.outputs))
 
     def _check_order(self, nodes: dict[LayerPath, Node]) -> None:
         """Raise InputError where layers read each other in a circle."""
@@ -85,6 +96,7 @@ class _Reader:
                 "Sequential models, whose configuration says what they compute"
             )
             raise InputError(msg)
+        check_class(config, name, self.where)
         if len(path) > MAX_KERAS_NESTING:
             raise InputError(f"{self.where}: models nested more than {MAX_KERAS_NESTING} deep; unpack them")
         settings = _settings(config)
@@ -92,7 +104,7 @@ class _Reader:
         self.count += len(entries)
         if self.count > MAX_KERAS_LAYERS:
             raise InputError(f"{self.where}: more than {MAX_KERAS_LAYERS} layers; no ResNet has as many")
-        sequential = config["class_name"] == "Sequential"
+        sequential = config["class_name"] in IN_ORDER
         layers: dict[str, Config] = {}
         numbers: dict[str, int] = {}
         frozen = not settings.get("trainable", True)
@@ -114,11 +126,10 @@ class _Reader:
                     raise InputError(
                         f"{self.where}: layer {label} (Lambda) {reason}; take it out of the model"
                     )
-                calls = [] if sequential else entry.get("inbound_nodes", [])
-                extra = tuple(_extras(calls[0])) if len(calls) == 1 else ()
-                self.nodes[(*path, label)] = Node(
-                    (*path, label), inner, kind, _settings(entry), (), extra, trains
-                )
+                node = Node((*path, label), inner, SAME.get(kind, kind), _settings(entry), (), Call(), trains)
+                check_class(entry, node.label, self.where)
+                check_floats(node, self.where)
+                self.nodes[node.path] = node
         self.scopes[path] = self._scope(path, slot, settings, layers, sequential)
 
     def _scope(
@@ -137,30 +148,33 @@ class _Reader:
             first = "input"
             entry = {"class_name": "InputLayer", "config": {"batch_shape": shape, "name": first}}
             layers = {first: entry, **layers}
-            node = Node((*path, first), (*slot, first), "InputLayer", entry["config"], (), (), True)  # type: ignore[arg-type]
+            node = Node((*path, first), (*slot, first), "InputLayer", entry["config"], (), Call(), True)  # type: ignore[arg-type]
             self.nodes[node.path] = node
         return _Scope(path, layers, [first], [(last, 0)], sequential)
 
-    def _inputs(self, path: LayerPath) -> tuple[LayerPath, ...]:
-        """The leaf layers that a leaf layer reads."""
+    def _resolved(self, path: LayerPath) -> Call:
+        """How a leaf layer is called, with other leaf layers' outputs as tensors."""
         scope, name = self.scopes[path[:-1]], path[-1]
-        return tuple(self._resolve(scope, source, index) for source, index in self._sources(scope, name))
+        call = self._call(scope, name)
+        return with_paths(  # type: ignore[no-any-return]
+            call, {t: self._resolve(scope, t.path[0], t.output) for t in tensors_in(call)}
+        )
 
-    def _sources(self, scope: _Scope, name: str) -> list[tuple[str, int]]:
-        """What a layer or model reads, by names of its own scope."""
+    def _call(self, scope: _Scope, name: str) -> Call:
+        """How a layer or model is called, with tensors by names of its own scope."""
         if scope.sequential:
             names = list(scope.layers)
             at = names.index(name)
-            return [(names[at - 1], 0)] if at else []
+            return Call((Tensor((names[at - 1],)),)) if at else Call()
         calls = scope.layers[name].get("inbound_nodes", [])
         if len(calls) > 1:
             label = "/".join((*scope.path, name))
             raise InputError(
                 f"{self.where}: layer {label} is used {len(calls)} times; a ResNet uses each once"
             )
-        return list(_histories(calls[0])) if calls else []
+        return parse_call(calls[0]) if calls else Call()
 
-    def _resolve(self, scope: _Scope, name: str, index: int) -> LayerPath:
+    def _resolve(self, scope: _Scope, name: str, index: int) -> Tensor:
         """The leaf layer behind a tensor: into nested models through their outputs, out by their inputs."""
         for _ in range(4 * MAX_KERAS_NESTING):
             path = (*scope.path, name)
@@ -170,9 +184,10 @@ class _Reader:
             elif name in scope.inputs and scope.path:
                 at, name = scope.inputs.index(name), scope.path[-1]
                 scope = self.scopes[scope.path[:-1]]
-                name, index = self._sources(scope, name)[at]
+                source = list(tensors_in(self._call(scope, name)))[at]
+                name, index = source.path[0], source.output
             elif path in self.nodes:
-                return path
+                return Tensor(path, index)
             else:
                 raise InputError(f"{self.where}: a layer reads {'/'.join(path)}, which is not there")
         raise InputError(f"{self.where}: models nested in a circle")
@@ -200,40 +215,3 @@ def _tensors(value: Any) -> list[tuple[str, int]]:
     if value and isinstance(value[0], str):
         value = [value]
     return [(str(name), int(index)) for name, _, index, *_ in value]
-
-
-def _histories(call: Any) -> Iterator[tuple[str, int]]:
-    """The tensors that a layer is called with, in order: Keras 3 nests dicts, Keras 2 lists of four."""
-    if isinstance(call, dict):
-        if call.get("class_name") == "__keras_tensor__":
-            name, _, index = call["config"]["keras_history"]
-            yield str(name), int(index)
-        else:
-            for part in call.values():
-                yield from _histories(part)
-    elif _is_history(call):
-        yield str(call[0]), int(call[2])
-    elif isinstance(call, list):
-        for part in call:
-            yield from _histories(part)
-
-
-def _is_history(call: Any) -> bool:
-    """Keras 2's `["conv1_pad", 0, 0, {}]`, or Keras 1's, without the dict."""
-    return (
-        isinstance(call, list)
-        and 3 <= len(call) <= 4
-        and isinstance(call[0], str)
-        and all(isinstance(n, int) for n in call[1:3])
-    )
-
-
-def _extras(call: Any) -> Iterator[Any]:
-    """What a layer is called with besides tensors: Keras 3's other arguments, Keras 2's keywords."""
-    if isinstance(call, dict):
-        yield from (arg for arg in call.get("args", []) if not list(_histories(arg)))
-    elif _is_history(call):
-        yield from (dict(extra) for extra in call[3:] if extra)
-    elif isinstance(call, list):
-        for part in call:
-            yield from _extras(part)

@@ -1,19 +1,49 @@
 """Walking a Keras model's graph backwards, from its output to its input."""
 
+from collections.abc import Collection
+
 from npcam.common.errors import InputError
 from npcam.keras_files.graph import Graph, LayerPath, Node
+from npcam.keras_files.operations import argument, operation
 from npcam.keras_files.settings import activation, trains_always
 
-# Layers that do nothing outside of training.
+# Layers and operations that do nothing outside of training.
 IDENTITIES = (
     "ActivityRegularization",
     "AlphaDropout",
+    "AugMix",
+    "CutMix",
     "Dropout",
     "GaussianDropout",
     "GaussianNoise",
     "Identity",
+    "MixUp",
+    "RandAugment",
+    "RandomBrightness",
+    "RandomColorDegeneration",
+    "RandomColorJitter",
+    "RandomContrast",
+    "RandomElasticTransform",
+    "RandomErasing",
+    "RandomFlip",
+    "RandomGaussianBlur",
+    "RandomGrayscale",
+    "RandomHeight",
+    "RandomHue",
+    "RandomInvert",
+    "RandomPerspective",
+    "RandomPosterization",
+    "RandomRotation",
+    "RandomSaturation",
+    "RandomSharpness",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomWidth",
+    "RandomZoom",
     "SpatialDropout2D",
+    "StopGradient",
 )
+FLOATS = ("float32", "float64")  # what a cast to changes nothing that npcam's own float32 does not
 
 
 class Walk:
@@ -58,15 +88,37 @@ class Walk:
 
     def skip(self, node: Node) -> Node:
         """The first layer from `node` back that does something outside of training."""
-        while node.kind in IDENTITIES or (
-            node.kind == "Activation" and activation(node, self.where) == "linear"
-        ):
-            if trains_always(node):
-                raise self.error(node, "was called with training=True: no two runs give the same numbers")
-            if len(node.inputs) != 1:
-                raise self.error(node, f"reads {len(node.inputs)} layers; 1 expected")
+        while self.passes(node):
             node = self.graph.nodes[node.inputs[0]]  # the graph has no circles
         return node
+
+    def passes(self, node: Node) -> bool:
+        """Whether a layer hands on, outside of training, the one thing that it reads as it is."""
+        kind = operation(node)
+        does_nothing = (
+            kind in IDENTITIES
+            or (kind == "Activation" and activation(node, self.where) == "linear")
+            or (kind == "Cast" and argument(node, 1, "dtype") in FLOATS)
+        )
+        if does_nothing and trains_always(node):
+            raise self.error(node, "was called with training=True: no two runs give the same numbers")
+        if does_nothing and len(node.inputs) != 1:
+            raise self.error(node, f"reads {len(node.inputs)} layers; 1 expected")
+        return does_nothing
+
+    def in_order(self, last: LayerPath, ends: Collection[LayerPath] = ()) -> list[Node]:
+        """The layers that lead to `last`, each after those that it reads; none that lead to `ends`."""
+        ordered: dict[LayerPath, Node] = {}
+        todo = [last]
+        while todo:
+            node = self.graph.nodes[todo[-1]]
+            waiting = [] if node.path in ends else [path for path in node.inputs if path not in ordered]
+            if waiting:
+                todo += waiting
+            else:
+                ordered[node.path] = node
+                todo.pop()
+        return list(ordered.values())
 
     def expect(self, node: Node, kind: str) -> Node:
         """`node`, if it is of that class."""

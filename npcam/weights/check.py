@@ -13,6 +13,7 @@ from npcam.common.limits import (
     MAX_STAGE_BLOCKS,
     MAX_STAGES,
     MAX_STRIDE,
+    MIN_INPUT_SIDE,
 )
 from npcam.layers import weight_shapes
 from npcam.preprocessing import OPERATIONS
@@ -86,7 +87,7 @@ def check_architecture(arch: Architecture, weights: Weights, path: str) -> None:
         "pool_padding": arch.pool_padding in (0, 1),
         "epsilon": 0 <= arch.epsilon <= 1,
         "activation": arch.activation is None or arch.activation in ACTIVATIONS,
-        "input_size": all(32 <= n <= MAX_INPUT_SIDE for n in weights.input_size),
+        "input_size": all(MIN_INPUT_SIDE <= n <= MAX_INPUT_SIDE for n in weights.input_size),
         "preprocessing": _sane_preprocessing(weights),
         "assumed": set(weights.assumed) <= {"preprocessing", "input_size", "activation"},
     }

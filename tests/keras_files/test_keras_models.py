@@ -87,6 +87,7 @@ ACCEPTED = {
     "flattened": lambda: topped(GAP(), layers.Dropout(0.5), layers.Dense(4, activation="softmax")),
     "dropout before": lambda: topped(layers.SpatialDropout2D(0.1), GAP(), layers.Dense(4, "softmax")),
     "keepdims": lambda: topped(GAP(keepdims=True), layers.Flatten(), layers.Dense(4, use_bias=False)),
+    "two linear Dense": lambda: topped(GAP(), layers.Dense(4), layers.Dense(3, activation="softmax")),
     "softmax layer": lambda: topped(GAP(), layers.Dense(4), layers.Softmax()),
     "sigmoid activation": lambda: topped(GAP(), layers.Dense(4), layers.Activation("sigmoid")),
     "average 2017": lambda: topped(layers.AveragePooling2D(8), layers.Flatten(), layers.Dense(4)),
@@ -129,18 +130,18 @@ def test_backbones(tmp_path, top):
 
 
 def test_front_is_reported(tmp_path):
-    """Layers in front of the ResNet are listed, and the size is that of what they put out."""
-    source = layers.Input((96, 80, 3))
-    y = layers.RandomFlip(name="flip")(layers.Resizing(64, 72, name="resize")(source))
+    """Layers in front of the ResNet are listed: those that do nothing, and those that preprocess."""
+    source = layers.Input((64, 72, 3))
+    y = layers.RandomFlip(name="flip")(source)
     y = layers.Rescaling(1 / 255.0, name="rescale")(y)
     model = keras.Model(source, resnet(blocks=(1,), size=(64, 72))(y))
     model.save(tmp_path / "a.keras")
     weights = read_keras(tmp_path / "a.keras")
-    assert [note.split(": ")[1] for note in weights.notes] == [
-        "resize (Resizing)",
-        "flip (RandomFlip)",
-        "rescale (Rescaling)",
-    ]
+    assert weights.notes == (
+        "in front of the ResNet, not run by npcam: flip (RandomFlip)",
+        "in front of the ResNet, part of the preprocessing now: rescale (Rescaling)",
+        "the model preprocesses by itself, so it is given RGB 0 to 255",
+    )
     assert weights.input_size == (64, 72)
 
 
@@ -172,8 +173,8 @@ def changed(name, **settings):
 
 REFUSED = {
     "two Dense": (
-        lambda: topped(GAP(), layers.Dense(4, name="first"), layers.Dense(3, name="last")),
-        "first .Dense. stands before last .Dense.",
+        lambda: topped(GAP(), layers.Dense(4, activation="relu", name="first"), layers.Dense(3)),
+        "the top: first .Dense. has the activation relu, and more layers follow",
     ),
     "Flatten": (lambda: topped(layers.Flatten(name="flat"), layers.Dense(3)), "flat .Flatten. where global"),
     "max pooling": (lambda: topped(layers.GlobalMaxPooling2D(), layers.Dense(3)), "takes the maximum"),
