@@ -102,10 +102,10 @@ def numbered_layers(file: Group) -> list[SavedLayer]:
     attributes.
 
     Raises:
-        InputError: the groups are more or deeper than any ResNet's, or are links to elsewhere.
+        InputError: the groups are more or deeper than any ResNet's, or are links to elsewhere,
+            or an array lies where a group was expected.
     """
     found: dict[LayerPath, Group | None] = {}
-    strays: dict[LayerPath, list[SavedArray]] = {}
     todo: list[tuple[Group, LayerPath]] = [(file, ())]
     while todo:
         group, above = todo.pop()
@@ -118,7 +118,7 @@ def numbered_layers(file: Group) -> list[SavedLayer]:
                 continue
             member = group.child(name)
             if isinstance(member, Dataset):
-                strays.setdefault(slot[:-1], []).append(SavedArray("", slot[-1], member))
+                raise InputError(f"{member.where} is an array where a group was expected")
             elif parts[-1] == VARIABLES:
                 found[slot] = member
             else:
@@ -134,8 +134,8 @@ def numbered_layers(file: Group) -> list[SavedLayer]:
         labels[slot] = (*outer, str(label)) if label is not None and len(outer) == len(slot) - 1 else outer
         arrays = () if variables is None else _numbered(variables)
         if slot or arrays:
-            saved.append(SavedLayer(labels[slot], slot, arrays + tuple(strays.pop(slot, ()))))
-    return saved + [SavedLayer((), slot, tuple(arrays)) for slot, arrays in strays.items()]
+            saved.append(SavedLayer(labels[slot], slot, arrays))
+    return saved
 
 
 def _parts(name: str) -> LayerPath:
