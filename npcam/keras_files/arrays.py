@@ -17,6 +17,7 @@ from npcam.hdf5 import Dataset, Group
 from npcam.keras_files.graph import LayerPath
 
 LAYERS = ("layers", "_layer_checkpoint_dependencies")  # the second is Keras 2.12's and 2.13's
+VARIABLES = "vars"
 
 # The endings of the names of weights, those of Keras 1 too. Its running_std holds the variance.
 ENDINGS = {
@@ -60,7 +61,13 @@ def has_layers(file: Group) -> str | None:
     """Which layout a group holds: "named" (the older), "numbered", or None."""
     if names(file, "layer_names") is not None:
         return "named"
-    return "numbered" if any(name in file for name in LAYERS) else None
+    for name in file:
+        if _parts(name)[0] in LAYERS:
+            return "numbered"
+        member = file.child(name)
+        if isinstance(member, Group) and any(inner in member for inner in (*LAYERS, VARIABLES)):
+            return "numbered"  # a subclassed model's, by the names of its attributes
+    return None
 
 
 def named_layers(group: Group) -> list[SavedLayer]:
@@ -89,27 +96,51 @@ def named_layers(group: Group) -> list[SavedLayer]:
 def numbered_layers(file: Group) -> list[SavedLayer]:
     """The layers of the newer layout, sorted by their numbers within each class and model.
 
+    Every array comes out, in whatever group it lies; only the optimizer's and the states of random
+    numbers, which are no weights, stay behind. Keras 2.12 to 2.14 on Windows made one group for each
+    layer, whose name is the whole path with backslashes. A subclassed model's groups are named by its
+    attributes.
+
     Raises:
-        InputError: the groups are more or deeper than any ResNet's, or are links to elsewhere.
+        InputError: the groups are more or deeper than any ResNet's, or are links to elsewhere,
+            or an array lies where a group was expected.
     """
-    saved: list[SavedLayer] = []
-    todo: list[tuple[Group, LayerPath, LayerPath]] = [(file, (), ())]
+    found: dict[LayerPath, Group | None] = {}
+    todo: list[tuple[Group, LayerPath]] = [(file, ())]
     while todo:
-        group, path, slot = todo.pop()
-        container = next((name for name in LAYERS if name in group), None)
-        if container is None:
-            continue
-        members = group.group(container)
-        if len(members) + len(saved) > MAX_KERAS_LAYERS or len(slot) > MAX_KERAS_NESTING:
-            raise InputError(f"{members.where} holds more than any ResNet has; refused")
-        for key in sorted(members, key=_number):
-            member = members.group(key)
-            variables = member.group("vars") if "vars" in member else None
-            name = variables.attribute("name") if variables is not None else None
-            inner = (*path, str(name)) if name is not None and len(path) == len(slot) else path
-            saved.append(SavedLayer(inner, (*slot, key), () if variables is None else _numbered(variables)))
-            todo.append((member, inner, (*slot, key)))
+        group, above = todo.pop()
+        if len(group) + len(found) > MAX_KERAS_LAYERS or len(above) > 2 * MAX_KERAS_NESTING:
+            raise InputError(f"{group.where} holds more than any ResNet has; refused")
+        for name in group:
+            parts = (*above, *_parts(name))
+            slot = tuple(part for part in parts if part not in (*LAYERS, VARIABLES))
+            if slot[:1] == ("optimizer",) or (slot and slot[-1].startswith("seed_generator")):
+                continue
+            member = group.child(name)
+            if isinstance(member, Dataset):
+                raise InputError(f"{member.where} is an array where a group was expected")
+            elif parts[-1] == VARIABLES:
+                found[slot] = member
+            else:
+                if slot and parts[-1] not in LAYERS:
+                    found.setdefault(slot, None)
+                todo.append((member, parts))
+    saved = []
+    labels: dict[LayerPath, LayerPath] = {(): ()}
+    for slot in sorted(found, key=lambda slot: (len(slot), [_number(part) for part in slot])):
+        variables = found[slot]
+        label = variables.attribute("name") if variables is not None else None
+        outer = labels.get(slot[:-1], ())
+        labels[slot] = (*outer, str(label)) if label is not None and len(outer) == len(slot) - 1 else outer
+        arrays = () if variables is None else _numbered(variables)
+        if slot or arrays:
+            saved.append(SavedLayer(labels[slot], slot, arrays))
     return saved
+
+
+def _parts(name: str) -> LayerPath:
+    """A group's name, which Keras on Windows made of a whole path."""
+    return tuple(name.split("\\"))
 
 
 def _numbered(variables: Group) -> tuple[SavedArray, ...]:
@@ -127,10 +158,10 @@ def split_name(name: str) -> tuple[str, str]:
     """
     *above, last = name.split("/")
     found = _ENDING.match(last)
-    if not found:
-        return (above[-1] if above else ""), ""
-    layer = found["layer"] or (above[-1] if above else "")
-    return layer, ENDINGS[found["ending"]]
+    own = above[-1] if above else ""
+    if not found or (above and found["layer"] not in (None, own)):  # `sep/depthwise_kernel:0`
+        return own, ""
+    return found["layer"] or own, ENDINGS[found["ending"]]
 
 
 def names(group: Group, name: str) -> list[str] | None:

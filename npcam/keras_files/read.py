@@ -48,6 +48,7 @@ class Recognised(NamedTuple):
         preprocessing: what is done to a photograph before the ResNet.
         assumed: which of "preprocessing", "input_size" and "activation" nothing tells.
         notes: what was folded, and what of the model is left out.
+        turned: whether kernels are stored turned by 180 degrees, as Keras on Theano kept them.
     """
 
     architecture: Architecture
@@ -58,6 +59,7 @@ class Recognised(NamedTuple):
     preprocessing: Preprocessing
     assumed: tuple[str, ...]
     notes: tuple[str, ...]
+    turned: bool = False
 
 
 class Options(NamedTuple):
@@ -163,18 +165,27 @@ def recognise_file(
     options = Options(network, activation, preprocessing, input_size)
     options.check()
     if file.config is None:
-        return _from_weights(file, where, options)
-    with reading_config(where):
-        return _from_configuration(file, where, options)
+        found = _from_weights(file, where, options)
+    else:
+        with reading_config(where):
+            found = _from_configuration(file, where, options)
+    if file.metadata.get("backend") == "theano":
+        # Theano convolves, all others correlate: Keras 2.3's loader turned kernels between them.
+        note = "written by Keras on Theano: kernels turned by 180 degrees, as Keras's own loader did"
+        found = found._replace(turned=True, notes=(*found.notes, note))
+    return found
 
 
 def _from_weights(file: KerasFile, where: str, options: Options) -> Recognised:
     """The ResNet in a file of weights alone."""
-    arch, arrays, notes = from_weights(file.saved, options.network, where)
+    arch, arrays, notes = from_weights(file.saved, options.network, where, options.preprocessing is not None)
     told = {"preprocessing": options.preprocessing, "input_size": options.input_size}
     if arch.activation is not None:
         told["activation"] = options.activation
         if options.activation is None:
+            if _classes(arrays) == 1:
+                msg = f"{where}: a softmax of one class is always 100 %; say which function it has "
+                raise InputError(f"{msg}with --activation sigmoid or linear")
             notes = (*notes, "no configuration in the file: the Dense layer's softmax is assumed")
         arch = replace(arch, activation=options.activation or arch.activation)
     # Keras builds all convolutions alike, so a bias that only one of them lacks is missing, not left out.
@@ -252,6 +263,12 @@ def _size(
     return (height, width), ()
 
 
+def _classes(arrays: dict[str, Datasets]) -> int:
+    """How many outputs the Dense layer has."""
+    kernel = arrays["predictions"].get("kernel")
+    return kernel.extent[-1] if kernel is not None and kernel.extent else 0
+
+
 def _channels(found: Network, arrays: dict[str, Datasets]) -> int | None:
     """How many maps the last convolution makes; None where its kernel is missing, which others report."""
     last = last_activation(found.architecture).removesuffix("_out")
@@ -304,8 +321,13 @@ def _read(found: Recognised, where: str) -> dict[str, dict[str, Array]]:
         else {
             name: np.full(shape, DEFAULTS[name], np.float32)
             if name in found.absent[layer]
-            else found.arrays[layer][name].read()
+            else _turned(found.arrays[layer][name].read(), found.turned)
             for name, shape in weights.items()
         }
         for layer, weights in expected_shapes(found).items()
     }
+
+
+def _turned(array: Array, turned: bool) -> Array:
+    """A convolution's kernel turned by 180 degrees where it is stored so; any other array as it is."""
+    return np.ascontiguousarray(array[::-1, ::-1]) if turned and array.ndim == 4 else array

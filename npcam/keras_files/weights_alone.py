@@ -15,6 +15,22 @@ NETWORKS = {"keras": (1, 1.001e-5), "2018": (1, 1e-3), "2017": (0, 1e-3)}
 
 # Layers that change the input, by the names of their groups without underscores.
 FRONT = ("rescaling", "normalization", "resizing", "slicingoplambda", "tfoplambda")
+# `max_pool` and `avg_pool` are Keras's own names of its ResNets' global pooling.
+MAXIMA = ("globalmaxpooling2d", "globalmaxpool2d", "maxpool")
+AVERAGES = ("globalaveragepooling2d", "globalavgpool2d", "avgpool")
+# Classes whose arrays have the ranks of a convolution's, a Dense layer's or a batch norm's.
+LOOK_ALIKE = {
+    "conv2dtranspose",
+    "depthwiseconv2d",
+    "embedding",
+    "groupnormalization",
+    "instancenormalization",
+    "layernormalization",
+    "normalization",
+    "prelu",
+    "rmsnormalization",
+    "separableconv2d",
+}
 
 ARRAYS = {
     "Conv2D": ("kernel", "bias"),
@@ -31,20 +47,34 @@ class Found(NamedTuple):
     notes: tuple[str, ...]
 
 
-def from_weights(saved: list[SavedLayer], network: str | None, where: str) -> Found:
+def from_weights(
+    saved: list[SavedLayer], network: str | None, where: str, preprocessing_told: bool = False
+) -> Found:
     """Recognise a network by the names of its layers, or, where they say nothing, by their order.
+
+    Every array in the file is the ResNet's or its Dense layer's, or it is named in a refusal.
 
     Args:
         saved: the layers in the file.
         network: a key of NETWORKS, or None to tell it from the file.
         where: the file's name, for messages.
+        preprocessing_told: whether a person has said what is done to a photograph, which layers in
+            front of the ResNet leave open.
 
     Raises:
         InputError: the layers are not those of a ResNet with one Dense layer at most, or nothing
             tells which of Keras's ResNets they belong to.
     """
-    layers = _layers(saved, where)
-    named = {part: layer for layer in layers if (part := new_name(layer.name)) is not None}
+    front = _check_classes(saved, preprocessing_told, where)
+    layers = [layer for layer in _layers(saved, where) if _plain(layer.name) not in FRONT]
+    _check_arrays(layers, where)
+    named: dict[str, WeightLayer] = {}
+    for layer in layers:
+        part = new_name(layer.name)
+        if part in named:
+            raise InputError(f"{where}: {part} is in the file twice ({named[part].name}, {layer.name})")
+        if part is not None:
+            named[part] = layer
     others = [layer for layer in layers if new_name(layer.name) is None]
     old: bool | None = None
     if "conv1_conv" in named:
@@ -53,6 +83,9 @@ def from_weights(saved: list[SavedLayer], network: str | None, where: str) -> Fo
     else:
         convolutions = [layer for layer in layers if layer.kind == "Conv2D"]
         norms = [layer for layer in layers if layer.kind == "BatchNormalization"]
+        if not convolutions and layers:
+            names = ", ".join(layer.name for layer in layers[:4])
+            raise InputError(f"{where}: a head without its backbone: {names}, and no convolution")
         parts, main_first = by_order(convolutions, norms, where)
         others = [layer for layer in layers if layer.kind not in ("Conv2D", "BatchNormalization")]
         old = main_first
@@ -61,18 +94,15 @@ def from_weights(saved: list[SavedLayer], network: str | None, where: str) -> Fo
     if len(dense) > 1 or extra:
         names = ", ".join([*(layer.name for layer in dense if len(dense) > 1), *extra])
         msg = (
-            f"{where}: layers {names} besides the ResNet's; a class activation map needs global "
-            "average pooling followed by exactly one Dense layer"
+            f"{where}: layers {names} besides the ResNet's, and weights alone do not say how they are "
+            "connected; a class activation map needs global average pooling followed by exactly one Dense "
+            "layer; a file that holds the whole model may say more"
         )
         raise InputError(msg)
     if dense:
         parts["predictions"] = dense[0]
         _check_flattened(dense[0], parts, where)
-    kinds = _kinds(saved)
-    for kind in ("globalmaxpooling2d", "lambda"):
-        if kinds[kind]:
-            raise InputError(f"{where}: holds a layer of the class {kind}, which npcam can't run")
-    pool_padding, epsilon = NETWORKS[network] if network else _which(old, kinds, where)
+    pool_padding, epsilon = NETWORKS[network] if network else _which(old, _kinds(saved), where)
     blocks = count_blocks(set(parts))
     arch = Architecture(
         blocks=blocks,
@@ -81,8 +111,54 @@ def from_weights(saved: list[SavedLayer], network: str | None, where: str) -> Fo
         epsilon=epsilon,
         activation="softmax" if dense else None,
     )
-    front = [f"{kind} in the file, not run by npcam" for kind in FRONT if kinds[kind]]
-    return Found(arch, {part: _datasets(layer, where) for part, layer in parts.items()}, tuple(front))
+    notes = [
+        f"a layer of the class {kind} in the file: what it does is what --preprocessing says"
+        for kind in front
+    ]
+    return Found(arch, {part: _datasets(layer, where) for part, layer in parts.items()}, tuple(notes))
+
+
+def _check_classes(saved: list[SavedLayer], preprocessing_told: bool, where: str) -> list[str]:
+    """Which layers stand in front; raises InputError for layers that weights alone do not explain."""
+    names = {_plain(name) for layer in saved for name in (*layer.slot[-1:], *layer.path[-1:])}
+    front = [kind for kind in FRONT if kind in names]
+    if front and not preprocessing_told:
+        msg = (
+            f"{where}: a layer of the class {front[0]} stands in the file, and weights alone do not say "
+            "what it does to a photograph; convert a file that holds the whole model, or say it with "
+            "--preprocessing"
+        )
+        raise InputError(msg)
+    for kind in MAXIMA:
+        if kind in names and not names & set(AVERAGES):
+            msg = f"{where}: {kind} is global max pooling; a class activation map needs the average"
+            raise InputError(msg)
+    if "lambda" in names:
+        raise InputError(f"{where}: holds a layer of the class lambda, which npcam can't run")
+    return front
+
+
+def _check_arrays(layers: list[WeightLayer], where: str) -> None:
+    """Raise InputError for arrays of no layer that npcam knows, or of kernels in Theano's order.
+
+    Keras 1 on Theano kept them as (out, in, height, width).
+    """
+    for layer in layers:
+        shapes = [array.dataset.extent for array in layer.arrays]
+        turned = next((shape for shape in shapes if len(shape) == 4 and shape[1:] == (3, 7, 7)), None)
+        if turned:
+            msg = (
+                f"{where}: the kernel of {layer.name} has shape {turned}, in Theano's order (out, in, "
+                "height, width); load it in the Keras that wrote it and save the model again"
+            )
+            raise InputError(msg)
+        if layer.kind == "other":
+            found = ", ".join(str(shape) for shape in shapes[:4])
+            msg = (
+                f"{where}: {layer.name} has weights {found}, of no layer that npcam knows in a ResNet; "
+                "convert a model without it"
+            )
+            raise InputError(msg)
 
 
 def _check_flattened(dense: WeightLayer, parts: dict[str, WeightLayer], where: str) -> None:
@@ -101,33 +177,59 @@ def _check_flattened(dense: WeightLayer, parts: dict[str, WeightLayer], where: s
 def _layers(saved: list[SavedLayer], where: str) -> list[WeightLayer]:
     """The layers with weights, nested models unpacked, under the last part of their names."""
     groups: dict[tuple[str, ...], list[SavedArray]] = {}
+    classes: dict[tuple[str, ...], set[str]] = {}
     for layer in saved:
-        own = layer.path[-1] if len(layer.path) >= len(layer.slot) and layer.path else layer.slot[-1]
+        told = len(layer.path) >= len(layer.slot) and layer.path
+        own = layer.path[-1] if told else layer.slot[-1] if layer.slot else "the model itself"
         for array in layer.arrays:
             inner = re.sub(r"_[0-9]+$", "", array.layer) if new_name(array.layer) is None else array.layer
-            nested = not layer.slot and new_name(own) is None and new_name(inner) is not None
-            key = (*layer.slot, own, inner) if nested else (*layer.slot, own)
+            if new_name(inner) is None:
+                inner = array.layer
+            same = not inner or _plain(inner) == _plain(own)
+            key = (*layer.slot, own) if layer.slot or same else (*layer.slot, own, inner)
             groups.setdefault(key, []).append(array)
+            classes.setdefault(key, set()).update(_plain(name) for name in (own, *layer.slot[-1:], inner))
     for name in (key[-1] for key in groups):
         if is_v2(name):
             raise InputError(f"{where}: layer {name} is ResNetV2's; npcam runs ResNet (v1)")
-    return [WeightLayer(key[-1], _kind(arrays), arrays) for key, arrays in groups.items()]
+    return [WeightLayer(key[-1], _kind(arrays, classes[key]), arrays) for key, arrays in groups.items()]
 
 
-def _kind(arrays: list[SavedArray]) -> str:
-    """The class of a layer that has such arrays."""
-    rank = len(arrays[0].dataset.extent)
-    if rank == 4 and len(arrays) <= 2:
+def _kind(arrays: list[SavedArray], names: set[str]) -> str:
+    """The class of a layer that has such arrays, told by their own names or, without these, by their ranks.
+
+    Layers of other classes may have arrays of the same ranks: so a layer that goes by such a class's
+    name is none of these.
+    """
+    if names & LOOK_ALIKE:
+        return "other"
+    ranks = [len(array.dataset.extent) for array in arrays]
+    known = set(ENDINGS.values())
+    if any(array.weight for array in arrays):
+        has = {array.weight: rank for array, rank in zip(arrays, ranks, strict=True)}
+        if len(has) < len(arrays) or not set(has) <= known:
+            return "other"
+        ranks = [has[name] for name in has if name == "kernel"] + [
+            has[name] for name in has if name != "kernel"
+        ]
+        if ("kernel" in has) == {"moving_mean", "moving_variance"}.issubset(has):
+            return "other"
+    if ranks in ([4], [4, 1]):
         return "Conv2D"
-    if rank == 2 and len(arrays) <= 2:
+    if ranks in ([2], [2, 1]):
         return "Dense"
-    return "BatchNormalization" if rank == 1 and len(arrays) in (2, 3, 4) else "other"
+    return "BatchNormalization" if set(ranks) == {1} and len(ranks) in (2, 3, 4) else "other"
+
+
+def _plain(name: str) -> str:
+    """A layer's name or class without its number and underscores: `layernormalization`."""
+    return re.sub(r"_?[0-9]+$", "", name).replace("_", "").lower()
 
 
 def _kinds(saved: list[SavedLayer]) -> Counter[str]:
     """How many layers there are of each class, as far as names and numbers tell it."""
-    names = [layer.slot[-1] if layer.slot else layer.path[-1] for layer in saved]
-    return Counter(re.sub(r"_?[0-9]+$", "", name).replace("_", "").lower() for name in names)
+    names = [(layer.slot or layer.path)[-1:] for layer in saved]
+    return Counter(_plain(name) for one in names for name in one)
 
 
 def _which(old: bool | None, kinds: Counter[str], where: str) -> tuple[int, float]:
