@@ -1,9 +1,10 @@
 """What a command is, and what several commands share: an option, a check, a complaint."""
 
 import argparse
-import sys
 from collections.abc import Callable
 from typing import NamedTuple
+
+from npcam.common.text import say
 
 
 class Command(NamedTuple):
@@ -35,5 +36,5 @@ def positive(text: str) -> int:
 
 def complain(message: str) -> int:
     """Say what is wrong in one line on standard error; returns the exit status for it, 2."""
-    print(f"npcam: {' '.join(message.split())}", file=sys.stderr)
+    say(f"npcam: {message}", error=True)
     return 2
