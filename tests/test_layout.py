@@ -35,7 +35,10 @@ USES = {
     "model": ("engine", "weights", "labels", "layers", "resnet", "preprocessing"),
     "explain": ("model", "cam", "labels", "images"),
     "convert": ("keras_files", "weights", "hdf5", "layers", "resnet", "preprocessing"),
-    "verify": ("model", "keras_files", "engine", "weights", "hdf5", "layers", "resnet", "ops", "images"),
+    "verify": (
+        *("model", "keras_files", "engine", "weights", "hdf5", "layers", "resnet", "ops", "images"),
+        "preprocessing",
+    ),
     "cli": ("convert", "verify", "explain", "model", "weights", "labels", "images"),
     "__init__": ("naive", "ops", "cam", "explain", "labels", "model", "images"),
     "__main__": ("cli",),

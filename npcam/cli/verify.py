@@ -1,4 +1,4 @@
-"""`npcam verify` and `npcam record`: where two programs part, and what one of them did."""
+"""`npcam verify` and `npcam record`: where two programs part, and what one of them computed."""
 
 import argparse
 import io
@@ -11,19 +11,23 @@ from npcam.common.errors import InputError
 
 if TYPE_CHECKING:
     from npcam.verify.compare import Report
+    from npcam.verify.record import Record
 
 VERIFY_EXAMPLES = """\
 examples:
   npcam verify cat.jpg --against model.keras --weights model.h5      every layer against live Keras
   npcam verify cat.jpg --against keras --backend torch               Keras, built from npcam's weights
-  npcam verify batch.npy --against run.h5 --isolated                 a record, each layer by itself
+  npcam verify batch.npy --against run.h5 --isolated                 a record, each layer alone
   npcam verify cat.jpg --against reference --engine fast --plot error.png
 
---against: reference (npcam in float64), fast (npcam's fast engine), keras (Keras built from the same
-weights), a .keras or whole-model .h5 file, a record of `npcam record`, another npcam weights file.
-A .keras file is loaded by Keras, in its safe mode; all else is read as data.
+--against takes reference (npcam in float64), fast (npcam's fast engine), keras (a Keras model built
+from the same weights), a .keras or .h5 file of Keras's, a record that `npcam record` made, or another
+npcam weights file. A whole model is loaded by Keras, in its safe mode; all else is read as data.
 
-exit status: 0 rounding explains every layer; 1 it does not; 2 bad usage or input"""
+A photograph is prepared as the network's author does it; a Keras model that preprocesses by itself is
+given its pixels.
+
+exit status: 0 every layer was compared, and rounding explains it; 1 not so; 2 bad usage or input"""
 RECORD_EXAMPLES = """\
 examples:
   npcam record cat.jpg --keras model.keras -o run.h5 --backend tensorflow
@@ -40,7 +44,10 @@ def add_verify_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=["reference", "fast"], default="reference", help=_ENGINE)
     _backend_option(parser)
     parser.add_argument(
-        "--isolated", action="store_true", help="show each layer alone, computed from the reference's input"
+        "--isolated", action="store_true", help="put each layer to the test alone, from its own input"
+    )
+    parser.add_argument(
+        "--partial", action="store_true", help="allow layers that the other run lacks: judge only the rest"
     )
     parser.add_argument("--json", action="store_true", help="print a JSON object instead of a table")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="also write the table as CSV")
@@ -51,39 +58,41 @@ def add_verify_options(parser: argparse.ArgumentParser) -> None:
 def add_record_options(parser: argparse.ArgumentParser) -> None:
     """The options of `npcam record`."""
     parser.add_argument("input", metavar="PHOTO|X.npy", help="a photograph, or a preprocessed batch")
-    parser.add_argument("--keras", metavar="MODEL", help="record live Keras running this .keras or .h5 model")
+    parser.add_argument("--keras", metavar="MODEL", help="record Keras running this .keras or .h5 model")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="RECORD.h5")
     parser.add_argument("--layers", metavar="NAME,...", help="what to record (default: all, and the logits)")
     parser.add_argument("--engine", choices=["reference", "fast"], default="reference", help=_ENGINE)
-    parser.add_argument("--dtype", choices=["float32", "float64"], default="float32", help="npcam's")
+    parser.add_argument("--dtype", choices=["float32", "float64"], default="float32", help=_DTYPE)
     _backend_option(parser)
     add_weights_option(parser)
 
 
-_ENGINE = "npcam's engine: reference (default, has every layer) or fast (has the stages)"
+_ENGINE = "npcam's engine: reference (default; it has every layer) or fast (it has the stages)"
+_DTYPE = "the float type that npcam computes in (default: float32)"
 
 
 def _backend_option(parser: argparse.ArgumentParser) -> None:
-    text = "Keras's: tensorflow, jax, torch or numpy (default: $KERAS_BACKEND, or what is installed)"
+    text = "Keras's backend: tensorflow, jax, torch or numpy (default: $KERAS_BACKEND, or an installed one)"
     parser.add_argument("--backend", metavar="NAME", help=text)
 
 
 def verify(options: argparse.Namespace) -> int:
-    """`npcam verify`."""
-    from npcam.images.batch import read_input
+    """Run `npcam verify`; returns the exit status."""
     from npcam.model import load_model
     from npcam.verify.against import Source, other_run
     from npcam.verify.compare import verify as compare
-    from npcam.verify.record import describe
+    from npcam.verify.prepare import prepare_npcam
     from npcam.verify.report import as_csv, as_json, as_text
     from npcam.verify.run_npcam import run_npcam
 
     weights = load_model(options.weights, engine="reference").weights
-    x = read_input(options.input, weights.photo_size, weights.preprocessing)
-    own = run_npcam(weights, x, options.engine)
-    reference = other_run(options.against, Source(options.input, x, weights), options.backend)
+    x, how = prepare_npcam(options.input, weights)
+    own = run_npcam(weights, x, options.engine, preprocessing=how)
+    reference = other_run(options.against, Source(options.input, x, weights, how), options.backend)
     on_trial = "npcam" if options.against == "reference" else "reference"
-    report = compare(weights, own, reference, isolated=options.isolated, on_trial=on_trial)
+    report = compare(
+        weights, own, reference, isolated=options.isolated, on_trial=on_trial, partial=options.partial
+    )
     if options.csv:
         _write(options.csv, as_csv(report).encode())
     if options.plot:
@@ -92,17 +101,17 @@ def verify(options: argparse.Namespace) -> int:
         runs = {"npcam": own.provenance, "reference": reference.provenance}
         print(json.dumps(as_json(report) | {"runs": runs}, indent=2))
     else:
-        print(f"npcam:     {describe(own.provenance)}\nreference: {describe(reference.provenance)}\n")
+        print(_origin("npcam:     ", own) + _origin("reference: ", reference))
         print(as_text(report))
     return 0 if report.ok else 1
 
 
 def record(options: argparse.Namespace) -> int:
-    """`npcam record`."""
-    from npcam.images.batch import read_input
+    """Run `npcam record`; returns the exit status."""
     from npcam.model import load_model
     from npcam.verify.against import run_keras_file
-    from npcam.verify.record import chosen, describe, write_record
+    from npcam.verify.prepare import prepare_npcam
+    from npcam.verify.record import chosen, write_record
     from npcam.verify.run_npcam import run_npcam
 
     if options.keras and options.weights:
@@ -111,20 +120,29 @@ def record(options: argparse.Namespace) -> int:
         found = run_keras_file(options.keras, options.input, options.backend)
     else:
         weights = load_model(options.weights, engine="reference").weights
-        x = read_input(options.input, weights.photo_size, weights.preprocessing)
-        found = run_npcam(weights, x, options.engine, options.dtype)
+        x, how = prepare_npcam(options.input, weights)
+        found = run_npcam(weights, x, options.engine, options.dtype, how)
     found.provenance["input"] = Path(options.input).name
     if options.layers:
         found = chosen(found, options.layers.split(","))
     write_record(options.output, found)
     size = sum(array.size for array in found.activations.values())
     print(f"{options.output}: {len(found.activations)} layers, {size:,} numbers")
-    print(f"  from {describe(found.provenance)}")
+    print(_origin("  from ", found), end="")
     return 0
 
 
+def _origin(label: str, run: "Record") -> str:
+    """Where a run is from and what its network was given: one line, or two where that is known."""
+    from npcam.verify.record import describe
+
+    how = run.provenance.get("preprocessing")
+    given = f"{' ' * len(label)}preprocessing: {how}\n" if how else ""
+    return f"{label}{describe(run.provenance)}\n{given}"
+
+
 def _picture(report: "Report") -> bytes:
-    """Error against depth: both programs against float64, and what is expected, as a PNG file."""
+    """The picture of `--plot`, as the bytes of a PNG file."""
     from npcam.verify.plot import plot_errors
     from npcam.verify.report import error_lines
 

@@ -8,11 +8,11 @@ import numpy as np
 from npcam.common.errors import InputError
 from npcam.common.files import require_file
 from npcam.hdf5 import open_hdf5
-from npcam.images.batch import is_batch, read_batch
 from npcam.keras_files import count_blocks, is_zip, read_keras
 from npcam.resnet import Architecture
 from npcam.shapes import Array
-from npcam.verify.live_keras import build_keras_model, import_keras, keras_input, load_keras_model
+from npcam.verify.live_keras import build_keras_model, import_keras, load_keras_model
+from npcam.verify.prepare import prepare_keras, prepare_npcam
 from npcam.verify.record import FORMAT as RECORD
 from npcam.verify.record import Record, read_record
 from npcam.verify.run_keras import layer_names, run_keras
@@ -25,44 +25,49 @@ class Source(NamedTuple):
     """What is put through both programs.
 
     Attributes:
-        path: of a photograph or a saved batch, for Keras to prepare by itself.
-        x: the batch that npcam made of it, (N, H, W, 3).
+        path: the file of a photograph, which the other program prepares by itself, or of a saved batch.
+        x: the batch that npcam made of it, (N, H, W, 3) float32.
         weights: npcam's network.
+        how: how npcam made it, in words.
     """
 
     path: str
     x: Array
     weights: Weights
+    how: str = ""
 
 
 def other_run(against: str, source: Source, backend: str | None = None) -> Record:
-    """What the other program makes of the same input.
+    """Have the other program run the same input, or read what it made of it.
 
     Args:
         against: "reference" (npcam in float64), "fast" (npcam's fast engine), "keras" (Keras, built
             from npcam's weights), or the path of a Keras model, a record, or npcam weights.
         source: the input, and npcam's network.
-        backend: Keras's, see `live_keras.import_keras`.
+        backend: the one that Keras runs on, see `live_keras.import_keras`.
 
     Raises:
-        InputError: no such file, none of these, or it cannot be run.
+        InputError: there is no such file, it is none of these, or it cannot be run.
     """
     weights = source.weights
     if against == "reference":
-        return run_npcam(weights, source.x, dtype=np.float64)
+        return run_npcam(weights, source.x, dtype=np.float64, preprocessing=source.how)
     if against == "fast":
-        return run_npcam(weights, source.x, "fast")
+        return run_npcam(weights, source.x, "fast", preprocessing=source.how)
     if against == "keras":
         keras = import_keras(backend)
-        x = _keras_batch(keras, source.path, weights.input_size)
-        return run_keras(keras, build_keras_model(keras, weights), x, weights.architecture)
+        model = build_keras_model(keras, weights)
+        x, how = prepare_keras(keras, model, source.path, weights)
+        return run_keras(keras, model, x, weights.architecture, "", how)
     known = "reference, fast, keras, a Keras model, a record or a weights file"
     require_file(against, f"--against takes {known}")
     kind = None if is_zip(against) else _format(against)
     if kind == RECORD:
         return read_record(against)
     if kind == WEIGHTS:
-        return run_npcam(read_weights(against), source.x)
+        other = read_weights(against)
+        x, how = prepare_npcam(source.path, other)
+        return run_npcam(other, x, preprocessing=how)
     return run_keras_file(against, source.path, backend, weights)
 
 
@@ -72,14 +77,15 @@ def run_keras_file(path: str, photo: str, backend: str | None, weights: Weights 
     Args:
         path: a `.keras` file or whole-model `.h5`, which Keras loads in its safe mode; or a file of
             weights alone, which npcam reads and builds a Keras model for.
-        photo: the input; Keras's own functions prepare a photograph.
-        backend: Keras's.
-        weights: npcam's network, for the names of the layers; None to go by the model alone.
+        photo: the file of a photograph, which Keras's own functions prepare, or of a saved batch.
+        backend: the one that Keras runs on, see `live_keras.import_keras`.
+        weights: npcam's network, for the names of the layers and for the preprocessing of a model that
+            has none; None to go by the model alone.
 
     Raises:
-        InputError: one of the files cannot be used.
+        InputError: one of the files cannot be used, or Keras cannot be imported or cannot run it.
     """
-    require_file(path, "give a Keras model")
+    require_file(path, "give the path of a Keras model")
     whole = is_zip(path) or _has_model(path)
     keras = import_keras(backend)
     if whole:
@@ -88,12 +94,13 @@ def run_keras_file(path: str, photo: str, backend: str | None, weights: Weights 
     else:
         found = read_keras(path)
         model, network = build_keras_model(keras, found), weights or found
-    x = _keras_batch(keras, photo, network.input_size)
-    return run_keras(keras, model, x, network.architecture, Path(path).name)
+    name = Path(path).name
+    x, how = prepare_keras(keras, model, photo, network, name, batch=weights is None)
+    return run_keras(keras, model, x, network.architecture, name, how)
 
 
 def _recognised(path: str, names: set[str]) -> Weights:
-    """The network in a Keras file; where it is none of npcam's, what its layers' names say."""
+    """The network in a Keras file; where npcam cannot read it, the one that its layers' names tell of."""
     try:
         return read_keras(path)
     except InputError:
@@ -102,21 +109,17 @@ def _recognised(path: str, names: set[str]) -> Weights:
             raise
         activation = "softmax" if "predictions" in names else None
         strides = (1, *[2] * (len(blocks) - 1))
-        return Weights(Architecture(blocks=blocks, strides=strides, activation=activation), {})
-
-
-def _keras_batch(keras: Any, path: str, size: tuple[int, int]) -> Array:
-    """A saved batch as it is; a photograph as Keras's own functions prepare it."""
-    return read_batch(path) if is_batch(path) else keras_input(keras, path, size)
+        arch = Architecture(blocks=blocks, strides=strides, activation=activation)
+        return Weights(arch, {}, assumed=("preprocessing",))
 
 
 def _format(path: str) -> Any:
-    """What an HDF5 file of npcam's says it is."""
+    """What kind of npcam's files an HDF5 file says it is; None where it says nothing."""
     with open_hdf5(path) as file:
         return file.attribute("format")
 
 
 def _has_model(path: str) -> bool:
-    """Whether a Keras HDF5 file holds the model, not its weights alone."""
+    """Whether a Keras HDF5 file holds a whole model, not weights alone."""
     with open_hdf5(path) as file:
         return file.attribute("model_config") is not None

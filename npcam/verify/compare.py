@@ -3,29 +3,31 @@
 Each layer is put to two tests. *Alone*: it is computed in float64 from what the program on trial
 itself had as that layer's input, so that only this layer's own rounding, and its own mistakes, are
 left. *In the flow*: the two programs' activations are compared as they are, errors of all layers
-before included. `rounding` says what either difference may come to; beyond that it is no rounding.
+before included. `rounding` says what either difference may come to; what is beyond that is no
+rounding. A layer that could be put to neither test is missing, and a comparison that misses a layer
+says nothing of the whole network.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from npcam.common.errors import InputError
-from npcam.layers import Layer
+from npcam.layers import Layer, layers
 from npcam.shapes import Array
 from npcam.verify.difference import Difference, difference
 from npcam.verify.epsilon import EpsilonFit, fit_epsilon, wrong_epsilons
 from npcam.verify.record import Record
-from npcam.verify.rounding import Estimate, estimates, roundoff_variance
+from npcam.verify.rounding import Estimate, estimates, exact, logits, roundoff_variance
 from npcam.weights import Weights, cast
 
-# Standard deviations that pass for rounding (docs/verification.md has what was measured). A layer
-# alone came to 8.4 at most, on three backends. Over several layers, 7 was seen for Keras and 15 for
-# npcam's fast engine, whose Winograd convolutions round more than sums do; and errors that depend
-# on each other, which the variance leaves out, need room.
+# A tolerance is so many standard deviations of rounding (docs/verification.md has what was measured).
+# A layer alone came to 8.4 at most, on three backends. Over several layers, 7 was seen for Keras and
+# 15 for npcam's fast engine, whose Winograd convolutions round more than sums do; and errors that
+# depend on each other, which the variance leaves out, need room.
 ALONE = 16.0
 FLOW = 32.0
 
@@ -37,18 +39,23 @@ class Row:
     Attributes:
         name: Keras's name of the layer.
         kind: its Keras class.
-        shape: of npcam's activation.
-        reference_shape: of the reference's.
-        found: the difference that was asked for, alone or in the flow; None where shapes differ.
-        alone: the layer by itself; None where it cannot be computed from the inputs on trial.
-        npcam_error: largest distance of npcam's activation from float64; None alone, or where it
-            is not known.
-        reference_error: the same of the reference.
-        ok: whether rounding explains all of it.
+        shape: the shape of npcam's activation; the reference's where npcam's run lacks the layer.
+        reference_shape: that of the reference's.
+        found: the difference that was asked for, alone or in the flow; alone where npcam's run lacks
+            the layer; None where shapes differ.
+        alone: the difference of the layer alone; None where its inputs on trial do not fit it, or
+            are not known.
+        npcam_error: the largest distance of npcam's activation from npcam in float64; None where
+            the shapes differ, or npcam's run lacks the layer.
+        reference_error: that of the reference's.
+        ok: whether rounding explains all of it, and weights and epsilon are the same, as far as known.
         other_weights: names of the layer's weights that are not the same in both, bit for bit, as
             far as their hashes are known: rounding may hide what they do.
-        epsilon: of a batch norm that used another one than npcam's, as far as its channels tell (see
-            `epsilon`); NaN where their scales are off in some other way.
+        epsilon: the one that a batch norm used, if its channels tell that it is not npcam's (see
+            `epsilon`); NaN where their scales are off in some other way; else None.
+        logits: of `predictions`, the difference alone of what comes before its activation; None where
+            the run on trial has none, or none of that shape.
+        not_a_number: which of "npcam" and "reference" hold a NaN here; NaN is not equal to NaN.
     """
 
     name: str
@@ -62,6 +69,8 @@ class Row:
     ok: bool
     other_weights: tuple[str, ...] = ()
     epsilon: float | None = None
+    logits: Difference | None = None
+    not_a_number: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,14 +78,27 @@ class Report:
     """What a comparison found.
 
     Attributes:
-        rows: a row for each layer that both runs have, in the network's order.
-        isolated: whether the rows show the layers alone.
+        rows: a row for each layer that was compared, in the network's order: those that both runs
+            have, and those that the reference alone has where its layers are computed alone.
+        isolated: whether the rows show the layers alone, not in the flow.
         on_trial: "reference" or "npcam": whose layers were computed alone.
+        missing: the network's layers that could not be compared, for a run lacks them.
+        extra: the layers that only the reference has.
+        partial: whether missing layers are allowed.
+        not_kept: those of the missing layers that npcam's fast engine lacks by design: it was asked
+            for, and it keeps the stages only.
+        other_weights: those of the missing layers whose weights are not the same in both runs, bit
+            for bit.
     """
 
     rows: tuple[Row, ...]
     isolated: bool
     on_trial: str
+    missing: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+    partial: bool = False
+    not_kept: tuple[str, ...] = ()
+    other_weights: tuple[str, ...] = ()
 
     @property
     def first_bad(self) -> Row | None:
@@ -85,39 +107,79 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether rounding explains every layer."""
-        return self.first_bad is None
+        """Whether rounding explains every layer, and all were compared that had to be."""
+        complete = self.partial or len(self.missing) == len(self.not_kept)
+        alike = self.first_bad is None and not self.extra and not self.other_weights
+        return bool(self.rows) and alike and complete
 
 
 def verify(
-    weights: Weights, npcam: Record, reference: Record, *, isolated: bool = False, on_trial: str = "reference"
+    weights: Weights,
+    npcam: Record,
+    reference: Record,
+    *,
+    isolated: bool = False,
+    on_trial: str = "reference",
+    partial: bool = False,
 ) -> Report:
     """Compare two runs of a network.
 
     Args:
-        weights: what the network is to be.
+        weights: the network as it is meant to be.
         npcam: npcam's own run, with "input_layer" in it.
-        reference: the other one; layers that it lacks are left out.
-        isolated: let the rows show each layer alone, not in the flow. Either way a layer has to
-            pass both tests that apply.
+        reference: the run that it is compared with.
+        isolated: show each layer alone, and put it to that test only; else it has to pass both, and
+            the rows show it in the flow.
         on_trial: whose layers to compute alone, "reference" or "npcam": the latter where the
             reference is npcam in float64, which has no rounding to speak of.
+        partial: allow layers that the reference lacks; layers that only it has are never allowed.
 
     Raises:
-        InputError: the runs have no layer in common, or npcam's lacks its input.
+        InputError: the runs have no layer in common but their input, or npcam's lacks its input.
     """
     a, b = npcam.activations, reference.activations
     if "input_layer" not in a:
-        raise InputError("verify: npcam's run has no input_layer; record it with all layers, or that one")
-    suspect = b if on_trial == "reference" else a
+        raise InputError(
+            "verify: npcam's run has no input_layer; record it with all layers, or with that one"
+        )
+    names = [layer.name for layer in layers(weights.architecture)]
+    compared = [name for name in names if name in b and (name in a or on_trial == "reference")]
+    if not set(compared) - {"input_layer"} or not a["input_layer"].size:
+        some = ", ".join(list(b)[:4])
+        raise InputError(f"verify: no layer in common; the reference has {some}; layers go by Keras's names")
+    with np.errstate(all="ignore"):  # infinities and NaN may be in either run
+        rows = list(_rows(weights, npcam, reference, isolated, on_trial))
+    missing = tuple(name for name in names if name not in compared)
+    return Report(
+        tuple(row for row in rows if row.name in compared),
+        isolated,
+        on_trial,
+        missing,
+        extra=tuple(name for name in b if name not in {*names, "logits"}),
+        partial=partial,
+        not_kept=tuple(
+            name
+            for name in missing
+            if all(run.stages_only or name in run.activations for run in (npcam, reference))
+        ),
+        other_weights=tuple(n for n in _other_weights(npcam.tensors, reference.tensors) if n in missing),
+    )
+
+
+def _rows(weights: Weights, npcam: Record, reference: Record, isolated: bool, on_trial: str) -> Iterator[Row]:
+    """A row for each layer that the reference has."""
+    a, b = npcam.activations, reference.activations
+    trial = b if on_trial == "reference" else a
     w, x = cast(weights.tensors, np.float64), a["input_layer"]
     alone: dict[str, Difference | None] = {}
     fits: dict[str, EpsilonFit] = {}
-    unit, epsilon = _unit(suspect), weights.architecture.epsilon
-    for layer, estimate in estimates(x, w, weights.architecture, unit, suspect):
-        if layer.name in suspect:
-            value = suspect[layer.name]
-            recorded = all(name in suspect for name in layer.inputs)
+    unit, epsilon = _unit(trial), weights.architecture.epsilon
+    for layer, estimate in estimates(x, w, weights.architecture, unit, trial):
+        if layer.name == "avg_pool" and "logits" in trial:
+            alone["logits"] = _logits(trial, estimate, w["predictions"], unit)
+        if layer.name in trial:
+            value = trial[layer.name]
+            recorded = all(name in trial for name in layer.inputs)
             alone[layer.name] = _difference(estimate, value, ALONE if recorded else FLOW)
             if layer.kind == "BatchNormalization" and estimate is not None and alone[layer.name]:
                 fit = fit_epsilon(value, estimate, w[layer.name], epsilon, unit)
@@ -126,47 +188,57 @@ def verify(
     wrong = wrong_epsilons(fits).items()
     epsilons = {name: epsilon + fit.shift if fit.fits else math.nan for name, fit in wrong}
     others = _other_weights(npcam.tensors, reference.tensors)
-    rows = []
     for layer, estimate in estimates(x, w, weights.architecture, _unit(a, b)):
-        if layer.name in b and (layer.name in a or isolated):
-            pair = a.get(layer.name, b[layer.name]), b[layer.name]
-            row = _row(layer, estimate, pair, alone, isolated)
+        if layer.name in b:
+            row = _row(layer, estimate, (a.get(layer.name), b[layer.name]), alone, isolated)
+            if layer.name == "predictions" and "logits" in alone:
+                before = alone["logits"]
+                row = replace(row, logits=before, ok=row.ok and before is not None and before.ok)
             other, found = others.get(layer.name, ()), epsilons.get(layer.name)
-            rows.append(
-                replace(row, other_weights=other, epsilon=found, ok=row.ok and not other and found is None)
-            )
-    if not rows:
-        names = ", ".join(list(b)[:4])
-        raise InputError(f"verify: no layer in common; the reference has {names}; npcam uses Keras's names")
-    return Report(tuple(rows), isolated, on_trial)
+            ok = row.ok and not other and found is None
+            yield replace(row, other_weights=other, epsilon=found, ok=ok)
 
 
 def _row(
     layer: Layer,
     estimate: Estimate | None,
-    pair: tuple[Array, Array],
+    pair: tuple[Array | None, Array],
     alone: Mapping[str, Difference | None],
     isolated: bool,
 ) -> Row:
-    """A layer's two tests."""
+    """Put a layer to its two tests."""
     a, b = pair
     by_itself = alone.get(layer.name)
     flow = None
-    if estimate is not None and a.shape == b.shape == estimate.value.shape:
+    if estimate is not None and a is not None and a.shape == b.shape == estimate.value.shape:
         flow = difference(a, b, FLOW * np.sqrt(estimate.variance))
     fits = layer.name not in alone or by_itself is not None
-    in_flow = isolated or (flow is not None and flow.ok)
+    in_flow = isolated or a is None or (flow is not None and flow.ok)
+    sides = {"npcam": a, "reference": b}
+    no_number = tuple(side for side, array in sides.items() if array is not None and np.isnan(array).any())
     return Row(
         name=layer.name,
         kind=layer.kind,
-        shape=a.shape,
+        shape=b.shape if a is None else a.shape,
         reference_shape=b.shape,
-        found=by_itself if isolated else flow,
+        found=by_itself if isolated or a is None else flow,
         alone=by_itself,
         npcam_error=_distance(a, estimate),
         reference_error=_distance(b, estimate),
-        ok=fits and in_flow and (by_itself is None or by_itself.ok),
+        ok=fits and in_flow and (by_itself is None or by_itself.ok) and not no_number,
+        not_a_number=no_number,
     )
+
+
+def _logits(
+    run: Mapping[str, Array], pooled: Estimate | None, dense: Mapping[str, Array], unit: float
+) -> Difference | None:
+    """Compare what a run has before the activation of its top with float64, from the average that it had."""
+    recorded = "avg_pool" in run
+    estimate = exact(run["avg_pool"]) if recorded else pooled
+    if estimate is None or estimate.value.shape[1:] != dense["kernel"].shape[:1]:
+        return None
+    return _difference(logits(estimate, dense, unit), run["logits"], ALONE if recorded else FLOW)
 
 
 def _other_weights(npcam: Mapping[str, str], reference: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
@@ -180,21 +252,21 @@ def _other_weights(npcam: Mapping[str, str], reference: Mapping[str, str]) -> di
 
 
 def _difference(estimate: Estimate | None, value: Array, sigmas: float) -> Difference | None:
-    """A layer computed in float64 beside what a program made of the same input."""
+    """Compare a layer computed in float64 with what a program made of the same input."""
     if estimate is None or estimate.value.shape != value.shape:
         return None
     return difference(estimate.value, value, sigmas * np.sqrt(estimate.variance))
 
 
-def _distance(value: Array, estimate: Estimate | None) -> float | None:
-    """How far an activation is from float64 at most."""
-    if estimate is None or estimate.value.shape != value.shape:
+def _distance(value: Array | None, estimate: Estimate | None) -> float | None:
+    """How far an activation is at most from npcam in float64."""
+    if value is None or estimate is None or estimate.value.shape != value.shape:
         return None
     return float(np.max(np.abs(value - estimate.value), initial=0))
 
 
 def _unit(*runs: Mapping[str, Array]) -> float:
-    """The variance of one rounding in the coarsest float type of each run."""
+    """The variance of one rounding in each run, in its coarsest float type, all together."""
     coarsest: list[Any] = [
         max((a.dtype for a in run.values()), key=lambda d: np.finfo(d).eps) for run in runs
     ]

@@ -16,6 +16,7 @@ import numpy as np
 from npcam.common.errors import InputError
 from npcam.common.files import require_file
 from npcam.layers import Layer, layers
+from npcam.preprocessing import MODES, Preprocessing, preprocess
 from npcam.resnet import Architecture, Tensors
 from npcam.shapes import Array
 from npcam.weights import Weights
@@ -94,12 +95,29 @@ def build_keras_model(keras: Any, weights: Weights) -> Any:
     return model
 
 
-def keras_input(keras: Any, photo: str | Path, size: tuple[int, int]) -> Array:
-    """A photograph as Keras's own functions turn it into a batch: (1, H, W, 3) float32."""
-    image = keras.utils.load_img(photo, target_size=size)
-    pixels = keras.utils.img_to_array(image)[None]
-    batch: Array = np.asarray(keras.applications.resnet50.preprocess_input(pixels))
-    return batch
+def keras_input(
+    keras: Any, photo: str | Path, size: tuple[int, int], preprocessing: Preprocessing = MODES["caffe"]
+) -> Array:
+    """A photograph as Keras's own functions turn it into a batch.
+
+    Args:
+        keras: the module that `import_keras` gives.
+        photo: the photograph's path.
+        size: (height, width) to which it is resized.
+        preprocessing: what is done to its pixels: by Keras where it is one of Keras's modes, else by npcam.
+
+    Returns:
+        (1, H, W, 3) float32, of `size` unless the preprocessing enlarges it; one channel where it is
+        grey and nothing more is done.
+    """
+    mode = next((n for n in ("caffe", "tf", "torch") if MODES[n].steps == preprocessing.steps), None)
+    colours = "grayscale" if preprocessing.grey else "rgb"
+    image = keras.utils.load_img(photo, target_size=size, color_mode=colours)
+    pixels = keras.utils.img_to_array(image, data_format="channels_last", dtype="float32")[None]
+    if mode is None or preprocessing.grey:
+        return preprocess(pixels, preprocessing)
+    prepare = keras.applications.imagenet_utils.preprocess_input
+    return np.ascontiguousarray(prepare(pixels, data_format="channels_last", mode=mode))
 
 
 def backend_version(keras: Any) -> str:

@@ -1,11 +1,13 @@
 """A recorded run: activations by layer name, and how they came about, in one HDF5 file.
 
-Who made it, with which versions, from which weights and which input stands in the root's
-attributes; the activations are datasets under `/activations`, compressed. A record from a stranger
-is read as carefully as a weights file.
+The root's attributes say who made it, with which versions, from which weights and which input; the
+activations are compressed datasets under `/activations`. A record from a stranger is read as
+carefully as a weights file.
 """
 
 import hashlib
+import math
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +17,7 @@ import numpy as np
 
 from npcam.common.errors import InputError
 from npcam.common.limits import MAX_HDF5_EXPANSION, MAX_RECORD_BYTES, MAX_RECORD_LAYERS
-from npcam.hdf5 import new_hdf5, open_hdf5
+from npcam.hdf5 import Group, new_hdf5, open_hdf5
 from npcam.resnet import Tensors
 from npcam.shapes import Array
 
@@ -28,41 +30,48 @@ PROVENANCE = (
     "weights_sha256",
     "input",
     "input_sha256",
+    "preprocessing",
 )
+HASH = re.compile(r"(\S+/\S+) (\S+)")  # a line of the attribute `tensors`
 
 
 @dataclass(frozen=True)
 class Record:
-    """What one run of a network gave.
+    """What one run of a network gave, in memory.
 
     Attributes:
         activations: {Keras layer name: array}, in the network's order; "input_layer" is the
-            preprocessed batch, and "logits" may be there beside Keras's "predictions".
+            preprocessed batch, and "logits" may stand beside Keras's "predictions". Other names are
+            of layers that only this network has.
         provenance: what is known of the run: `made_by` (program and version), `engine` (backend or
             engine, with its version), `model` and `input` (file names), `weights_sha256` (as in
-            npcam's weights files), `input_sha256` (see `array_sha256`).
-        tensors: {"layer/weight": the first 16 digits of its `array_sha256`}, batch norms' epsilon
-            among them: two runs of networks that are not the same can be told apart even where
-            rounding hides it.
+            npcam's weights files), `input_sha256` (see `array_sha256`), `preprocessing` (how the
+            photograph became the program's input, in words).
+        tensors: {"layer/weight": the first 16 digits of its `array_sha256`}, batch norms' epsilons
+            among them: they tell networks that are not the same apart, even where rounding hides it.
+        stages_only: whether npcam's fast engine made it, in this process: it has no other layers
+            than these. A file cannot claim it.
     """
 
     activations: dict[str, Array]
     provenance: dict[str, str] = field(default_factory=dict)
     tensors: dict[str, str] = field(default_factory=dict)
+    stages_only: bool = False
 
 
 def write_record(path: str | Path, record: Record) -> None:
     """Write a record; it appears whole or not at all, and the same record gives the same bytes.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: the file cannot be written.
     """
     with new_hdf5(path) as file:
         file.attrs["format"] = np.bytes_(FORMAT.encode())
         file.attrs["format_version"] = FORMAT_VERSION
         for name in PROVENANCE:
             if name in record.provenance:
-                file.attrs[name] = np.bytes_(record.provenance[name].encode() or b" ")
+                text = record.provenance[name].encode("utf-8", "backslashreplace")
+                file.attrs[name] = np.bytes_(text or b" ")
         if record.tensors:
             lines = [f"{name} {digest}".encode() for name, digest in record.tensors.items()]
             file.attrs["tensors"] = np.array(lines, dtype="S")
@@ -76,11 +85,11 @@ def read_record(path: str | Path) -> Record:
     """Read a record that `write_record` made.
 
     Raises:
-        InputError: no record, a damaged one, or one that holds anything but plain arrays of floats.
+        InputError: it is no record, is damaged or too large, or holds anything but arrays of floats.
     """
     with open_hdf5(path) as file:
         if file.attribute("format") != FORMAT:
-            raise InputError(f"{path}: HDF5, but not an npcam record; `npcam record` makes one")
+            raise InputError(f"{path}: an HDF5 file, but not an npcam record; `npcam record` makes one")
         version = file.attribute("format_version")
         if version != FORMAT_VERSION:
             raise InputError(
@@ -90,25 +99,47 @@ def read_record(path: str | Path) -> Record:
         if not 0 < len(group) <= MAX_RECORD_LAYERS:
             raise InputError(f"{path}: /activations is not a group of recorded layers; record it again")
         nodes = {name: group.dataset(name) for name in group}
-        shapes = {name: node.shape for name, node in nodes.items()}
-        size = sum(8 * int(np.prod(shape)) for shape in shapes.values())
+        size = sum(8 * math.prod(node.shape) for node in nodes.values())  # as float64, at most
         if size > MAX_RECORD_BYTES:
-            raise InputError(f"{path}: declares {size:,} bytes of activations; record fewer layers")
+            raise InputError(
+                f"{path}: {size:,} bytes of activations, {MAX_RECORD_BYTES:,} at most; record fewer layers"
+            )
+        known = {name: _text(file, name, path) for name in PROVENANCE}
+        tensors = _hashes(file, path)
         activations = {name: node.read(dtype=None, finite=False) for name, node in nodes.items()}
-        known = {name: file.attribute(name) for name in PROVENANCE}
-        lines = [str(line).split(" ") for line in file.attribute("tensors") or []]
-    return Record(
-        activations,
-        {name: str(value).strip() for name, value in known.items() if value},
-        {line[0]: line[1] for line in lines if len(line) == 2},
-    )
+    return Record(activations, {name: text for name, text in known.items() if text is not None}, tensors)
+
+
+def _text(file: Group, name: str, path: str | Path) -> str | None:
+    """An attribute that is text, or None where it is missing."""
+    value = file.attribute(name)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise InputError(f"{path}: attribute {name} is {value!r} where text was expected; record it again")
+    return value.strip()
+
+
+def _hashes(file: Group, path: str | Path) -> dict[str, str]:
+    """The tensors' hashes, by "layer/weight"; none where the attribute is missing."""
+    lines = file.attribute("tensors")
+    if lines is None:
+        return {}
+    listed = lines if isinstance(lines, list) else [lines]
+    found = [HASH.fullmatch(line) if isinstance(line, str) else None for line in listed]
+    hashes: dict[str, str] = {match[1]: match[2] for match in found if match}
+    if len(hashes) != len(found):
+        raise InputError(
+            f"{path}: attribute tensors is no list of weights with their hashes; record it again"
+        )
+    return hashes
 
 
 def chosen(record: Record, names: Sequence[str]) -> Record:
-    """A record of fewer layers; its input stays in it.
+    """A record of the layers that are named, with the input.
 
     Raises:
-        InputError: a name that it does not have.
+        InputError: a layer of that name was not recorded.
     """
     missing = [name for name in names if name not in record.activations]
     if missing:
@@ -118,7 +149,7 @@ def chosen(record: Record, names: Sequence[str]) -> Record:
 
 
 def array_sha256(array: Array) -> str:
-    """SHA-256 of an array: its shape, a line feed, and its little-endian bytes.
+    """The SHA-256 of an array: of its shape, a line feed, and its little-endian bytes.
 
     >>> array_sha256(np.zeros((1, 2), np.float32))[:8]
     '25b2236b'
@@ -129,7 +160,7 @@ def array_sha256(array: Array) -> str:
 
 
 def tensor_hashes(tensors: Tensors) -> dict[str, str]:
-    """The first 16 digits of each tensor's SHA-256 as float32, by "layer/weight".
+    """The first 16 digits of each tensor's SHA-256, taken as float32, by "layer/weight".
 
     >>> tensor_hashes({"conv1_conv": {"bias": np.zeros(2)}})
     {'conv1_conv/bias': '4186c877fb8b5fc8'}

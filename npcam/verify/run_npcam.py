@@ -1,4 +1,4 @@
-"""npcam's own engines as something to compare: a run as a record."""
+"""A run of npcam's own engines, to be compared."""
 
 from dataclasses import replace
 from typing import Any
@@ -15,15 +15,22 @@ from npcam.verify.record import Record, array_sha256, tensor_hashes
 from npcam.weights import Weights, cast, tensors_sha256
 
 
-def run_npcam(weights: Weights, x: Array, engine: str = "reference", dtype: Any = np.float32) -> Record:
+def run_npcam(
+    weights: Weights,
+    x: Array,
+    engine: str = "reference",
+    dtype: Any = np.float32,
+    preprocessing: str = "",
+) -> Record:
     """Run a preprocessed batch and keep the activations.
 
     Args:
         weights: the network.
-        x: (N, H, W, 3).
+        x: the preprocessed batch, (N, H, W, 3).
         engine: "reference" gives every layer and the logits. "fast" gives what its compiled pass
             has: the last activation of each stage, the average pool, logits and probabilities.
-        dtype: float type to compute in.
+        dtype: the float type to compute in.
+        preprocessing: how a photograph became `x`, for the record.
 
     Raises:
         InputError: `x` is no preprocessed batch, or the engine is unknown.
@@ -50,12 +57,13 @@ def run_npcam(weights: Weights, x: Array, engine: str = "reference", dtype: Any 
         "model": weights.source,
         "weights_sha256": tensors_sha256(weights.tensors),
         "input_sha256": array_sha256(x),
+        **({"preprocessing": preprocessing} if preprocessing else {}),
     }
     epsilon = {"epsilon": np.array(weights.architecture.epsilon)}
     tensors = {
         name: {**arrays, **(epsilon if "gamma" in arrays else {})} for name, arrays in weights.tensors.items()
     }
-    return Record(found, provenance, tensor_hashes(tensors))
+    return Record(found, provenance, tensor_hashes(tensors), stages_only=engine == "fast")
 
 
 def _stages(weights: Weights, x: Array, dtype: Any) -> dict[str, Array]:
