@@ -88,6 +88,11 @@ def require_apart(output: str | Path, inputs: Iterable[str | Path | None], advic
             raise InputError(f"{output}: is the input {path} itself; {advice}")
 
 
+def same_place(one: str | Path, other: str | Path) -> bool:
+    """Whether two paths lead to one place, whether a file is there or not."""
+    return os.path.realpath(one) == os.path.realpath(other) or is_same_file(one, other)
+
+
 def is_same_file(one: str | Path, other: str | Path) -> bool:
     """Whether two paths lead to one file: by the same path, a link, or a second name of the file."""
     try:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from npcam.common.errors import InputError
+from npcam.common.files import require_size
 from npcam.common.limits import MAX_LAYER_ARRAYS
 from npcam.hdf5 import Dataset, Group, new_hdf5, open_hdf5, read_together
 from npcam.layers import weight_shapes
@@ -58,6 +59,7 @@ def read_weights(path: str | Path, dtype: Any = np.float32) -> Weights:
             that are missing, extra, misshapen or not finite.
     """
     with open_hdf5(path) as file:
+        require_size(path, Path(path).stat().st_size)
         header = _from_attributes(file, str(path))
         nodes = {layer: _datasets(file, layer) for layer in file}
         shapes = {
