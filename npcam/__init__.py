@@ -7,6 +7,9 @@
 'cat'
 """
 
+from npcam.common import interrupts  # noqa: F401  # first: a signal is taken while the rest is imported
+
+# isort: split
 from npcam import naive, ops
 from npcam.cam import bounding_box, class_activation_map, upsample_map
 from npcam.common.errors import InputError

@@ -2,9 +2,7 @@
 
 import argparse
 import gc
-import os
-import signal
-import sys
+import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -13,6 +11,8 @@ from npcam.cli.options import complain
 from npcam.cli.verify import RECORD, VERIFY
 from npcam.cli.weights import CONVERT, FETCH, INSPECT, SUMMARY
 from npcam.common.errors import InputError
+from npcam.common.interrupts import INTERRUPTED, PROGRAM, Signals
+from npcam.common.text import finish_output, open_streams, show
 from npcam.common.version import __version__
 
 COMMANDS = (EXPLAIN, CONVERT, SUMMARY, INSPECT, FETCH, VERIFY, RECORD)
@@ -21,32 +21,63 @@ COMMANDS = (EXPLAIN, CONVERT, SUMMARY, INSPECT, FETCH, VERIFY, RECORD)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status.
 
-    Args:
-        arguments: the words after `npcam`; None takes them from the command line.
+    `npcam verify` also returns 1: it ran, and found a layer that is off.
 
-    Returns:
-        0 if all went well, 2 for bad usage or input, 130 if interrupted; `npcam verify` also returns
-        1 when it ran and found a layer that is off.
+    Args:
+        arguments: the command and its options; None for those that the program was called with.
     """
-    # The collector would look through all that is being imported again and again: 3 % of the start.
-    gc.set_threshold(100_000)
-    signal.signal(signal.SIGTERM, _interrupt)  # so that unfinished files are removed then, too
-    try:
-        options = _parser().parse_args(arguments)
-        status: int = options.run(options)
-        sys.stdout.flush()
-    except InputError as error:
-        return complain(str(error))
-    except MemoryError:
-        return complain("not enough memory; try fewer or smaller photographs")
+    signals = Signals(program=PROGRAM and arguments is None)
+    try:  # an interrupt may come from the first line on, to the last one
+        signals.watch()
+        # The collector would look through all that is being imported again and again: 3 % of the start.
+        gc.set_threshold(100_000)
+        if arguments is None:
+            open_streams()
+        status = _run(arguments, signals)
+        signals.stop()
     except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # the reader of our output left: `npcam summary | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        return complain(f"{error.filename or 'output'}: {error.strerror or error}")
+        signals.stop()
+        return INTERRUPTED
+    except BaseException:
+        signals.stop()
+        raise
+    return INTERRUPTED if signals.arrived else status
+
+
+def _run(arguments: Sequence[str] | None, signals: Signals) -> int:
+    """Run one command; what is wrong is said in one line, unless an interrupt is what is wrong."""
+    try:
+        status = _command(arguments)
+    except Exception as error:
+        if signals.arrived:  # and was made into another error on its way
+            return INTERRUPTED
+        status = _complain_of(error)
+    finally:
+        lost = finish_output()
+    if lost is None or isinstance(lost, BrokenPipeError):  # the reader left: `npcam summary | head`
+        return status
+    return complain(f"output: {getattr(lost, 'strerror', None) or lost}")
+
+
+def _command(arguments: Sequence[str] | None) -> int:
+    options = _parser().parse_args(arguments)
+    with warnings.catch_warnings():
+        # Of overflow, in whichever thread: the check that a result is finite says it in one line.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        status: int = options.run(options)
     return status
+
+
+def _complain_of(error: Exception) -> int:
+    """Say in one line what is a person's to mend, or raise the error again."""
+    match error:
+        case InputError():
+            return complain(str(error))
+        case MemoryError():
+            return complain("not enough memory; try fewer or smaller photographs")
+        case OSError():
+            return complain(f"{error.filename or 'output'}: {error.strerror or error}")
+    raise error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,11 +103,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that says in one line, too, what is wrong with the usage."""
+    """Bad usage is one line, too; help is printed like all else."""
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; see {self.prog} --help")
 
-
-def _interrupt(_signum: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
+    def _print_message(self, message: str, file: object = None) -> None:  # noqa: ARG002
+        show(message.rstrip("\n"))

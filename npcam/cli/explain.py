@@ -1,13 +1,19 @@
 """`npcam explain`: what is in photographs, and where the network sees it."""
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from npcam.cli.options import Command, add_weights_option, complain, positive
+from npcam.cli.outputs import map_path, output_names, overlay_path, require_own, save_map, save_overlay
 from npcam.common.errors import InputError
+from npcam.common.text import say, show, to_json
+
+if TYPE_CHECKING:
+    from npcam.labels import Prediction
+    from npcam.model import Model
 
 EXAMPLES = """\
 examples:
@@ -70,110 +76,90 @@ def explain_photographs(options: argparse.Namespace) -> int:
     if options.target is not None:
         model.class_index(options.target)
     _make_folder(options.output)
-    from npcam.explain import explain
-
     for note in model.weights.assumptions:
-        print(f"npcam: note: {note}", file=sys.stderr)
+        say(f"npcam: note: {note}", error=True)
 
     results: list[dict[str, object]] = []
-    names = _output_names(options.photos, options.output)
-    for number, (photo, stem) in enumerate(zip(options.photos, names, strict=True), start=1):
+    names = output_names(options.photos, options.output)
+    for number, (photo, name) in enumerate(zip(options.photos, names, strict=True), start=1):
         if len(options.photos) > 1 and sys.stderr.isatty():
-            print(f"[{number}/{len(options.photos)}] {photo}", file=sys.stderr)
+            say(f"[{number}/{len(options.photos)}] {photo}", error=True)
         try:
-            e = explain(
-                model,
-                photo,
-                options.target,
-                interpolation=options.interpolation,
-                exif_transpose=options.exif_transpose,
-                align=options.align,
-            )
-            overlay = stem.with_name(f"{stem.name}.png")
-            _save_image(e.overlay(options.colormap, options.alpha, options.box), overlay)
-            if options.save_map:
-                _save_array(e.cam, stem.with_name(f"{stem.name}.npy"))
-        except (InputError, MemoryError) as error:
-            message = str(error) or f"{photo}: not enough memory"
+            found, top = _explain_one(model, photo, name, options)
+        except (InputError, MemoryError, OSError) as error:
+            message = str(error) if isinstance(error, InputError) else f"{photo}: {_reason(error)}"
             results.append({"photo": photo, "error": message})
             complain(message)
             continue
-        kind = "probability" if e.gives_probabilities else "value"
-        found = {
-            "photo": photo,
-            "top": [{"index": p.index, "name": p.name, kind: p.probability} for p in e.top(options.top)],
-            "target": e.target,
-            "label": e.label,
-            kind: e.probability,
-            "logit": e.logit,
-            "box": e.box,
-            "completeness": e.completeness,
-            "overlay": str(overlay),
-            "notes": e.notes,
-        }
         results.append(found)
         if not options.json:
-            _print_explanation(found, e.top(options.top), e.gives_probabilities)
+            _say_explanation(found, top)
     if options.json:
-        print(json.dumps(results, indent=2))
+        show(to_json(results))
     return 2 if any("error" in result for result in results) else 0
 
 
-def _print_explanation(
-    found: dict[str, object], top: Sequence[tuple[int, str, float]], percent: bool
-) -> None:
+def _explain_one(
+    model: "Model", photo: str, name: Path, options: argparse.Namespace
+) -> tuple[dict[str, object], list["Prediction"]]:
+    """Explain one photograph and write its files; nothing of it stays in memory but the words."""
+    from npcam.explain import explain
+
+    overlay = overlay_path(name)
+    require_own(overlay)
+    if options.save_map:
+        require_own(map_path(name))
+    e = explain(
+        model,
+        photo,
+        options.target,
+        interpolation=options.interpolation,
+        exif_transpose=options.exif_transpose,
+        align=options.align,
+    )
+    save_overlay(e.overlay(options.colormap, options.alpha, options.box, in_place=True), overlay)
+    if options.save_map:
+        save_map(e.cam, map_path(name))
+    kind = "probability" if e.gives_probabilities else "value"
+    top = e.top(options.top)
+    found = {
+        "photo": photo,
+        "top": [{"index": p.index, "name": p.name, kind: p.probability} for p in top],
+        "target": e.target,
+        "label": e.label,
+        kind: e.probability,
+        "logit": e.logit,
+        "box": e.box,
+        "completeness": e.completeness,
+        "overlay": str(overlay),
+        "notes": e.notes,
+    }
+    return found, top
+
+
+def _say_explanation(found: dict[str, object], top: Sequence["Prediction"]) -> None:
     """The same in words; values that are no probabilities are not shown as percentages."""
-    print(found["photo"])
+    say(str(found["photo"]))
     for _, name, value in top:
-        print(f"  {value:7.2%}  {name}" if percent else f"  {value:9.4f}  {name}")
-    print(f"  target        {found['label']} (class {found['target']}), logit {found['logit']:.4f}")
-    print(f"  box           {found['box'] or 'none: nothing speaks for this class'}")
-    print(f"  completeness  {found['completeness']:+.1e} (mean of map + bias - logit)")
-    print(f"  overlay       {found['overlay']}", flush=True)
+        say(f"  {value:7.2%}  {name}" if "probability" in found else f"  {value:9.4f}  {name}")
+    say(f"  target        {found['label']} (class {found['target']}), logit {found['logit']:.4f}")
+    say(f"  box           {found['box'] or 'none: nothing speaks for this class'}")
+    say(f"  completeness  {found['completeness']:+.1e} (mean of map + bias - logit)")
+    say(f"  overlay       {found['overlay']}")
+
+
+def _reason(error: MemoryError | OSError) -> str:
+    """What stopped a photograph that is no fault of the photograph's."""
+    return "not enough memory" if isinstance(error, MemoryError) else error.strerror or str(error)
 
 
 def _make_folder(folder: Path) -> None:
     """Have the folder for the pictures, and those that it lies in."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{folder}: cannot make this folder ({error.strerror}); choose another -o"
-        ) from error
-
-
-def _output_names(photos: Sequence[str], folder: Path) -> list[Path]:
-    """A path without suffix for each photograph's files; none hides another, or a photograph."""
-    photographs = {Path(photo).resolve() for photo in photos}
-    seen: dict[str, int] = {}
-    taken: dict[Path, None] = {}
-    for photo in photos:
-        stem = f"{Path(photo).stem}_cam"
-        while True:
-            seen[stem] = seen.get(stem, 0) + 1
-            path = folder / (stem if seen[stem] == 1 else f"{stem}-{seen[stem]}")
-            if path.with_name(f"{path.name}.png").resolve() not in photographs and path not in taken:
-                break
-        taken[path] = None
-    return list(taken)
-
-
-def _save_image(image: "object", path: Path) -> None:
-    """Write a PNG that is whole or not there."""
-    from npcam.common.files import replacing
-
-    with replacing(path) as unfinished:
-        image.save(unfinished, format="PNG", compress_level=4)  # type: ignore[attr-defined]
-
-
-def _save_array(array: "object", path: Path) -> None:
-    """Write an .npy file that is whole or not there."""
-    import numpy as np
-
-    from npcam.common.files import replacing
-
-    with replacing(path) as unfinished, unfinished.open("wb") as file:
-        np.save(file, array)  # type: ignore[arg-type]
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{folder}: cannot make this folder ({reason}); choose another -o") from error
 
 
 EXPLAIN = Command(

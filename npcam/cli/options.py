@@ -1,9 +1,10 @@
 """What a command is, and what several commands share: an option, a check, a complaint."""
 
 import argparse
-import sys
 from collections.abc import Callable
 from typing import NamedTuple
+
+from npcam.common.text import say
 
 
 class Command(NamedTuple):
@@ -43,6 +44,6 @@ def size(text: str) -> tuple[int, int]:
 
 
 def complain(message: str) -> int:
-    """Say in one line on standard error what is wrong, and return the exit status for it, 2."""
-    print(f"npcam: {' '.join(message.split())}", file=sys.stderr)
+    """Say what is wrong in one line on standard error; returns the exit status for it, 2."""
+    say(f"npcam: {message}", error=True)
     return 2

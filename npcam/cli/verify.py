@@ -2,12 +2,13 @@
 
 import argparse
 import io
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npcam.cli.options import Command, add_weights_option
 from npcam.common.errors import InputError
+from npcam.common.files import require_apart, same_place
+from npcam.common.text import printable, say, show, to_json
 
 if TYPE_CHECKING:
     from npcam.verify.compare import Report
@@ -89,6 +90,12 @@ def verify(options: argparse.Namespace) -> int:
     from npcam.verify.report import as_csv, as_json, as_text
     from npcam.verify.run_npcam import run_npcam
 
+    inputs = _inputs(options, options.against)
+    for output in (options.csv, options.plot):
+        if output:
+            require_apart(output, inputs, "choose another place")
+    if options.csv and options.plot and same_place(options.csv, options.plot):
+        raise InputError(f"{options.plot}: the table and the picture go to the same file; choose two places")
     weights = load_model(options.weights, engine="reference").weights
     x, how = prepare_npcam(options.input, weights)
     own = run_npcam(weights, x, options.engine, preprocessing=how)
@@ -103,10 +110,10 @@ def verify(options: argparse.Namespace) -> int:
         _write(options.plot, _picture(report))
     if options.json:
         runs = {"npcam": own.provenance, "reference": reference.provenance}
-        print(json.dumps(as_json(report) | {"runs": runs}, indent=2))
+        show(to_json(as_json(report) | {"runs": runs}))
     else:
-        print(_origin("npcam:     ", own) + _origin("reference: ", reference))
-        print(as_text(report))
+        show(_origin("npcam:     ", own) + _origin("reference: ", reference))
+        show(as_text(report))
     return 0 if report.ok else 1
 
 
@@ -115,25 +122,32 @@ def record(options: argparse.Namespace) -> int:
     from npcam.model import load_model
     from npcam.verify.against import run_keras_file
     from npcam.verify.prepare import prepare_npcam
-    from npcam.verify.record import chosen, write_record
+    from npcam.verify.record import write_record
     from npcam.verify.run_npcam import run_npcam
 
     if options.keras and options.weights:
         raise InputError("give --weights for npcam or --keras for Keras, not both; see npcam record --help")
+    require_apart(options.output, _inputs(options, options.keras), "choose another place for the record")
+    names = options.layers.split(",") if options.layers else None
     if options.keras:
-        found = run_keras_file(options.keras, options.input, options.backend)
+        found = run_keras_file(options.keras, options.input, options.backend, layers=names)
     else:
         weights = load_model(options.weights, engine="reference").weights
         x, how = prepare_npcam(options.input, weights)
-        found = run_npcam(weights, x, options.engine, options.dtype, how)
+        found = run_npcam(weights, x, options.engine, options.dtype, how, names)
     found.provenance["input"] = Path(options.input).name
-    if options.layers:
-        found = chosen(found, options.layers.split(","))
     write_record(options.output, found)
     size = sum(array.size for array in found.activations.values())
-    print(f"{options.output}: {len(found.activations)} layers, {size:,} numbers")
-    print(_origin("  from ", found), end="")
+    say(f"{options.output}: {len(found.activations)} layers, {size:,} numbers")
+    show(_origin("  from ", found).rstrip("\n"))
     return 0
+
+
+def _inputs(options: argparse.Namespace, other: str | None) -> list[str | Path | None]:
+    """The files that a command reads; the names of weights and runs that are no files do no harm."""
+    from npcam.model import bundled_path
+
+    return [options.input, other, options.weights or bundled_path()]
 
 
 def _origin(label: str, run: "Record") -> str:
@@ -141,8 +155,8 @@ def _origin(label: str, run: "Record") -> str:
     from npcam.verify.record import describe
 
     how = run.provenance.get("preprocessing")
-    given = f"{' ' * len(label)}preprocessing: {how}\n" if how else ""
-    return f"{label}{describe(run.provenance)}\n{given}"
+    given = f"{' ' * len(label)}preprocessing: {printable(how)}\n" if how else ""
+    return f"{label}{printable(describe(run.provenance))}\n{given}"
 
 
 def _picture(report: "Report") -> bytes:

@@ -1,9 +1,9 @@
 """`npcam convert`, `inspect`, `fetch` and `summary`: what one does with weights files."""
 
 import argparse
-import json
 
 from npcam.cli.options import Command, add_weights_option, positive, size
+from npcam.common.text import say, show, to_json
 
 CONVERT_EXAMPLES = """\
 examples:
@@ -73,9 +73,9 @@ def run_convert(options: argparse.Namespace) -> int:
     )
     layers, arrays = len(weights.tensors), sum(len(a) for a in weights.tensors.values())
     parameters = sum(a.size for arrays in weights.tensors.values() for a in arrays.values())
-    print(f"{options.destination}: {layers} layers, {arrays} arrays, {parameters:,} parameters")
+    say(f"{options.destination}: {layers} layers, {arrays} arrays, {parameters:,} parameters")
     for note in (*weights.notes, *weights.assumptions):
-        print(f"  note: {note}")
+        say(f"  note: {note}")
     return 0
 
 
@@ -90,7 +90,7 @@ def run_inspect(options: argparse.Namespace) -> int:
     from npcam.convert.inspection import describe, inspect
 
     found = inspect(options.file)
-    print(json.dumps(found.to_json(), indent=2) if options.json else describe(found))
+    show(to_json(found.to_json()) if options.json else describe(found))
     return 0
 
 
@@ -106,7 +106,7 @@ def run_fetch(options: argparse.Namespace) -> int:
     """Run `npcam fetch`: download official weights by name."""
     from npcam.convert.fetch import fetch
 
-    print(fetch(options.name, options.source))
+    say(str(fetch(options.name, options.source)))
     return 0
 
 
@@ -128,9 +128,9 @@ def run_summary(options: argparse.Namespace) -> int:
     from npcam.model import load_model
 
     if options.plan:
-        print(load_model(options.weights).plan(options.plan))
+        show(load_model(options.weights).plan(options.plan))
     else:
-        print(load_model(options.weights, engine="reference").summary())
+        show(load_model(options.weights, engine="reference").summary())
     return 0
 
 

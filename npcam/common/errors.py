@@ -1,6 +1,7 @@
 """The one exception for input that npcam cannot use."""
 
 from npcam.common.limits import MAX_MESSAGE
+from npcam.common.text import printable
 
 
 class InputError(ValueError):
@@ -8,13 +9,12 @@ class InputError(ValueError):
 
     The message is one line: which file or tensor, what was found, what was expected, what to do.
     The command line prints it and exits with status 2; nothing else is a user's fault. Names out of
-    a stranger's file may stand in it, so whatever would not print as itself is replaced.
+    a stranger's file may stand in it, so whatever would not print as itself is escaped.
 
-    >>> str(InputError("layer 'a\nb\x1b[2J' is missing"))
-    "layer 'a b?[2J' is missing"
+    >>> print(InputError("layer 'a\nb\x1b[2J' is missing"))
+    layer 'a\nb\x1b[2J' is missing
     """
 
     def __init__(self, message: str) -> None:
-        line = " ".join(message[: 2 * MAX_MESSAGE].split())
-        line = "".join(c if c.isprintable() else "?" for c in line)
+        line = printable(message[: 2 * MAX_MESSAGE])
         super().__init__(line if len(line) <= MAX_MESSAGE else f"{line[:MAX_MESSAGE]}...")

@@ -2,12 +2,24 @@
 
 import hashlib
 import os
-import tempfile
-from collections.abc import Iterator
+import platform
+import re
+import secrets
+import stat
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from npcam.common.errors import InputError
+from npcam.common.interrupts import unfinished
+from npcam.common.limits import MAX_WEIGHTS_FILE
+
+PIECE = 2**20  # bytes that are hashed at a time
+NAME_KEPT = 60  # bytes of a file's name in that of its unfinished file; a name may have 255, or fewer
+ABANDONED = 24 * 3600  # seconds after which an unfinished file is nobody's, wherever it was begun
 
 
 def require_file(path: str | Path, advice: str) -> Path:
@@ -36,65 +48,236 @@ def require_file(path: str | Path, advice: str) -> Path:
     raise InputError(f"{path}: {found}; {advice}")
 
 
+def open_file(path: str | Path, advice: str) -> BinaryIO:
+    """Open a regular file for reading; nothing that is none is waited for, whenever it comes there.
+
+    Raises:
+        InputError: as `require_file`, or there is no permission to read it.
+    """
+    path = require_file(path, advice)
+    try:
+        # Without O_NONBLOCK a pipe is waited for: where one has taken the file's place, and in /proc.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        file = os.fdopen(handle, "rb")
+    except OSError as error:
+        msg = f"{path}: cannot be read ({error.strerror or error}); check its permissions"
+        raise InputError(msg) from error
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return file
+    file.close()
+    raise InputError(f"{path}: not a regular file; {advice}")
+
+
+def require_apart(output: str | Path, inputs: Iterable[str | Path | None], advice: str) -> None:
+    """See to it that a file to write is none of those that are read, by whatever path.
+
+    Args:
+        output: where something will be written.
+        inputs: the files that are read; None, and what is no file, is passed over.
+        advice: what to do instead, as the end of the message.
+
+    Raises:
+        InputError: it is one of them: by the same path, a link, or a second name of the file.
+
+    >>> require_apart("README.md", ["docs/../README.md"], "choose another place")
+    Traceback (most recent call last):
+    npcam.common.errors.InputError: README.md: is the input docs/../README.md itself; choose another place
+    """
+    for path in inputs:
+        if path is not None and is_same_file(output, path):
+            raise InputError(f"{output}: is the input {path} itself; {advice}")
+
+
+def same_place(one: str | Path, other: str | Path) -> bool:
+    """Whether two paths lead to one place, whether a file is there or not."""
+    return os.path.realpath(one) == os.path.realpath(other) or is_same_file(one, other)
+
+
+def is_same_file(one: str | Path, other: str | Path) -> bool:
+    """Whether two paths lead to one file: by the same path, a link, or a second name of the file."""
+    try:
+        return Path(one).samefile(other)
+    except (OSError, ValueError):  # there is none, or a NUL in the path
+        return False
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Write a file under a temporary name beside `path`, and move it there once it is complete.
 
     Whatever interrupts the writing, `path` holds the old file or the whole new one. The temporary
-    file is removed unless the process is killed outright.
+    file is removed; where the process is killed outright, by the next one that writes there. A
+    link is followed: the file that it points to is replaced. The new file has the old one's
+    permissions; where there was none, those that the umask leaves.
 
     Raises:
-        InputError: the folder is missing or cannot be written to, or the disk is full.
+        InputError: the folder is missing or cannot be written to, something else than a file is
+            there, or the disk is full.
 
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with replacing(Path(folder, "a.txt")) as unfinished:
     ...         _ = unfinished.write_text("done")
     ...     Path(folder, "a.txt").read_text()
     'done'
     """
-    path = Path(path)
+    place = _place(path)
+    temporary = place.with_name(f".{shorten(place.name, NAME_KEPT)}.{_mark()}-{secrets.token_hex(4)}.part")
+    # Twice `finally`, because an interrupt may come in the midst of the first.
     try:
-        if path.is_dir():
-            raise IsADirectoryError(f"{path} is a directory")
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        msg = f"{path}: cannot write here ({error.strerror or error}); choose another place"
-        raise InputError(msg) from error
-    unfinished = Path(name)
-    try:
-        yield unfinished
-        _flush(unfinished)
-        unfinished.chmod(0o666 & ~_umask())
-        unfinished.replace(path)
-    except OSError as error:
-        reason = error.strerror or str(error).split("\n")[0]
-        raise InputError(f"{path}: writing failed ({reason}); nothing was changed") from error
+        try:
+            unfinished.add(os.fspath(temporary))
+            _create(temporary, path)
+            yield temporary
+            _complete(temporary, place)
+        except OSError as error:
+            reason = error.strerror or str(error).split("\n")[0]
+            raise InputError(f"{path}: writing failed ({reason}); nothing was changed") from error
+        finally:
+            _discard(temporary)
     finally:
-        with suppress(OSError):
-            unfinished.unlink()
+        _discard(temporary)
+
+
+def shorten(name: str, most: int) -> str:
+    """The beginning of a name that takes no more bytes than `most`, in whole characters.
+
+    >>> shorten("grüße", 4)
+    'grü'
+    """
+    while len(name.encode("utf-8", "surrogatepass")) > most:
+        name = name[:-1]
+    return name
 
 
 def sha256_file(path: str | Path) -> str:
-    """The SHA-256 of a file's bytes, in hex, read a piece at a time."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """The SHA-256 of a weights file's bytes, in hex.
+
+    Raises:
+        InputError: it cannot be read, or is larger than any weights file.
+    """
+    return _digest(path, hashlib.sha256())
 
 
 def md5_file(path: str | Path) -> str:
-    """The MD5 of a file's bytes, in hex: what Keras publishes with its weights."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    """The MD5 of a weights file's bytes, in hex: what Keras publishes with its weights.
+
+    Raises:
+        InputError: it cannot be read, or is larger than any weights file.
+    """
+    return _digest(path, hashlib.md5(usedforsecurity=False))
 
 
-def _flush(path: Path) -> None:
-    """Have the bytes on the disk before the name points to them."""
-    with path.open("rb+") as file:
+def require_size(path: str | Path, size: int) -> None:
+    """Raise InputError for a file of more bytes than any weights file has."""
+    if size > MAX_WEIGHTS_FILE:
+        msg = f"{path}: has {size:,} bytes, {MAX_WEIGHTS_FILE:,} at most; no ResNet's weights take as many"
+        raise InputError(msg)
+
+
+def _digest(path: str | Path, digest: Any) -> str:
+    """A hash of a file that has an end within the bound, whatever its size is said to be."""
+    try:
+        with open_file(path, "give the path of a weights file") as file:
+            require_size(path, os.fstat(file.fileno()).st_size)
+            size = 0
+            while piece := file.read(PIECE):
+                size += len(piece)
+                require_size(path, size)
+                digest.update(piece)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    return str(digest.hexdigest())
+
+
+def _place(path: str | Path) -> Path:
+    """Where a file is to be written: a link followed to its end.
+
+    Raises:
+        InputError: the links go in a circle, or what is there is no file.
+    """
+    place = Path(path)
+    try:
+        if place.is_symlink():
+            place = Path(os.path.realpath(place))  # where the links go in a circle, one of them
+        mode = place.lstat().st_mode
+    except FileNotFoundError:
+        return place
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot write here ({reason}); choose another place") from error
+    if stat.S_ISREG(mode) and os.access(place, os.W_OK):
+        return place
+    kinds = {stat.S_IFDIR: "a directory", stat.S_IFLNK: "a link to itself", stat.S_IFREG: "a read-only file"}
+    found = kinds.get(stat.S_IFMT(mode), "not a file")
+    raise InputError(f"{path}: cannot write here ({found}); choose another place")
+
+
+def _create(temporary: Path, path: str | Path) -> None:
+    """Make the unfinished file, as the umask has it, once what others left in the folder is gone."""
+    with suppress(OSError):
+        _sweep(os.fspath(temporary.parent), os.getpid())
+    try:
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot write here ({reason}); choose another place") from error
+
+
+def _complete(temporary: Path, place: Path) -> None:
+    """Have the bytes on the disk, give the file its owner and permissions, and then its name."""
+    with temporary.open("rb+") as file:
         os.fsync(file.fileno())
+    with suppress(FileNotFoundError):
+        old = place.stat()
+        if hasattr(os, "chown"):
+            with suppress(OSError):  # only root gives files away
+                os.chown(temporary, old.st_uid, old.st_gid)
+        temporary.chmod(stat.S_IMODE(old.st_mode))
+    temporary.replace(place)
 
 
-def _umask() -> int:
-    """The process's umask, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _discard(temporary: Path) -> None:
+    with suppress(OSError):
+        temporary.unlink()
+    unfinished.discard(os.fspath(temporary))
+
+
+@cache
+def _sweep(folder: str, _process: int) -> None:
+    """Remove the unfinished files of processes that are no more; once a folder and process is enough."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            found = re.fullmatch(r"\..*\.npcam-(\w+)-(\d+)-\w+\.part", entry.name, re.DOTALL)
+            if found is None:
+                continue
+            with suppress(OSError):
+                old = time.time() - entry.stat(follow_symlinks=False).st_mtime > ABANDONED
+                if old or (found[1] == _machine() and not _runs(int(found[2]))):
+                    Path(entry.path).unlink()
+
+
+def _runs(process: int) -> bool:
+    """Whether there is a process of that number."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # somebody else's, or a system that has no such call
+        return True
+    return True
+
+
+def _mark() -> str:
+    """What tells whose an unfinished file is."""
+    return f"npcam-{_machine()}-{os.getpid()}"
+
+
+@cache
+def _machine() -> str:
+    """Where process numbers mean the same: this machine, and this container of it."""
+    try:
+        space = os.readlink("/proc/self/ns/pid")  # noqa: PTH115  # no path, but `pid:[4026531836]`
+    except OSError:
+        space = ""
+    return hashlib.sha256(f"{platform.node()} {space}".encode()).hexdigest()[:8]

@@ -6,6 +6,9 @@ goes beyond one of them is refused in one line. docs/convert.md shows this page.
 
 # A limit's name says whose it is. Sizes are in bytes unless the reason says otherwise.
 
+# Any weights file
+MAX_WEIGHTS_FILE = 2 * 2**30  # a file that is hashed; a ResNet-152 with its optimizer's state has 0.7 GB
+
 # Any HDF5 file
 MAX_HDF5_EXPANSION = 16  # bytes that come out of a file for each byte in it, besides the allowance
 HDF5_ALLOWANCE = 64 * 2**20  # that may come out of a file however small it is
@@ -36,12 +39,21 @@ MAX_STAGE_BLOCKS = 1_000  # residual blocks of one stage; ResNet-152 has up to 3
 MAX_STRIDE = 8  # the stride of one stage
 MIN_INPUT_SIDE = 32  # pixels of one side of the network's input; of fewer, convolutions leave nothing
 MAX_INPUT_SIDE = 10_000  # pixels of one side of the network's input
+MAX_INPUT_PIXELS = 2**21  # pixels of the network's input; each takes 350 bytes on the way
 MAX_PREPROCESSING_STEPS = 32  # steps between a photograph and the network; Keras's modes have up to three
 MAX_RECORD_LAYERS = 10_000  # layers of a record; a ResNet-152 has 517
-MAX_RECORD_BYTES = 16 * 2**30  # all activations of a record; a photograph through ResNet-152: 0.4 GB
+MAX_RECORD_BYTES = (
+    4 * 2**30
+)  # all activations of a record, as float64; a photograph through ResNet-152: 0.8 GB
 
 # Other input
-MAX_BATCH_BYTES = 2**30  # a saved batch; 1,700 photographs of 224x224
+MAX_BATCH_BYTES = 256 * 2**20  # a saved batch in float32; 445 photographs of 224x224
+MAX_NPY_HEADER = 10_000  # what an `.npy` file says of its array; NumPy's own limit
+MAX_PHOTO_SIDE = 65_535  # pixels of one side of a photograph; a JPEG's limit
+MAX_PHOTO_BYTES = 832 * 2**20  # a photograph while it is decoded; one of 12,000x9,000 takes 0.4 GB or 0.8 GB
+MAX_JPEG_SCANS = 100  # times that a progressive JPEG draws over itself; ten are usual
+MAX_JPEG_SEGMENTS = 10_000  # segments of a JPEG; colour profiles and thumbnails take a few hundred
+MAX_ICON_SIDE = 1_024  # pixels of one side of a picture in an ICO file; the format's limit is 256
 MAX_NAMES_FILE = 8 * 2**20  # a file of class names; ImageNet-21k with synonyms is below 1 MiB
 MAX_CLASS_NAME = 500  # characters of a class's name
 MAX_MESSAGE = 1_000  # characters of an error message

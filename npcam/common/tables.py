@@ -2,9 +2,11 @@
 
 from collections.abc import Collection, Sequence
 
+from npcam.common.text import printable
+
 
 def align(rows: Sequence[Sequence[str]], right: Collection[int] = (), rules: Collection[int] = ()) -> str:
-    """Rows of cells as text, every column as wide as its widest cell.
+    """Rows of cells as text, every column as wide as its widest cell; a row is one line whatever it holds.
 
     Args:
         rows: the cells, as many in each row; the headings are a row like any other.
@@ -17,9 +19,10 @@ def align(rows: Sequence[Sequence[str]], right: Collection[int] = (), rules: Col
     conv1     64
     fc         5
     """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    cells_shown = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells_shown, strict=True)]
     lines = []
-    for i, row in enumerate(rows):
+    for i, row in enumerate(cells_shown):
         cells = [
             cell.rjust(width) if column in right else cell.ljust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))

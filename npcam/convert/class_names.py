@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from npcam.common.errors import InputError
-from npcam.common.files import require_file
+from npcam.common.files import open_file
 from npcam.common.limits import MAX_CLASS_NAME, MAX_NAMES_FILE
 
 
@@ -60,11 +60,14 @@ def read_class_names(path: str | Path) -> ClassNames:
 def _read_text(path: Path) -> str:
     """A small UTF-8 file, with or without a byte order mark."""
     try:
-        if require_file(path, "give a text or JSON file of class names").stat().st_size > MAX_NAMES_FILE:
-            raise InputError(f"{path}: is larger than {MAX_NAMES_FILE >> 20} MiB; not a file of class names")
-        return path.read_text(encoding="utf-8-sig")
+        with open_file(path, "give a text or JSON file of class names") as file:
+            data = file.read(MAX_NAMES_FILE + 1)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    if len(data) > MAX_NAMES_FILE:
+        raise InputError(f"{path}: is larger than {MAX_NAMES_FILE >> 20} MiB; not a file of class names")
+    try:
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not UTF-8 text; save the class names as UTF-8") from error
 

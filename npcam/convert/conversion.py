@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from npcam.common.files import require_apart
 from npcam.convert.class_names import ClassNames, read_class_names
 from npcam.keras_files import read_keras
 from npcam.weights import Weights, check, write_weights
@@ -35,8 +36,11 @@ def convert(
         What was written.
 
     Raises:
-        InputError: the source is not usable, or the destination cannot be written.
+        InputError: the source is not usable, or the destination cannot be written, or is one of
+            the files that are read.
     """
+    names_file = class_names if isinstance(class_names, (str, Path)) else None
+    require_apart(destination, [source, names_file], "choose another destination")
     if isinstance(class_names, (str, Path)):
         class_names = read_class_names(class_names)
     weights = read_keras(

@@ -91,10 +91,7 @@ def _converted(path: Path, official: Official, classes: ClassNames | None) -> We
 
 def _recognise(path: Path, name: str) -> Official:
     """Which of the published files this is, by its MD5."""
-    try:
-        md5 = md5_file(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give a file to --from") from error
+    md5 = md5_file(path)
     official = identify(md5)
     if official is None or official.model != name:
         is_what = f"Keras's {official.model}" if official else "none of Keras's files"

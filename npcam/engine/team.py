@@ -86,8 +86,9 @@ class Team:
     def run(self, phases: Sequence[Sequence[Task]]) -> None:
         """Run every phase's tasks, one per thread, at the same time; then the next phase.
 
-        A team that is busy for another caller is not waited for: this caller then does all the
-        tasks itself. They are the same tasks, so the result has the same bits.
+        A team that is busy for another caller is not waited for, and one whose threads the system
+        refuses is none: this caller then does all the tasks itself. They are the same tasks, so the
+        result has the same bits.
 
         Raises:
             Exception: whatever a task raised.
@@ -95,25 +96,40 @@ class Team:
         if self._process != os.getpid():
             self._gather()  # a fork takes no threads along
         if self.size == 1 or not self._busy.acquire(blocking=False):
-            for phase in phases:
-                for task in phase:
-                    task()
+            _do_alone(phases)
             return
         try:
-            self._run_together(phases)
+            if self._is_whole():
+                self._run_together(phases)
+            else:
+                _do_alone(phases)
         finally:
             self._busy.release()
 
+    def _is_whole(self) -> bool:
+        """Start the threads that are missing; False where the system allows no more."""
+        while len(self._inboxes) < self.size - 1:
+            inbox: queue.SimpleQueue[Task] = queue.SimpleQueue()
+            try:
+                threading.Thread(target=_serve, args=(inbox,), daemon=True, name="npcam").start()
+            except RuntimeError:
+                return False
+            self._inboxes.append(inbox)
+        return True
+
     def _run_together(self, phases: Sequence[Sequence[Task]]) -> None:
         """Every thread goes through its column of tasks."""
-        while len(self._inboxes) < self.size - 1:
-            self._inboxes.append(queue.SimpleQueue())
-            threading.Thread(target=_serve, args=self._inboxes[-1:], daemon=True, name="npcam").start()
         meeting = Meeting(self.size)
         here = _processor()
-        for index, inbox in enumerate(self._inboxes, start=1):
-            inbox.put(partial(_go_through, index, phases, meeting, here))
-        _go_through(0, phases, meeting, here)
+        columns = [partial(_go_through, index, phases, meeting, here) for index in range(self.size)]
+        try:
+            for inbox, column in zip(self._inboxes, columns[1:], strict=True):
+                inbox.put(column)
+            columns[0]()
+        except BaseException as raised:  # an interrupt between these lines
+            meeting.leave(0, raised)
+            for inbox, column in zip(self._inboxes, columns[1:], strict=True):
+                inbox.put(column)  # who has not been asked yet leaves at once, as the others do
         meeting.close()
 
     def _gather(self) -> None:
@@ -133,31 +149,49 @@ class Meeting:
 
     def __init__(self, size: int) -> None:
         self._arrived = [0] * size
-        self._gone: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._left = [False] * size
+        self._empty = threading.Event()
         self._failures: list[BaseException] = []
         self._numbers = np.ones(SQUARE_ROOTS)
 
-    def wait(self, index: int) -> bool:
-        """Wait until all threads have come as often as this one. False: one of them failed, so go."""
+    def wait(self, index: int) -> None:
+        """Wait until all threads have come as often as this one, or one of them failed."""
         self._arrived[index] += 1
         looks = 0
         while min(self._arrived) < self._arrived[index] and not self._failures:
             np.sqrt(self._numbers) if looks < LOOKS else time.sleep(NAP)
             looks += 1
-        return not self._failures
 
     def leave(self, index: int, failure: BaseException | None) -> None:
         """Go for good; with a failure, so will the others."""
         if failure:
             self._failures.append(failure)
-        self._gone.put(index)
+        self._left[index] = True
+        if all(self._left):
+            self._empty.set()
 
     def close(self) -> None:
         """Wait until all have gone, so that their arrays are free; raise the first failure."""
-        for _ in self._arrived:
-            self._gone.get()
+        while True:
+            try:
+                self._empty.wait()
+                break
+            except BaseException as raised:  # an interrupt does not make their arrays free
+                self._failures.append(raised)
         if self._failures:
             raise self._failures[0]
+
+    @property
+    def broken(self) -> bool:
+        """Whether one of them failed."""
+        return bool(self._failures)
+
+
+def _do_alone(phases: Sequence[Sequence[Task]]) -> None:
+    """Every thread's tasks, in the caller's thread."""
+    for phase in phases:
+        for task in phase:
+            task()
 
 
 def _go_through(
@@ -168,9 +202,10 @@ def _go_through(
     try:
         with _apart(index, callers_core):
             for phase in phases:
-                phase[index]()
-                if not meeting.wait(index):
+                if meeting.broken:
                     break
+                phase[index]()
+                meeting.wait(index)
     except BaseException as raised:
         failure = raised
     meeting.leave(index, failure)

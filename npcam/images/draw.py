@@ -61,6 +61,7 @@ def overlay(
     alpha: float = 0.5,
     box: tuple[int, int, int, int] | None = None,
     caption: str | None = None,
+    in_place: bool = False,
 ) -> "Image":
     """Lay a heat map over its photograph.
 
@@ -75,6 +76,7 @@ def overlay(
         alpha: opacity of the heat map, from 0 to 1.
         box: (x0, y0, x1, y1) in pixels of the photograph, x1 and y1 exclusive; its outline is drawn.
         caption: one line for the lower left corner; left out where the photograph is too small.
+        in_place: whether to draw on `photo` itself instead of on a copy.
 
     Returns:
         An RGB image of the photograph's size.
@@ -93,7 +95,7 @@ def overlay(
     # twelfth of the memory that a float in each channel would, and colouring them a band of rows at a
     # time leaves the photograph and the picture as all that is large.
     indices = _indices(heatmap).resize(photo.size, Image.Resampling.BILINEAR)
-    picture = photo.convert("RGB")  # a copy
+    picture = photo if in_place else photo.convert("RGB")  # a copy
     width, height = photo.size
     for top in range(0, height, rows := max(1, BAND // width)):
         band = (0, top, width, min(top + rows, height))

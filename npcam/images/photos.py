@@ -1,17 +1,19 @@
 """A photograph from a file, of whatever format and mode, decoded once and safely."""
 
+import io
 import logging
 import os
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, BinaryIO, Union
 
 import numpy as np
 
 from npcam.common.errors import InputError
-from npcam.common.files import require_file
+from npcam.common.files import open_file
+from npcam.images.bounds import check_file, check_size
 from npcam.shapes import Array
 
 if TYPE_CHECKING:
@@ -21,7 +23,10 @@ Photo = Union[str, "os.PathLike[str]", BinaryIO, "Image", Array]
 
 # Formats that Pillow decodes within the process. EPS is not among them (it starts Ghostscript), nor
 # are the stubs that claim HDF5 files as pictures. Pillow before 11.3 has no AVIF: it comes last.
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "TIFF", "TGA", "JPEG2000", "PCX", "ICO", "WEBP", "AVIF")
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "TIFF", "JPEG2000", "PCX", "ICO", "WEBP", "AVIF")
+# TGA has no signature, and takes an icon for one of its own: it is tried when all others have passed.
+LAST_FORMAT = "TGA"
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 # What people give by mistake, recognised by its first bytes.
 _NOT_PHOTOS = (
@@ -46,7 +51,8 @@ def open_photo(photo: Photo, exif_transpose: bool = False) -> "Image":
         itself where that is one already.
 
     Raises:
-        InputError: no such file, not a photograph, a damaged one, or an array of another kind.
+        InputError: no such file, not a photograph, a damaged one, one with more pixels than the limits
+            allow, or an array of another kind.
 
     >>> open_photo(np.zeros((2, 3, 3), np.uint8)).size  # Pillow says (width, height)
     (3, 2)
@@ -61,13 +67,12 @@ def open_photo(photo: Photo, exif_transpose: bool = False) -> "Image":
     if isinstance(photo, Image.Image):
         return _decode(photo, "photo", exif_transpose)
     if isinstance(photo, (str, os.PathLike)):
-        path = Path(photo)
+        name = os.fsdecode(photo)
         try:
-            with require_file(path, "give the path of a photograph").open("rb") as file:
-                return _open_file(file, str(path), exif_transpose)
+            with open_file(name, "give the path of a photograph") as file:
+                return _open_file(file, name, exif_transpose)
         except OSError as error:
-            reason = error.strerror or error
-            raise InputError(f"{path}: cannot be read ({reason}); check its permissions") from error
+            raise InputError(f"{name}: cannot be read ({error.strerror or error})") from error
     if hasattr(photo, "read"):
         return _open_file(photo, str(getattr(photo, "name", "photo")), exif_transpose)
     msg = f"photo: expected a path, a binary file, a Pillow image or an array, got {type(photo).__name__}"
@@ -76,16 +81,21 @@ def open_photo(photo: Photo, exif_transpose: bool = False) -> "Image":
 
 def _open_file(file: BinaryIO, name: str, exif_transpose: bool) -> "Image":
     """Decode an open file, whatever its name says it is."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import UnidentifiedImageError
 
     head = file.read(16)
     if not head:
         raise InputError(f"{name}: is empty (0 bytes); get the photograph again")
-    file.seek(0)
+    size = check_file(file, name)
     try:
-        with _quiet(), Image.open(file, formats=FORMATS) as image:
+        with (
+            _quiet(head.startswith(_TIFF)),
+            _unmapped(file, head, size) as source,
+            _identified(source) as image,
+        ):
+            check_size(image, size, name, exif_transpose)
             return _decode(image, name, exif_transpose)
-    except (UnidentifiedImageError, KeyError) as error:  # KeyError: a format this Pillow lacks
+    except UnidentifiedImageError as error:
         kind = next(
             (kind for magic, kind in _NOT_PHOTOS if head.startswith(magic)), "no picture that npcam reads"
         )
@@ -99,10 +109,30 @@ def _open_file(file: BinaryIO, name: str, exif_transpose: bool) -> "Image":
         raise InputError(_damage(name, error)) from error
 
 
+def _unmapped(file: BinaryIO, head: bytes, size: int) -> AbstractContextManager[BinaryIO]:
+    """The file, or for TIFF its bytes; they are let go at the end, where Pillow would keep them.
+
+    libtiff maps a file into memory: the process would be killed if somebody cut it short meanwhile.
+    """
+    file.seek(0)
+    return io.BytesIO(file.read(size)) if head.startswith(_TIFF) else nullcontext(file)
+
+
+def _identified(file: BinaryIO) -> "Image":
+    """A picture whose format is known, not decoded yet."""
+    from PIL import Image, UnidentifiedImageError
+
+    file.seek(0)
+    with suppress(UnidentifiedImageError, KeyError):  # KeyError: a format this Pillow lacks
+        return Image.open(file, formats=FORMATS)
+    file.seek(0)
+    return Image.open(file, formats=(LAST_FORMAT,))
+
+
 def _decode(image: "Image", name: str, exif_transpose: bool) -> "Image":
     """Read all pixels, convert them to RGB, and turn them upright if asked to."""
     try:
-        with _quiet():
+        with _quiet(image.format == "TIFF"):
             image.load()
             turn = _turn(image) if exif_transpose else None
             rgb = image if image.mode == "RGB" else image.convert("RGB")
@@ -140,14 +170,48 @@ def _turn(image: "Image") -> "Transpose | None":
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Pillow's remarks on odd but readable files from the user."""
+def _quiet(tiff: bool) -> Iterator[None]:
+    """Pillow's remarks on odd but readable files are none of the user's business; nor are libtiff's."""
     logger = logging.getLogger("PIL")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _libtiff_silenced if tiff else nullcontext():
             warnings.simplefilter("ignore")
             yield
     finally:
         logger.setLevel(level)
+
+
+class _Silence:
+    """A context in which nothing is written to file descriptor 2, as libtiff does by itself.
+
+    It lasts until the last of all threads that are in it leaves. What other threads write to
+    standard error meanwhile is lost.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._kept: int | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                with suppress(OSError):  # closed: then nothing can be written there
+                    self._kept = os.dup(2)
+                    nowhere = os.open(os.devnull, os.O_WRONLY)
+                    os.dup2(nowhere, 2)
+                    os.close(nowhere)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0 and self._kept is not None:
+                os.dup2(self._kept, 2)
+                os.close(self._kept)
+                self._kept = None
+
+
+_libtiff_silenced = _Silence()

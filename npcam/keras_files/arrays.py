@@ -119,7 +119,7 @@ def numbered_layers(file: Group) -> list[SavedLayer]:
             member = group.child(name)
             if isinstance(member, Dataset):
                 raise InputError(f"{member.where} is an array where a group was expected")
-            elif parts[-1] == VARIABLES:
+            if parts[-1] == VARIABLES:
                 found[slot] = member
             else:
                 if slot and parts[-1] not in LAYERS:

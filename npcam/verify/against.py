@@ -1,5 +1,6 @@
 """The other side of a comparison: from a word or a file's path to a recorded run."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from npcam.shapes import Array
 from npcam.verify.live_keras import build_keras_model, import_keras, load_keras_model
 from npcam.verify.prepare import prepare_keras, prepare_npcam
 from npcam.verify.record import FORMAT as RECORD
-from npcam.verify.record import Record, read_record
+from npcam.verify.record import Record, in_pieces, read_record
 from npcam.verify.run_keras import layer_names, run_keras
 from npcam.verify.run_npcam import run_npcam
 from npcam.weights import FORMAT as WEIGHTS
@@ -71,7 +72,13 @@ def other_run(against: str, source: Source, backend: str | None = None) -> Recor
     return run_keras_file(against, source.path, backend, weights)
 
 
-def run_keras_file(path: str, photo: str, backend: str | None, weights: Weights | None = None) -> Record:
+def run_keras_file(
+    path: str,
+    photo: str,
+    backend: str | None,
+    weights: Weights | None = None,
+    layers: Sequence[str] | None = None,
+) -> Record:
     """Have Keras run a model of its own on a photograph or a saved batch.
 
     Args:
@@ -81,6 +88,7 @@ def run_keras_file(path: str, photo: str, backend: str | None, weights: Weights 
         backend: the one that Keras runs on, see `live_keras.import_keras`.
         weights: npcam's network, for the names of the layers and for the preprocessing of a model that
             has none; None to go by the model alone.
+        layers: the layers to keep, with the input; None for all.
 
     Raises:
         InputError: one of the files cannot be used, or Keras cannot be imported or cannot run it.
@@ -96,7 +104,11 @@ def run_keras_file(path: str, photo: str, backend: str | None, weights: Weights 
         model, network = build_keras_model(keras, found), weights or found
     name = Path(path).name
     x, how = prepare_keras(keras, model, photo, network, name, batch=weights is None)
-    return run_keras(keras, model, x, network.architecture, name, how)
+
+    def run(part: Array) -> Record:
+        return run_keras(keras, model, part, network.architecture, name, how)
+
+    return in_pieces(run, x, layers)
 
 
 def _recognised(path: str, names: set[str]) -> Weights:

@@ -9,7 +9,7 @@ import hashlib
 import math
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -32,6 +32,8 @@ PROVENANCE = (
     "input_sha256",
     "preprocessing",
 )
+BYTES = 8  # of a number, for the limit: as if all were float64
+PIECE = 2**16  # pixels that are run at a time: one photograph of 224x224
 HASH = re.compile(r"(\S+/\S+) (\S+)")  # a line of the attribute `tensors`
 
 
@@ -99,7 +101,7 @@ def read_record(path: str | Path) -> Record:
         if not 0 < len(group) <= MAX_RECORD_LAYERS:
             raise InputError(f"{path}: /activations is not a group of recorded layers; record it again")
         nodes = {name: group.dataset(name) for name in group}
-        size = sum(8 * math.prod(node.shape) for node in nodes.values())  # as float64, at most
+        size = sum(BYTES * math.prod(node.shape) for node in nodes.values())
         if size > MAX_RECORD_BYTES:
             raise InputError(
                 f"{path}: {size:,} bytes of activations, {MAX_RECORD_BYTES:,} at most; record fewer layers"
@@ -148,6 +150,52 @@ def chosen(record: Record, names: Sequence[str]) -> Record:
     return replace(record, activations={n: a for n, a in record.activations.items() if n in wanted})
 
 
+def in_pieces(run: Callable[[Array], Record], x: Array, names: Sequence[str] | None = None) -> Record:
+    """A run of a batch, a few photographs at a time, of which only the layers that are named are kept.
+
+    All layers of three hundred photographs would take twelve gigabytes.
+
+    Args:
+        run: makes a record of a part of the batch.
+        x: the batch, (N, H, W, 3).
+        names: the layers to keep with the input; None for all.
+
+    Raises:
+        InputError: a layer was not recorded, or what is to be kept is more than a record may hold.
+
+    >>> doubled = in_pieces(lambda part: Record({"twice": 2 * part}), np.ones((4, 300, 300, 3)))
+    >>> doubled.activations["twice"].shape
+    (4, 300, 300, 3)
+    """
+    step = max(1, PIECE // (x.shape[1] * x.shape[2]))
+    first = run(x[:step]) if names is None else chosen(run(x[:step]), names)
+    if step >= len(x):
+        return first
+    require_room(sum(array[0].size for array in first.activations.values()) * len(x))
+    whole = {
+        name: x if np.shares_memory(a, x) else np.empty((len(x), *a.shape[1:]), a.dtype)
+        for name, a in first.activations.items()
+    }
+    for at in range(0, len(x), step):
+        part = first if at == 0 else run(x[at : at + step])
+        for name, array in whole.items():
+            if array is not x:
+                array[at : at + step] = part.activations[name]
+    known = dict(first.provenance)
+    if "input_sha256" in known:
+        known["input_sha256"] = array_sha256(whole.get("input_layer", x))
+    return replace(first, activations=whole, provenance=known)
+
+
+def require_room(numbers: int) -> None:
+    """Raise InputError where so many activations are more than a record may hold."""
+    if BYTES * numbers > MAX_RECORD_BYTES:
+        raise InputError(
+            f"{BYTES * numbers:,} bytes of activations, {MAX_RECORD_BYTES:,} at most; "
+            "give fewer or smaller photographs, or record fewer layers"
+        )
+
+
 def array_sha256(array: Array) -> str:
     """The SHA-256 of an array: of its shape, a line feed, and its little-endian bytes.
 
@@ -155,7 +203,8 @@ def array_sha256(array: Array) -> str:
     '25b2236b'
     """
     digest = hashlib.sha256(f"{array.shape}\n".encode())
-    digest.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
+    plain = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    digest.update(plain.reshape(-1).view(np.uint8).data if plain.size else b"")
     return digest.hexdigest()
 
 
@@ -183,5 +232,7 @@ def describe(provenance: Mapping[str, str]) -> str:
 
 def _compressible(array: Array) -> bool:
     """Whether to compress: not what shrinks so much that a careful reader takes it for a bomb."""
-    sample = array.tobytes()
-    return array.size > 0 and len(sample) < MAX_HDF5_EXPANSION // 2 * len(zlib.compress(sample, 1))
+    if array.size == 0:
+        return False
+    sample = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+    return len(sample) < MAX_HDF5_EXPANSION // 2 * len(zlib.compress(sample, 1))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from npcam.common.tables import align
+from npcam.common.text import printable
 from npcam.verify.compare import Report, Row
 from npcam.verify.difference import Difference
 
@@ -48,7 +49,7 @@ def as_csv(report: Report) -> str:
 def as_text(report: Report) -> str:
     """A table with a line for each layer, and the finding below it."""
     rows = [(*HEADINGS, ""), *((*_cells(row), "" if row.ok else "<- beyond rounding") for row in report.rows)]
-    return "\n".join([align(rows, right=range(2, len(HEADINGS))), "", *finding(report)])
+    return "\n".join([align(rows, right=range(2, len(HEADINGS))), "", *map(printable, finding(report))])
 
 
 def finding(report: Report) -> list[str]:

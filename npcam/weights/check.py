@@ -1,13 +1,14 @@
 """Do these tensors make this network? Every missing, extra and misshapen one is named."""
 
 from collections.abc import Iterator, Sequence
-from math import isfinite
+from math import isfinite, prod
 from typing import NamedTuple
 
 import numpy as np
 
 from npcam.common.errors import InputError
 from npcam.common.limits import (
+    MAX_INPUT_PIXELS,
     MAX_INPUT_SIDE,
     MAX_PREPROCESSING_STEPS,
     MAX_STAGE_BLOCKS,
@@ -87,7 +88,8 @@ def check_architecture(arch: Architecture, weights: Weights, path: str) -> None:
         "pool_padding": arch.pool_padding in (0, 1),
         "epsilon": 0 <= arch.epsilon <= 1,
         "activation": arch.activation is None or arch.activation in ACTIVATIONS,
-        "input_size": all(MIN_INPUT_SIDE <= n <= MAX_INPUT_SIDE for n in weights.input_size),
+        "input_size": all(MIN_INPUT_SIDE <= n <= MAX_INPUT_SIDE for n in weights.input_size)
+        and prod(weights.input_size) <= MAX_INPUT_PIXELS,
         "preprocessing": _sane_preprocessing(weights),
         "assumed": set(weights.assumed) <= {"preprocessing", "input_size", "activation"},
     }

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from npcam.common.errors import InputError
+from npcam.common.files import require_size
 from npcam.common.limits import MAX_LAYER_ARRAYS
 from npcam.hdf5 import Dataset, Group, new_hdf5, open_hdf5, read_together
 from npcam.layers import weight_shapes
@@ -58,6 +59,7 @@ def read_weights(path: str | Path, dtype: Any = np.float32) -> Weights:
             that are missing, extra, misshapen or not finite.
     """
     with open_hdf5(path) as file:
+        require_size(path, Path(path).stat().st_size)
         header = _from_attributes(file, str(path))
         nodes = {layer: _datasets(file, layer) for layer in file}
         shapes = {
@@ -75,11 +77,18 @@ def read_weights(path: str | Path, dtype: Any = np.float32) -> Weights:
 def _read_tensors(
     nodes: Mapping[str, Mapping[str, Dataset]], order: Mapping[str, Iterable[str]]
 ) -> tuple[dict[str, dict[str, Array]], str]:
-    """All arrays, in the network's order, and their hash: a second thread finds it while they are read."""
+    """All arrays, in the network's order, and their hash: a second thread finds it while they are read.
+
+    Where the system allows no second thread, the hash is found afterwards.
+    """
     seen: queue.SimpleQueue[tuple[str, str, Array] | None] = queue.SimpleQueue()
     found: list[str] = []
-    hashing = threading.Thread(target=lambda: found.append(sha256_of(iter(seen.get, None))))
-    hashing.start()
+    hashing = threading.Thread(target=lambda: found.append(sha256_of(iter(seen.get, None))), daemon=True)
+    try:
+        hashing.start()
+        started = True
+    except RuntimeError:
+        started = False
     try:
         names = sorted_names(nodes)
         arrays: dict[tuple[str, str], Array] = {}
@@ -90,7 +99,10 @@ def _read_tensors(
             seen.put((*key, array))
     finally:
         seen.put(None)
-        hashing.join()
+        if started:
+            hashing.join()
+    if not found:
+        found.append(sha256_of((*key, array) for key, array in arrays.items()))
     tensors = {layer: {name: arrays[layer, name] for name in members} for layer, members in order.items()}
     freeze(tensors)
     return tensors, found[0]
@@ -128,7 +140,11 @@ def _to_attributes(weights: Weights) -> dict[str, Any]:
             text = json.dumps(getattr(weights, name))
             pieces = [text[i : i + TEXT_LIMIT] for i in range(0, len(text), TEXT_LIMIT)]
             plain |= {f"{name}{i}" if i else name: piece for i, piece in enumerate(pieces)}
-    return {k: np.bytes_(v.encode()) if isinstance(v, str) else v for k, v in plain.items()}
+    # A file's name may be no text (PEP 383), and so may what is said of it.
+    return {
+        name: np.bytes_(value.encode("utf-8", "backslashreplace")) if isinstance(value, str) else value
+        for name, value in plain.items()
+    }
 
 
 def _from_attributes(file: Group, path: str) -> Weights:

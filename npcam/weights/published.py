@@ -88,7 +88,18 @@ def known_name(name: str) -> str:
 
 
 def cache_folder() -> Path:
-    """Where fetched weights are kept: `$NPCAM_CACHE`, else the platform's folder for caches."""
+    """Where fetched weights are kept: `$NPCAM_CACHE`, else the platform's folder for caches.
+
+    Raises:
+        InputError: it lies in a home folder, and the system knows none.
+    """
+    try:
+        return _cache_folder()
+    except RuntimeError as error:  # no HOME and an unknown user, or `~name` of nobody
+        raise InputError(f"no folder for the cache ({error}); set NPCAM_CACHE to one") from error
+
+
+def _cache_folder() -> Path:
     chosen = os.environ.get("NPCAM_CACHE")
     if chosen:
         return Path(chosen).expanduser()

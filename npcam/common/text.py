@@ -1,0 +1,129 @@
+"""Words for a terminal or a machine: whatever a file holds, or is called, one line stays one line.
+
+This is the one place that prints. Names out of a stranger's file may hold anything: an escape
+sequence that paints over the line before, a line feed, half a surrogate pair. And the streams may
+be closed, full, a pipe that nobody reads any more, or of an encoding that has few letters.
+"""
+
+import json
+import math
+import os
+import sys
+from contextlib import suppress
+from typing import Any, TextIO
+
+_lost: list[OSError | ValueError] = []  # what went wrong with standard output
+
+
+def printable(text: str) -> str:
+    r"""The text, with everything that would not print as itself as Python's escape for it.
+
+    A byte of a file's name that is no text is shown as that byte. A backslash stays one, so this is
+    for reading and not for reading back.
+
+    >>> print(printable("a\x1b[2J\nb\ud800\udcff é"))
+    a\x1b[2J\nb\ud800\xff é
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
+def to_json(value: Any) -> str:
+    r"""A value as JSON in ASCII; numbers that JSON does not have (NaN, infinity) become null.
+
+    >>> print(to_json({"a": [1.5, float("nan")], "b": "\udcff"}))
+    {
+      "a": [
+        1.5,
+        null
+      ],
+      "b": "\udcff"
+    }
+    """
+    return json.dumps(_finite(value), indent=2, allow_nan=False)
+
+
+def say(line: str, *, error: bool = False) -> None:
+    """Print one line, on standard output or on standard error. It never raises.
+
+    What a stream cannot take is dropped, and `finish_output` tells of it: whoever closes the pipe
+    does not want the words, but the files that are being made are wanted.
+    """
+    _write(f"{printable(line)}\n", error)
+
+
+def show(lines: str) -> None:
+    """Print a table or JSON on standard output, as `say` does: lines that were put together by npcam.
+
+    A name in them must be made `printable` before: a line feed in it would make two lines of one.
+    """
+    _write("".join(f"{printable(line)}\n" for line in lines.split("\n")), error=False)
+
+
+def open_streams() -> None:
+    """Have standard input, output and error open, for a program that may be started without them.
+
+    Where one is closed, the next file that is opened gets its number; what C libraries have to say
+    would then stand in the middle of an overlay.
+    """
+    _lost.clear()
+    with suppress(OSError):
+        while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+            pass
+        os.close(number)
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
+
+
+def finish_output() -> OSError | ValueError | None:
+    """Have all that was said written out; what went wrong with standard output, or None."""
+    if sys.stdout is not None:
+        try:
+            sys.stdout.flush()
+        except (OSError, ValueError) as problem:
+            _give_up(sys.stdout, problem)
+    found = _lost[0] if _lost else None
+    _lost.clear()
+    return found
+
+
+def _escape(character: str) -> str:
+    """A character as Python writes it; a byte that stands for itself (PEP 383) as that byte."""
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _finite(value: Any) -> Any:
+    """The same, with None for each float that is not finite."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _write(text: str, error: bool) -> None:
+    """Write to a stream whatever letters its encoding has; one that takes no more is let go."""
+    stream = sys.stderr if error else sys.stdout
+    if stream is None:  # closed when Python started
+        return
+    encoding = stream.encoding or "utf-8"
+    try:
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+    except (OSError, ValueError) as problem:
+        _give_up(stream, problem)
+
+
+def _give_up(stream: TextIO, problem: OSError | ValueError) -> None:
+    """Let a stream lead nowhere, so that what it still holds raises nothing when Python ends."""
+    if stream is sys.stdout:
+        _lost.append(problem)
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123  # as long as the program runs
