@@ -11,13 +11,13 @@ import numpy as np
 from npcam import engine as fast
 from npcam import resnet
 from npcam.common.errors import InputError
+from npcam.common.published import NAMES, find
 from npcam.labels import find_class
 from npcam.layers import layers
 from npcam.preprocessing import preprocess
 from npcam.resnet import Outputs
 from npcam.shapes import Array
 from npcam.weights import Weights, cast, check, read_only, read_weights, summary
-from npcam.weights.published import NAMES, find
 
 BUNDLED = "photos14.h5"
 SMALLEST = 32  # pixels; below, Keras's ResNet has nothing left to convolve

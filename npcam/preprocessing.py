@@ -6,15 +6,16 @@ which Keras takes them, so that the network's input has Keras's bits.
 """
 
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 
 from npcam.common.errors import InputError
+from npcam.common.limits import MAX_PREPROCESSING_STEPS, MAX_STRIDE
 from npcam.shapes import Array
 
 # ImageNet's mean blue, green and red, as Caffe's ResNet-50 subtracted them and Keras still does.
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
-OPERATIONS = ("channels", "add", "subtract", "multiply", "divide", "enlarge")
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Preprocessing:
         return "; ".join([*(["grey"] if self.grey else []), *steps]) or "RGB 0 to 255 as they are"
 
 
+# The modes of Keras's `imagenet_utils.preprocess_input`; `unit` is `ImageDataGenerator(rescale=1/255)`.
 MODES = {
     mode.name: mode
     for mode in (
@@ -82,8 +84,6 @@ MODES = {
         Preprocessing("none", ()),
     )
 }
-"""The modes of Keras's `imagenet_utils.preprocess_input`, and what people do besides: `unit` divides by
-255 (`ImageDataGenerator(rescale=1/255)`), `none` leaves RGB 0 to 255."""
 
 
 def preprocess(x: Array, preprocessing: Preprocessing) -> Array:
@@ -130,3 +130,20 @@ def preprocess(x: Array, preprocessing: Preprocessing) -> Array:
                 rows, columns = (int(v) for v in step.values)
                 x = x.repeat(rows, axis=-3).repeat(columns, axis=-2)
     return np.ascontiguousarray(x)
+
+
+def is_sane(preprocessing: Preprocessing) -> bool:
+    """Whether the steps are known, fit a photograph's channels, and make three channels of them."""
+    channels = 1 if preprocessing.grey else 3
+    sane = len(preprocessing.steps) <= MAX_PREPROCESSING_STEPS
+    for operation, values in ((step.operation, step.values) for step in preprocessing.steps):
+        count = len(values)
+        if operation == "channels":
+            fits = count in (1, 3) and all(value in range(channels) for value in values)
+            channels = count
+        elif operation == "enlarge":
+            fits = count == 2 and all(value in range(1, MAX_STRIDE + 1) for value in values)
+        else:
+            fits = operation in ("add", "subtract", "multiply", "divide") and count in (1, channels)
+        sane = sane and fits and all(map(isfinite, values)) and (operation, 0 in values) != ("divide", True)
+    return sane and channels == 3

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "npcam"
 DOORS = ("engine", "hdf5", "keras_files", "weights")
-BY_NAME = ("published", "random")  # files of `weights` that are entered by name
+BY_NAME = ("random",)  # files of `weights` that are entered by name
 CORE = ("ops", "resnet", "cam", "labels", "model", "preprocessing", "explain", "images", "weights")
 
 # Each room, and the rooms that it uses; `shapes` and `common` are for everybody.

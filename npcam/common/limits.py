@@ -39,12 +39,10 @@ MAX_STAGE_BLOCKS = 1_000  # residual blocks of one stage; ResNet-152 has up to 3
 MAX_STRIDE = 8  # the stride of one stage
 MIN_INPUT_SIDE = 32  # pixels of one side of the network's input; of fewer, convolutions leave nothing
 MAX_INPUT_SIDE = 10_000  # pixels of one side of the network's input
-MAX_INPUT_PIXELS = 2**21  # pixels of the network's input; each takes 350 bytes on the way
+MAX_INPUT_PIXELS = 2_000_000  # pixels of the network's input; each takes 350 bytes on the way
 MAX_PREPROCESSING_STEPS = 32  # steps between a photograph and the network; Keras's modes have up to three
 MAX_RECORD_LAYERS = 10_000  # layers of a record; a ResNet-152 has 517
-MAX_RECORD_BYTES = (
-    4 * 2**30
-)  # all activations of a record, as float64; a photograph through ResNet-152: 0.8 GB
+MAX_RECORD_BYTES = 4 * 2**30  # activations of a record in float64; a photograph through ResNet-152: 0.8 GB
 
 # Other input
 MAX_BATCH_BYTES = 256 * 2**20  # a saved batch in float32; 445 photographs of 224x224

@@ -7,11 +7,7 @@ from typing import Any
 
 from npcam.common.errors import InputError
 from npcam.common.files import md5_file
-from npcam.convert.class_names import ClassNames, read_class_names
-from npcam.convert.conversion import with_class_names
-from npcam.keras_files import read_keras
-from npcam.weights import Weights, write_weights
-from npcam.weights.published import (
+from npcam.common.published import (
     ADDRESS,
     CLASSES_ADDRESS,
     CLASSES_FILE,
@@ -22,6 +18,10 @@ from npcam.weights.published import (
     known_name,
     published,
 )
+from npcam.convert.class_names import ClassNames, read_class_names
+from npcam.convert.conversion import with_class_names
+from npcam.keras_files import read_keras
+from npcam.weights import Weights, write_weights
 
 TIMEOUT = (10, 60)  # seconds to wait for the connection, and for each next piece
 

@@ -9,11 +9,11 @@ import numpy as np
 from npcam.common.errors import InputError
 from npcam.common.files import md5_file, require_file, sha256_file
 from npcam.common.limits import MAX_HDF5_DEPTH, MAX_KERAS_LAYERS
+from npcam.common.published import identify
 from npcam.hdf5 import Dataset, Group, open_hdf5
 from npcam.keras_files import expected_shapes, is_zip, open_keras, present_shapes, read_keras, recognise_file
 from npcam.resnet import RESNET50, RESNET101, RESNET152, Architecture
 from npcam.weights import FORMAT, Shapes, compare_shapes, read_weights
-from npcam.weights.published import identify
 
 NAMES = {RESNET50.blocks: "ResNet-50", RESNET101.blocks: "ResNet-101", RESNET152.blocks: "ResNet-152"}
 

@@ -1,19 +1,16 @@
 """A photograph from a file, of whatever format and mode, decoded once and safely."""
 
 import io
-import logging
 import os
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, BinaryIO, Union
 
 import numpy as np
 
 from npcam.common.errors import InputError
 from npcam.common.files import open_file
-from npcam.images.bounds import check_file, check_size
+from npcam.common.pictures import check_file, check_size
+from npcam.common.quiet import quiet
 from npcam.shapes import Array
 
 if TYPE_CHECKING:
@@ -89,7 +86,7 @@ def _open_file(file: BinaryIO, name: str, exif_transpose: bool) -> "Image":
     size = check_file(file, name)
     try:
         with (
-            _quiet(head.startswith(_TIFF)),
+            quiet(head.startswith(_TIFF)),
             _unmapped(file, head, size) as source,
             _identified(source) as image,
         ):
@@ -132,7 +129,7 @@ def _identified(file: BinaryIO) -> "Image":
 def _decode(image: "Image", name: str, exif_transpose: bool) -> "Image":
     """Read all pixels, convert them to RGB, and turn them upright if asked to."""
     try:
-        with _quiet(image.format == "TIFF"):
+        with quiet(image.format == "TIFF"):
             image.load()
             turn = _turn(image) if exif_transpose else None
             rgb = image if image.mode == "RGB" else image.convert("RGB")
@@ -167,51 +164,3 @@ def _turn(image: "Image") -> "Transpose | None":
     with suppress(Exception):  # damaged EXIF is no reason to refuse good pixels
         return turns.get(image.getexif().get(0x0112, 1))
     return None
-
-
-@contextmanager
-def _quiet(tiff: bool) -> Iterator[None]:
-    """Pillow's remarks on odd but readable files are none of the user's business; nor are libtiff's."""
-    logger = logging.getLogger("PIL")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings(), _libtiff_silenced if tiff else nullcontext():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-
-
-class _Silence:
-    """A context in which nothing is written to file descriptor 2, as libtiff does by itself.
-
-    It lasts until the last of all threads that are in it leaves. What other threads write to
-    standard error meanwhile is lost.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._kept: int | None = None
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._inside += 1
-            if self._inside == 1:
-                with suppress(OSError):  # closed: then nothing can be written there
-                    self._kept = os.dup(2)
-                    nowhere = os.open(os.devnull, os.O_WRONLY)
-                    os.dup2(nowhere, 2)
-                    os.close(nowhere)
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0 and self._kept is not None:
-                os.dup2(self._kept, 2)
-                os.close(self._kept)
-                self._kept = None
-
-
-_libtiff_silenced = _Silence()

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npcam.common.errors import InputError
-from npcam.images.batch import is_batch, read_batch, read_input
 from npcam.images.photos import open_photo
 from npcam.preprocessing import MODES, Preprocessing
 from npcam.shapes import Array
+from npcam.verify.batch import is_batch, read_batch, read_input
 from npcam.verify.live_keras import keras_input
 from npcam.verify.run_keras import first_convolution_input
 from npcam.weights import Weights

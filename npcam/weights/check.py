@@ -1,7 +1,7 @@
 """Do these tensors make this network? Every missing, extra and misshapen one is named."""
 
 from collections.abc import Iterator, Sequence
-from math import isfinite, prod
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -10,14 +10,13 @@ from npcam.common.errors import InputError
 from npcam.common.limits import (
     MAX_INPUT_PIXELS,
     MAX_INPUT_SIDE,
-    MAX_PREPROCESSING_STEPS,
     MAX_STAGE_BLOCKS,
     MAX_STAGES,
     MAX_STRIDE,
     MIN_INPUT_SIDE,
 )
 from npcam.layers import weight_shapes
-from npcam.preprocessing import OPERATIONS
+from npcam.preprocessing import is_sane
 from npcam.resnet import ACTIVATIONS, Architecture, residual_blocks
 from npcam.weights.tensors import Weights
 
@@ -90,41 +89,13 @@ def check_architecture(arch: Architecture, weights: Weights, path: str) -> None:
         "activation": arch.activation is None or arch.activation in ACTIVATIONS,
         "input_size": all(MIN_INPUT_SIDE <= n <= MAX_INPUT_SIDE for n in weights.input_size)
         and prod(weights.input_size) <= MAX_INPUT_PIXELS,
-        "preprocessing": _sane_preprocessing(weights),
+        "preprocessing": is_sane(weights.preprocessing) and weights.enlarges_evenly,
         "assumed": set(weights.assumed) <= {"preprocessing", "input_size", "activation"},
     }
     for name, ok in sane.items():
         if not ok:
             value = getattr(arch, name, getattr(weights, name, None))
             raise InputError(f"{path}: attribute {name} is {value}, which npcam cannot run; convert again")
-
-
-def _sane_preprocessing(weights: Weights) -> bool:
-    """Whether the steps take a photograph's channels, make three, and fit the input's size."""
-    channels = 1 if weights.preprocessing.grey else 3
-    if len(weights.preprocessing.steps) > MAX_PREPROCESSING_STEPS:
-        return False
-    for operation, values in ((step.operation, step.values) for step in weights.preprocessing.steps):
-        if not all(isfinite(value) for value in values):
-            return False
-        if operation == "channels":
-            if len(values) not in (1, 3) or not all(value in range(channels) for value in values):
-                return False
-            channels = len(values)
-        elif operation == "enlarge":
-            if len(values) != 2 or not all(value in range(1, MAX_STRIDE + 1) for value in values):
-                return False
-        elif (
-            operation not in OPERATIONS
-            or len(values) not in (1, channels)
-            or (operation == "divide" and 0 in values)
-        ):
-            return False
-    whole = all(
-        side % factor == 0
-        for side, factor in zip(weights.input_size, weights.preprocessing.enlarge, strict=True)
-    )
-    return channels == 3 and whole and min(weights.photo_size) > 0
 
 
 def check_header(weights: Weights, shapes: Shapes, where: str) -> None:

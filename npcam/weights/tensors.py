@@ -61,12 +61,14 @@ class Weights:
         return height // rows, width // columns
 
     @property
-    def assumptions(self) -> tuple[str, ...]:
-        """What was assumed of the network, a sentence each: its numbers are right if these are.
+    def enlarges_evenly(self) -> bool:
+        """Whether the input's size is a whole multiple of a photograph's."""
+        pairs = zip(self.input_size, self.preprocessing.enlarge, strict=True)
+        return all(side % times == 0 for side, times in pairs)
 
-        >>> Weights(Architecture(), {}, assumed=("input_size",)).assumptions
-        ('input size 224x224 is assumed; convert again with --input-size if it was another',)
-        """
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What was assumed of the network, a sentence each: its numbers are right if these are."""
         height, width = self.input_size
         values = {
             "preprocessing": f"{self.preprocessing.name} ({self.preprocessing.describe()})",

@@ -17,12 +17,12 @@ import pytest
 from helpers.networks import random_tensors
 
 from npcam import InputError
+from npcam.common import published as official
+from npcam.common.published import FILES, Official, cache_folder, find, identify, published
 from npcam.convert import fetch
 from npcam.model import load_model
 from npcam.resnet import Architecture
-from npcam.weights import published as official
 from npcam.weights import read_weights
-from npcam.weights.published import FILES, Official, cache_folder, find, identify, published
 
 TINY = Architecture(blocks=(1, 1, 1, 1), strides=(1, 2, 2, 2))
 CLASSES = json.dumps({str(i): [f"n{i:08}", f"class{i}"] for i in range(5)}).encode()

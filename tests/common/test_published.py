@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from npcam import InputError
-from npcam.weights.published import (
+from npcam.common.published import (
     ADDRESS,
     CLASSES_ADDRESS,
     FILES,

@@ -8,8 +8,8 @@ from PIL import Image
 
 from npcam import load_image, preprocess_input
 from npcam.common.errors import InputError
-from npcam.images import batch
-from npcam.images.batch import is_batch, read_batch, read_input
+from npcam.verify import batch
+from npcam.verify.batch import is_batch, read_batch, read_input
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, ">f4"])
