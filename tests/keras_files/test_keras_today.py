@@ -58,7 +58,7 @@ def test_full_size(tmp_path):
     model = randomise(keras.applications.ResNet50(weights=None))
     model.save(tmp_path / "full.keras")
     weights = read_keras(tmp_path / "full.keras")
-    x = photographs(size=224, n=1)
+    x = photographs(1, 224, 224)
     maps, _, probabilities = outputs(weights, x)
     both = keras.Model(model.input, [model.get_layer("conv5_block3_out").output, model.output])
     expected_maps, expected = both.predict(x, verbose=0)
