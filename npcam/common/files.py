@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 from npcam.common.errors import InputError
 from npcam.common.interrupts import unfinished
+from npcam.common.kinds import kind_of_folder
 from npcam.common.limits import MAX_WEIGHTS_FILE
 
 PIECE = 2**20  # bytes that are hashed at a time
@@ -40,6 +41,8 @@ def require_file(path: str | Path, advice: str) -> Path:
     try:
         if path.is_file():
             return path
+        if kind := kind_of_folder(path):
+            raise InputError(f"{path}: is {kind}")
         found = (
             "is a directory" if path.is_dir() else "not a regular file" if path.exists() else "no such file"
         )

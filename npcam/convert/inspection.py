@@ -1,5 +1,6 @@
 """What is in a weights file, npcam's, Keras's or any other HDF5, and whether it would convert."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,22 @@ from npcam.common.errors import InputError
 from npcam.common.files import md5_file, require_file, sha256_file
 from npcam.common.limits import MAX_HDF5_DEPTH, MAX_KERAS_LAYERS
 from npcam.common.published import identify
+from npcam.common.text import printable
+from npcam.convert.findings import Finding, in_archive, in_configuration, in_hdf5, in_values
 from npcam.hdf5 import Dataset, Group, open_hdf5
-from npcam.keras_files import expected_shapes, is_zip, open_keras, present_shapes, read_keras, recognise_file
+from npcam.keras_files import (
+    KerasFile,
+    expected_shapes,
+    is_zip,
+    open_keras,
+    present_shapes,
+    read_keras,
+    recognise_file,
+)
 from npcam.resnet import RESNET50, RESNET101, RESNET152, Architecture
-from npcam.weights import FORMAT, Shapes, compare_shapes, read_weights
+from npcam.weights import FORMAT, Shapes, Weights, compare_shapes, read_weights, tensors_sha256
+
+RECORD = "npcam record"  # what a record says that it is
 
 NAMES = {RESNET50.blocks: "ResNet-50", RESNET101.blocks: "ResNet-101", RESNET152.blocks: "ResNet-152"}
 
@@ -33,6 +46,12 @@ class Inspection:
         converts: whether `npcam convert` would convert it.
         reason: if not, why not.
         notes: what converting assumes, and what it leaves out.
+        preprocessing: what is done to a photograph before the network, in words, or None.
+        assumed: which of "preprocessing", "input_size" and "activation" nothing in the file tells.
+        class_names: one name per class, or None.
+        tensors_sha256: over all tensors, as npcam's file has it; None where it does not convert.
+        findings: whatever is no part of the model, names Python code, or looks wrong: `kind`, `where`
+            and `what`.
     """
 
     file: str
@@ -50,6 +69,11 @@ class Inspection:
     converts: bool = False
     reason: str | None = None
     notes: list[str] = field(default_factory=list)
+    preprocessing: str | None = None
+    assumed: list[str] = field(default_factory=list)
+    class_names: list[str] | None = None
+    tensors_sha256: str | None = None
+    findings: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def parameters(self) -> int:
@@ -117,11 +141,22 @@ def describe(found: Inspection) -> str:
     lines.append(f"  layers        {len(found.layers)} with weights, {found.parameters:,} parameters")
     for layer in found.layers:
         shapes = "  ".join(f"{name} {tuple(shape)}" for name, shape in layer["weights"].items())
-        lines.append(f"    {layer['name']:24} {layer['parameters']:>12,}  {shapes}")
-    for what in ("missing", "extra", "misshapen", "notes"):
+        was = f"  (is {layer['original']} in the file)" if layer.get("original") else ""
+        lines.append(f"    {layer['name']:24} {layer['parameters']:>12,}  {shapes}{was}")
+    if found.preprocessing:
+        lines.append(f"  preprocessing {found.preprocessing}")
+    if found.class_names:
+        some = ", ".join(found.class_names[:8])
+        lines.append(
+            f"  class names   {len(found.class_names)}: {some}{', ...' if found.class_names[8:] else ''}"
+        )
+    if found.tensors_sha256:
+        lines.append(f"  tensors       SHA-256 {found.tensors_sha256}")
+    for what in ("assumed", "missing", "extra", "misshapen", "notes"):
         lines += [f"  {what:12}  {name}" for name in getattr(found, what)]
+    lines += [f"  finding       {f['kind']}: {f['where']}: {f['what']}" for f in found.findings]
     lines.append("  converts      yes" if found.converts else f"  converts      no: {found.reason}")
-    return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
+    return "\n".join(printable(line) for line in lines)
 
 
 def _inspect_hdf5(path: Path, found: Inspection) -> None:
@@ -135,19 +170,27 @@ def _inspect_hdf5(path: Path, found: Inspection) -> None:
             found.metadata = {
                 name: str(file.attribute(name)) for name in ("source", "source_sha256", "converter")
             }
+        elif file.attribute("format") == RECORD:
+            found.format = f"npcam record, version {file.attribute('format_version')}"
+            found.reason = "a record of a run, which holds no weights; `npcam verify --against` takes it"
+            return
     if found.reason:
         weights = read_weights(path)
         shapes = {n: {w: a.shape for w, a in arrays.items()} for n, arrays in weights.tensors.items()}
         found.layers = _layers(shapes)
         found.architecture = _architecture(weights.architecture, weights.input_size)
         found.notes = list(weights.notes)
+        _tell(found, weights)
     else:
         _inspect_keras(path, found)
 
 
 def _inspect_keras(path: Path, found: Inspection) -> None:
     """One of Keras's layouts; raises InputError at the first reason why it does not convert."""
+    zipped = found.format == "zip"
     with open_keras(path) as file:
+        listed = {layer.path[0] for layer in file.saved if file.layout == "named"}
+        found.findings = [finding._asdict() for finding in _beside(path, zipped, file, listed)]
         kind = {True: "whole model", False: "weights only"}[file.config is not None]
         found.format = {
             "named": f"Keras HDF5 (.h5), {kind}",
@@ -168,10 +211,32 @@ def _inspect_keras(path: Path, found: Inspection) -> None:
         found.notes = list(recognised.notes)
         shapes = present_shapes(recognised)
         found.layers = _layers(shapes)
+        for layer in found.layers:
+            original = recognised.origins.get(layer["name"])
+            if original not in (None, layer["name"]):
+                layer["original"] = original
         problems = compare_shapes(expected_shapes(recognised), shapes)
         found.missing, found.extra, found.misshapen = problems.missing, problems.extra, problems.misshapen
-    read_keras(path)
+    _tell(found, read_keras(path))
     found.converts = True
+
+
+def _beside(path: Path, zipped: bool, file: KerasFile, listed: set[str]) -> Iterator[Finding]:
+    """What is in a file besides the model."""
+    if zipped:
+        yield from in_archive(path)
+    yield from in_hdf5(file.root, listed)
+    yield from in_configuration(file.config, "config.json" if zipped else "model_config")
+
+
+def _tell(found: Inspection, weights: Weights) -> None:
+    """What the weights say, once they could be read."""
+    name, steps = weights.preprocessing.name, weights.preprocessing.describe()
+    found.preprocessing = f"{name}: {steps}"
+    found.assumed = list(weights.assumed)
+    found.class_names = None if weights.class_names is None else list(weights.class_names)
+    found.tensors_sha256 = tensors_sha256(weights.tensors)
+    found.findings += [finding._asdict() for finding in in_values(weights.tensors)]
 
 
 def _architecture(arch: Architecture, size: tuple[int, int] | None) -> dict[str, Any]:

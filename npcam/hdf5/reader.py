@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from npcam.common.errors import InputError
 from npcam.common.files import require_file
+from npcam.common.kinds import kind_of_file
 from npcam.common.limits import MAX_HDF5_MEMBERS
 from npcam.hdf5.dataset import Dataset
 from npcam.hdf5.member import DAMAGE, Member, reading
@@ -35,7 +36,11 @@ def open_hdf5(path: str | Path, file: BinaryIO | None = None) -> Iterator["Group
             raise
         if isinstance(error, PermissionError):
             raise InputError(f"{path}: no permission to read it") from error
-        msg = f"{path}: not an HDF5 file, or a truncated one; get it again or convert it anew"
+        kind = kind_of_file(path) if file is None else None
+        said = (
+            f"is {kind}" if kind else "not an HDF5 file, or a truncated one; get it again or convert it anew"
+        )
+        msg = f"{path}: {said}"
         raise InputError(msg) from error
     with opened, Path(path).open("rb") if file is None else file as raw:
         yield Group(opened.id, "/", Source(str(path), raw, opened.userblock_size))

@@ -7,7 +7,7 @@ with a ResNet, and `assign` finds each layer's arrays. Where a file holds weight
 """
 
 from npcam.keras_files.archive import is_zip
-from npcam.keras_files.file import open_keras
+from npcam.keras_files.file import KerasFile, open_keras
 from npcam.keras_files.graph import parse_json
 from npcam.keras_files.names import count_blocks
 from npcam.keras_files.read import expected_shapes, present_shapes, read_keras, recognise_file
@@ -15,6 +15,7 @@ from npcam.keras_files.recognise import recognise
 from npcam.keras_files.unroll import read_graph
 
 __all__ = [
+    "KerasFile",
     "count_blocks",
     "expected_shapes",
     "is_zip",

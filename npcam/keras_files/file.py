@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from npcam.common.errors import InputError
-from npcam.hdf5 import open_hdf5
+from npcam.hdf5 import Group, open_hdf5
 from npcam.keras_files.archive import is_zip, open_archive
 from npcam.keras_files.arrays import SavedLayer, has_layers, named_layers, numbered_layers
 from npcam.keras_files.graph import parse_json
@@ -20,12 +20,14 @@ class KerasFile(NamedTuple):
         saved: its layers, the arrays not read yet.
         config: the model's configuration, or None in a file of weights alone.
         metadata: what it says of itself: `keras_version`, `backend`, `date_saved`.
+        root: of the HDF5 in it, for whoever looks at what else there is.
     """
 
     layout: str
     saved: list[SavedLayer]
     config: Any
     metadata: dict[str, str]
+    root: Group
 
 
 @contextmanager
@@ -57,4 +59,4 @@ def open_keras(path: str | Path) -> Iterator[KerasFile]:
             raise InputError(f"{where}: {reason}; `npcam inspect` shows what it has")
         saved = named_layers(group) if layout == "named" else numbered_layers(group)
         known = metadata.items() if isinstance(metadata, dict) else ()
-        yield KerasFile(layout, saved, config, {str(k): str(v) for k, v in known})
+        yield KerasFile(layout, saved, config, {str(k): str(v) for k, v in known}, file)

@@ -48,6 +48,7 @@ class Recognised(NamedTuple):
         preprocessing: what is done to a photograph before the ResNet.
         assumed: which of "preprocessing", "input_size" and "activation" nothing tells.
         notes: what was folded, and what of the model is left out.
+        origins: the name that each layer has in the file, by Keras's name of it in a ResNet.
         turned: whether kernels are stored turned by 180 degrees, as Keras on Theano kept them.
     """
 
@@ -59,6 +60,7 @@ class Recognised(NamedTuple):
     preprocessing: Preprocessing
     assumed: tuple[str, ...]
     notes: tuple[str, ...]
+    origins: dict[str, str]
     turned: bool = False
 
 
@@ -178,7 +180,9 @@ def recognise_file(
 
 def _from_weights(file: KerasFile, where: str, options: Options) -> Recognised:
     """The ResNet in a file of weights alone."""
-    arch, arrays, notes = from_weights(file.saved, options.network, where, options.preprocessing is not None)
+    arch, arrays, notes, origins = from_weights(
+        file.saved, options.network, where, options.preprocessing is not None
+    )
     told = {"preprocessing": options.preprocessing, "input_size": options.input_size}
     if arch.activation is not None:
         told["activation"] = options.activation
@@ -201,6 +205,7 @@ def _from_weights(file: KerasFile, where: str, options: Options) -> Recognised:
         MODES[options.preprocessing or "caffe"],
         tuple(name for name, value in told.items() if value is None),
         notes,
+        origins,
     )
 
 
@@ -241,7 +246,20 @@ def _from_configuration(file: KerasFile, where: str, options: Options) -> Recogn
     if policies:
         notes.append(f"Keras computes it in {', '.join(sorted(policies))}, npcam in float32")
     assumed = (*(["preprocessing"] if front.assumed else []), *assumed)
-    return Recognised(arch, arrays, _absent(named), made, size, front.preprocessing, assumed, tuple(notes))
+    origins = {layer: node.path[-1] for layer, node in found.parts.items()}
+    if "predictions" in made:
+        origins["predictions"] = ", ".join(node.path[-1] for node in found.head.computing)
+    return Recognised(
+        arch,
+        arrays,
+        _absent(named),
+        made,
+        size,
+        front.preprocessing,
+        assumed,
+        tuple(notes),
+        origins,
+    )
 
 
 def _size(

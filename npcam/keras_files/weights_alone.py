@@ -40,11 +40,15 @@ ARRAYS = {
 
 
 class Found(NamedTuple):
-    """A network recognised in weights alone: its arrays by Keras's new names, and what was assumed."""
+    """A network recognised in weights alone: its arrays by Keras's new names, and what was assumed.
+
+    `origins` has the name that each layer has in the file.
+    """
 
     architecture: Architecture
     arrays: dict[str, Datasets]
     notes: tuple[str, ...]
+    origins: dict[str, str]
 
 
 def from_weights(
@@ -115,7 +119,10 @@ def from_weights(
         f"a layer of the class {kind} in the file: what it does is what --preprocessing says"
         for kind in front
     ]
-    return Found(arch, {part: _datasets(layer, where) for part, layer in parts.items()}, tuple(notes))
+    origins = {part: layer.name for part, layer in parts.items()}
+    return Found(
+        arch, {part: _datasets(layer, where) for part, layer in parts.items()}, tuple(notes), origins
+    )
 
 
 def _check_classes(saved: list[SavedLayer], preprocessing_told: bool, where: str) -> list[str]:
