@@ -19,9 +19,14 @@ COMMANDS = (EXPLAIN, CONVERT, SUMMARY, INSPECT, FETCH, VERIFY, RECORD)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0 fine, 2 bad usage or input, 130 interrupted.
+    """Run one command and return its exit status.
 
-    `npcam verify` also returns 1: it ran, and found a layer that is off.
+    Args:
+        arguments: the words after `npcam`; None takes them from the command line.
+
+    Returns:
+        0 if all went well, 2 for bad usage or input, 130 if interrupted; `npcam verify` also returns
+        1 when it ran and found a layer that is off.
     """
     # The collector would look through all that is being imported again and again: 3 % of the start.
     gc.set_threshold(100_000)
@@ -45,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    """All commands and their options."""
+    """A parser of all commands and their options."""
     parser = _Parser(
         prog="npcam",
         description="Keras ResNet-50 and its class activation maps in pure NumPy.",
@@ -67,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Bad usage is one line, too."""
+    """A parser that says in one line, too, what is wrong with the usage."""
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; see {self.prog} --help")

@@ -18,41 +18,49 @@ examples:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of `npcam explain`."""
-    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="JPEG, PNG, WebP, ...")
+    """Add the options of `npcam explain`."""
+    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="photographs, as JPEG, PNG, WebP, ...")
     add_weights_option(parser)
     parser.add_argument(
-        "--target", metavar="NAME|INDEX", help="class to explain (default: the most probable)"
+        "--target", metavar="NAME|INDEX", help="the class to explain (default: the most probable one)"
     )
-    parser.add_argument("--top", type=positive, default=5, metavar="N", help="classes to list (default: 5)")
     parser.add_argument(
-        "-o", "--output", type=Path, default=Path(), metavar="DIR", help="for the pictures (default: here)"
+        "--top", type=positive, default=5, metavar="N", help="how many classes to list (default: 5)"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path(), metavar="DIR", help="folder of the pictures (default: .)"
     )
     parser.add_argument("--json", action="store_true", help="print a JSON array instead of text")
     parser.add_argument(
         "--save-map", action="store_true", help="also write the signed map itself, PHOTO_cam.npy"
     )
-    parser.add_argument("--colormap", default="viridis", help="viridis (default), jet, turbo, magma or grey")
     parser.add_argument(
-        "--alpha", type=float, default=0.5, help="opacity of the heat map, 0 to 1 (default: 0.5)"
+        "--colormap",
+        default="viridis",
+        help="colours of the heat map: viridis, jet, turbo, magma or grey (default: viridis)",
+    )
+    parser.add_argument(
+        "--alpha", type=float, default=0.5, help="opacity of the heat map, from 0 to 1 (default: 0.5)"
     )
     parser.add_argument("--no-box", dest="box", action="store_false", help="leave the box out of the picture")
     parser.add_argument(
-        "--interpolation", default="nearest", help="resizing: nearest (default, as Keras), bilinear, ..."
+        "--interpolation",
+        default="nearest",
+        help="how to resize: nearest, as Keras does, bilinear, ... (default: nearest)",
     )
     parser.add_argument(
-        "--exif-transpose", action="store_true", help="turn photographs upright (Keras does not)"
+        "--exif-transpose", action="store_true", help="turn photographs upright, which Keras does not"
     )
     parser.add_argument(
         "--align",
         choices=["corners", "centers"],
         default="corners",
-        help="upsampling: corners (default, as SciPy) or centers (half-pixel)",
+        help="how to upsample: corners, as SciPy does, or half-pixel centers (default: corners)",
     )
 
 
 def explain_photographs(options: argparse.Namespace) -> int:
-    """Run `npcam explain`: one bad photograph does not stop the others."""
+    """Run `npcam explain`; one bad photograph does not stop the others."""
     from npcam.images.draw import check_style
     from npcam.model import load_model
 
@@ -107,7 +115,7 @@ def explain_photographs(options: argparse.Namespace) -> int:
 
 
 def _print_explanation(found: dict[str, object], top: Sequence[tuple[int, str, float]]) -> None:
-    """The same in words."""
+    """Print an explanation in words."""
     print(found["photo"])
     for _, name, probability in top:
         print(f"  {probability:7.2%}  {name}")
@@ -118,6 +126,7 @@ def _print_explanation(found: dict[str, object], top: Sequence[tuple[int, str, f
 
 
 def _make_folder(folder: Path) -> None:
+    """Have the folder for the pictures, and those that it lies in."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

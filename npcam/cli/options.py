@@ -17,16 +17,16 @@ class Command(NamedTuple):
 
 
 def add_weights_option(parser: argparse.ArgumentParser) -> None:
-    """`--weights`."""
+    """Add the option `--weights`."""
     parser.add_argument(
         "--weights",
         metavar="FILE|NAME",
-        help="npcam weights file, or a fetched name (default: the bundled model)",
+        help="npcam weights file, or the name of a fetched one (default: the bundled model)",
     )
 
 
 def positive(text: str) -> int:
-    """The value of an option that counts something."""
+    """The value of an option that counts something, from 1 up."""
     if not text.isdecimal() or int(text) < 1:
         msg = f"expected a whole number from 1 up, got {text!r}"
         raise argparse.ArgumentTypeError(msg)
@@ -34,6 +34,6 @@ def positive(text: str) -> int:
 
 
 def complain(message: str) -> int:
-    """Say what is wrong in one line on standard error; returns the exit status for it, 2."""
+    """Say in one line on standard error what is wrong, and return the exit status for it, 2."""
     print(f"npcam: {' '.join(message.split())}", file=sys.stderr)
     return 2

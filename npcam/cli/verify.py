@@ -1,4 +1,4 @@
-"""`npcam verify` and `npcam record`: where two programs part, and what one of them did."""
+"""`npcam verify` and `npcam record`: where two programs part, and what one of them computed."""
 
 import argparse
 import io
@@ -16,12 +16,12 @@ VERIFY_EXAMPLES = """\
 examples:
   npcam verify cat.jpg --against model.keras --weights model.h5      every layer against live Keras
   npcam verify cat.jpg --against keras --backend torch               Keras, built from npcam's weights
-  npcam verify batch.npy --against run.h5 --isolated                 a record, each layer by itself
+  npcam verify batch.npy --against run.h5 --isolated                 a record, each layer alone
   npcam verify cat.jpg --against reference --engine fast --plot error.png
 
---against: reference (npcam in float64), fast (npcam's fast engine), keras (Keras built from the same
-weights), a .keras or whole-model .h5 file, a record of `npcam record`, another npcam weights file.
-A .keras file is loaded by Keras, in its safe mode; all else is read as data.
+--against takes reference (npcam in float64), fast (npcam's fast engine), keras (a Keras model built
+from the same weights), a .keras or .h5 file of Keras's, a record that `npcam record` made, or another
+npcam weights file. A whole model is loaded by Keras, in its safe mode; all else is read as data.
 
 exit status: 0 rounding explains every layer; 1 it does not; 2 bad usage or input"""
 RECORD_EXAMPLES = """\
@@ -40,7 +40,9 @@ def add_verify_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=["reference", "fast"], default="reference", help=_ENGINE)
     _backend_option(parser)
     parser.add_argument(
-        "--isolated", action="store_true", help="show each layer alone, computed from the reference's input"
+        "--isolated",
+        action="store_true",
+        help="show each layer alone, from the input that the run on trial has",
     )
     parser.add_argument("--json", action="store_true", help="print a JSON object instead of a table")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="also write the table as CSV")
@@ -51,25 +53,28 @@ def add_verify_options(parser: argparse.ArgumentParser) -> None:
 def add_record_options(parser: argparse.ArgumentParser) -> None:
     """The options of `npcam record`."""
     parser.add_argument("input", metavar="PHOTO|X.npy", help="a photograph, or a preprocessed batch")
-    parser.add_argument("--keras", metavar="MODEL", help="record live Keras running this .keras or .h5 model")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="RECORD.h5")
+    parser.add_argument("--keras", metavar="MODEL", help="record Keras running this .keras or .h5 model")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="RECORD.h5", help="where to write"
+    )
     parser.add_argument("--layers", metavar="NAME,...", help="what to record (default: all, and the logits)")
     parser.add_argument("--engine", choices=["reference", "fast"], default="reference", help=_ENGINE)
-    parser.add_argument("--dtype", choices=["float32", "float64"], default="float32", help="npcam's")
+    parser.add_argument("--dtype", choices=["float32", "float64"], default="float32", help=_DTYPE)
     _backend_option(parser)
     add_weights_option(parser)
 
 
-_ENGINE = "npcam's engine: reference (default, has every layer) or fast (has the stages)"
+_ENGINE = "npcam's engine: reference (default; it has every layer) or fast (it has the stages)"
+_DTYPE = "the float type that npcam computes in (default: float32)"
 
 
 def _backend_option(parser: argparse.ArgumentParser) -> None:
-    text = "Keras's: tensorflow, jax, torch or numpy (default: $KERAS_BACKEND, or what is installed)"
+    text = "Keras's backend: tensorflow, jax, torch or numpy (default: $KERAS_BACKEND, or an installed one)"
     parser.add_argument("--backend", metavar="NAME", help=text)
 
 
 def verify(options: argparse.Namespace) -> int:
-    """`npcam verify`."""
+    """Run `npcam verify`; returns the exit status."""
     from npcam.images.batch import read_input
     from npcam.model import load_model
     from npcam.verify.against import Source, other_run
@@ -98,7 +103,7 @@ def verify(options: argparse.Namespace) -> int:
 
 
 def record(options: argparse.Namespace) -> int:
-    """`npcam record`."""
+    """Run `npcam record`; returns the exit status."""
     from npcam.images.batch import read_input
     from npcam.model import load_model
     from npcam.verify.against import run_keras_file
@@ -124,7 +129,7 @@ def record(options: argparse.Namespace) -> int:
 
 
 def _picture(report: "Report") -> bytes:
-    """Error against depth: both programs against float64, and what is expected, as a PNG file."""
+    """The picture of `--plot`, as the bytes of a PNG file."""
     from npcam.verify.plot import plot_errors
     from npcam.verify.report import error_lines
 

@@ -26,26 +26,26 @@ examples:
 
 
 def add_convert_options(parser: argparse.ArgumentParser) -> None:
-    """The options of `npcam convert`."""
-    parser.add_argument("source", metavar="SOURCE", help=".keras, .weights.h5 or .h5 that Keras wrote")
+    """Add the options of `npcam convert`."""
+    parser.add_argument("source", metavar="SOURCE", help=".keras, .weights.h5 or .h5 file that Keras wrote")
     parser.add_argument("destination", metavar="DESTINATION", help="npcam weights file to write")
     parser.add_argument(
-        "--class-names", metavar="FILE", help="text (a name per line) or JSON, in index order"
+        "--class-names", metavar="FILE", help="names of the classes in index order, one per line or as JSON"
     )
     parser.add_argument(
         "--network",
         choices=["keras", "2018", "2017"],
-        help="which ResNet, if weights alone do not tell (2018: epsilon 1e-3; 2017: also no pool1_pad)",
+        help="which ResNet, where weights alone do not tell (2018: epsilon 1e-3; 2017: also no pool1_pad)",
     )
     parser.add_argument(
         "--activation",
         choices=["softmax", "sigmoid", "linear"],
-        help="of the Dense layer, where a file of weights alone does not tell (default: softmax)",
+        help="of the Dense layer, where weights alone do not tell (default: softmax)",
     )
 
 
 def run_convert(options: argparse.Namespace) -> int:
-    """Run `npcam convert`: Keras's weights to npcam's."""
+    """Run `npcam convert`: Keras's weights become npcam's."""
     from npcam.convert.conversion import convert
 
     weights = convert(
@@ -64,8 +64,8 @@ def run_convert(options: argparse.Namespace) -> int:
 
 
 def add_inspect_options(parser: argparse.ArgumentParser) -> None:
-    """The options of `npcam inspect`."""
-    parser.add_argument("file", metavar="FILE", help="npcam's, Keras's or any other HDF5, damaged ones too")
+    """Add the options of `npcam inspect`."""
+    parser.add_argument("file", metavar="FILE", help="npcam's, Keras's or any other HDF5, even a damaged one")
     parser.add_argument("--json", action="store_true", help="print a JSON object instead of text")
 
 
@@ -79,15 +79,15 @@ def run_inspect(options: argparse.Namespace) -> int:
 
 
 def add_fetch_options(parser: argparse.ArgumentParser) -> None:
-    """The options of `npcam fetch`."""
+    """Add the options of `npcam fetch`."""
     parser.add_argument("name", metavar="NAME", help="resnet50, resnet101 or resnet152")
     parser.add_argument(
-        "--from", dest="source", metavar="FILE", help="a copy of the file that is already there"
+        "--from", dest="source", metavar="FILE", help="a copy of the published file that is already there"
     )
 
 
 def run_fetch(options: argparse.Namespace) -> int:
-    """Run `npcam fetch`: official weights by name."""
+    """Run `npcam fetch`: download official weights by name."""
     from npcam.convert.fetch import fetch
 
     print(fetch(options.name, options.source))
@@ -95,7 +95,7 @@ def run_fetch(options: argparse.Namespace) -> int:
 
 
 def add_summary_options(parser: argparse.ArgumentParser) -> None:
-    """The options of `npcam summary`."""
+    """Add the options of `npcam summary`."""
     add_weights_option(parser)
     parser.add_argument(
         "--plan",
@@ -103,12 +103,12 @@ def add_summary_options(parser: argparse.ArgumentParser) -> None:
         const=1,
         type=positive,
         metavar="PHOTOGRAPHS",
-        help="how the engine computes each convolution, for so many photographs at once (default 1)",
+        help="how the engine computes each convolution, for so many photographs at once (default: 1)",
     )
 
 
 def run_summary(options: argparse.Namespace) -> int:
-    """Run `npcam summary`: the table of layers, or the engine's plan."""
+    """Run `npcam summary`: print the table of layers, or the engine's plan."""
     from npcam.model import load_model
 
     if options.plan:

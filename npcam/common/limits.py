@@ -1,10 +1,10 @@
 """Every limit that guards against a stranger's file, with its reason, on one page.
 
 The limits are far above what any ResNet needs and far below what brings a machine down. A file that
-passes one of them is refused in one line. docs/convert.md shows this page.
+goes beyond one of them is refused in one line. docs/convert.md shows this page.
 """
 
-# Names of a limit say whose it is. Sizes are in bytes unless the reason says otherwise.
+# A limit's name says whose it is. Sizes are in bytes unless the reason says otherwise.
 
 # Any HDF5 file
 MAX_HDF5_EXPANSION = 16  # bytes that come out of a file for each byte in it, besides the allowance
@@ -31,7 +31,7 @@ MAX_ZIP_UNPACKED = 2**30  # a member that is compressed
 # npcam's own files
 MAX_STAGES = 8  # stages of residual blocks; Keras's ResNets have four
 MAX_STAGE_BLOCKS = 1_000  # residual blocks of one stage; ResNet-152 has up to 36
-MAX_STRIDE = 8  # of a stage
+MAX_STRIDE = 8  # the stride of one stage
 MAX_INPUT_SIDE = 10_000  # pixels of one side of the network's input
 MAX_RECORD_LAYERS = 10_000  # layers of a record; a ResNet-152 has 517
 MAX_RECORD_BYTES = 16 * 2**30  # all activations of a record; a photograph through ResNet-152: 0.4 GB

@@ -85,7 +85,9 @@ def _from_json(text: str, path: Path) -> tuple[list[str], list[str] | None]:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not valid JSON ({str(error).splitlines()[0]})") from error
     if isinstance(found, dict) and found and all(type(value) is int for value in found.values()):
-        found = {str(index): name for name, index in found.items()}
+        count, found = len(found), {str(index): name for name, index in found.items()}
+        if len(found) != count:
+            raise InputError(f"{path}: two names have the same index; number them from 0")
     if isinstance(found, dict):
         missing = [k for k in range(len(found)) if str(k) not in found]
         if missing:

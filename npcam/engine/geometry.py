@@ -46,12 +46,9 @@ def geometry(block: BlockFilters, n: int, h: int, w: int) -> Geometry:
     """Sizes and method for `n` photographs at once, of `h` x `w` at the block's input."""
     strides = block.strides
     h1, w1 = -(-h // strides.stride_1), -(-w // strides.stride_1)
-    (top, bottom), (left, right) = (
-        ((1, 1), (1, 1))
-        if strides.same_stride == 1
-        else same_padding((h1, w1), (3, 3), (strides.same_stride, strides.same_stride))
-    )
-    h2, w2 = (h1 + top + bottom - 3) // strides.stride_2 + 1, (w1 + left + right - 3) // strides.stride_2 + 1
+    same = strides.same_stride, strides.same_stride
+    (top, bottom), (left, right) = same_padding((h1, w1), (3, 3), same)
+    h2, w2 = -(-h1 // strides.stride_2), -(-w1 // strides.stride_2)  # as many as padding "same" makes
     rows, columns = -(-h2 // TILE), -(-w2 // TILE)
     winograd = strides.stride_2 == 1 and _pays(block, n * rows * columns, n * h2 * w2)
     padded = (TILE * rows + 2, TILE * columns + 2) if winograd else (top + h1 + bottom, left + w1 + right)

@@ -44,7 +44,7 @@ class OnePhotograph:
         dtype = schedule.filters.stem.dtype
         self._team = team
         self._padded = _padded(schedule)
-        program = Program([Recorder(dtype) for _ in range(team.size)], dtype)
+        program = Program([Recorder(dtype) for _ in range(schedule.threads)], dtype)
         x = by_rows.record_stem(program, schedule, self._padded)
         x = by_rows.record_stretch(program, schedule.gathered, x)
         self._y = by_channels.record_stretch(program, schedule.together, x)
@@ -64,9 +64,9 @@ class ManyPhotographs:
 
     def __init__(self, schedule: Schedule, team: Team) -> None:
         dtype = schedule.filters.stem.dtype
-        self.photographs = schedule.photographs
+        self.photographs, self._each = schedule.photographs, schedule.each
         self._team = team
-        threads = [Recorder(dtype) for _ in range(team.size)]
+        threads = [Recorder(dtype) for _ in range(schedule.threads)]
         self._own = [_OwnPhotographs(schedule, record) for record in threads]
         program = Program(threads, dtype)
         shape = (schedule.photographs, *self._own[0].y.shape[1:])
@@ -78,10 +78,10 @@ class ManyPhotographs:
 
     def run(self, x: Array) -> Array:
         """See `Pass`."""
-        each = self.photographs // self._team.size
+        own = [slice(i * self._each, (i + 1) * self._each) for i in range(len(self._own))]
         first = [
-            partial(own.run, x[i * each : (i + 1) * each], self._together[i * each : (i + 1) * each])
-            for i, own in enumerate(self._own)
+            partial(thread.run, x[some], self._together[some])
+            for thread, some in zip(self._own, own, strict=True)
         ]
         self._team.run([first, *self._tasks])
         return self._y

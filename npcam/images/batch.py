@@ -26,10 +26,10 @@ def read_input(path: str | Path, size: tuple[int, int]) -> Array:
 
     Args:
         path: the file.
-        size: (height, width) to which a photograph is resized; a saved batch has its own.
+        size: (height, width) to which a photograph is resized; a saved batch keeps its own.
 
     Raises:
-        InputError: neither a photograph nor a saved batch.
+        InputError: the file is neither a photograph nor a saved batch, or it is damaged.
     """
     return read_batch(path) if is_batch(path) else preprocess_input(load_image(path, size))[None]
 
@@ -57,8 +57,10 @@ def read_batch(path: str | Path) -> Array:
     if stored.ndim != 4 or stored.shape[3] != 3 or stored.dtype.kind != "f" or 0 in stored.shape:
         raise InputError(f"{path}: expected a preprocessed batch (N, H, W, 3) of floats, {found}")
     if stored.nbytes > MAX_BATCH_BYTES:
-        raise InputError(f"{path}: {stored.nbytes:,} bytes, {MAX_BATCH_BYTES:,} at most; save fewer pictures")
-    x = np.array(stored, dtype=np.float32, order="C")
+        found = f"holds {stored.nbytes:,} bytes, more than the {MAX_BATCH_BYTES:,} that npcam reads"
+        raise InputError(f"{path}: {found}; save fewer photographs")
+    with np.errstate(over="ignore"):  # said below
+        x = np.array(stored, dtype=np.float32, order="C")
     if not np.isfinite(x).all():
         raise InputError(f"{path}: holds NaN, or numbers too large for float32; a batch must be finite")
     return x

@@ -1,4 +1,4 @@
-"""Colour tables: what a heat map's values look like.
+"""Colour tables: the colours that a heat map's values are drawn in.
 
 viridis and magma are by Stefan van der Walt and Nathaniel Smith (CC0, from Matplotlib 2015); turbo
 is by Anton Mikhailov, Copyright 2019 Google LLC, Apache License 2.0 (see NOTICE). They are kept as
@@ -103,6 +103,6 @@ def colormap(name: str) -> Array:
 
 
 def _bytes(colours: Array) -> Array:
-    """0..1 -> 0..255, rounded."""
+    """Colours from 0 to 1 as bytes from 0 to 255, rounded."""
     table: Array = np.rint(colours * 255).astype(np.uint8)
     return table

@@ -1,4 +1,4 @@
-"""Arrays in, pictures out: heat maps, overlays and montages, as Pillow images."""
+"""Arrays in, pictures out: overlays and montages, as Pillow images."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -18,32 +18,29 @@ EASY_TEXT = 14  # pixels; on small photographs, if it fits
 SMALLEST_TEXT = 8  # pixels; smaller letters cannot be read
 
 
-def normalize(heatmap: Array, mode: str = "relu") -> Array:
-    """Bring a signed map to 0..1 for display.
+def normalize(heatmap: Array) -> Array:
+    """Bring a signed map to values from 0 to 1 for display.
+
+    What speaks against the class is dropped, and the rest is divided by the maximum, so that 0 is the
+    absence of evidence. A map from 0 to 1 stays as it is, so normalizing twice does no harm.
 
     Args:
         heatmap: (H, W), signed.
-        mode: "relu" drops what speaks against the class and divides by the maximum, so that 0 is
-            the absence of evidence; "min-max" stretches the whole range. A map that is in 0..1
-            with a maximum of 1 is left as it is, so normalizing twice does no harm.
 
     Returns:
-        (H, W) float, 0..1; all zeros where nothing is positive ("relu"), and for a constant map:
-        no place in it stands out.
+        (H, W) float, from 0 to 1; all zeros where nothing is positive, and for a constant map, in
+        which no place stands out.
 
     Raises:
-        InputError: an unknown mode, not a map (H, W), or one with NaN or infinity.
+        InputError: not a map (H, W), or one with NaN or infinity.
 
-    >>> normalize(np.array([[-1.0, 0.0, 2.0]]))
-    array([[0., 0., 1.]])
-    >>> normalize(np.array([[-1.0, 0.0, 2.0]]), mode="min-max").round(2)
-    array([[0.  , 0.33, 1.  ]])
+    >>> normalize(np.array([[-1.0, 0.5, 2.0]]))
+    array([[0.  , 0.25, 1.  ]])
     """
-    if mode not in ("relu", "min-max"):
-        raise InputError(f'normalize: mode {mode!r}: expected "relu" or "min-max"')
     heatmap = np.asarray(heatmap)
     if heatmap.ndim != 2 or heatmap.size == 0 or heatmap.dtype.kind not in "fiu":
-        raise InputError(f"heatmap: expected numbers (H, W), got {heatmap.shape} {heatmap.dtype}")
+        msg = f"heatmap: expected a map (H, W) of real numbers, got {heatmap.shape} of {heatmap.dtype}"
+        raise InputError(msg)
     if not np.isfinite(heatmap).all():
         raise InputError("heatmap: holds NaN or infinity; look at the weights and the photograph's pixels")
     heatmap = heatmap.astype(np.promote_types(heatmap.dtype, np.float32))
@@ -51,18 +48,9 @@ def normalize(heatmap: Array, mode: str = "relu") -> Array:
     # shown as if they were evidence.
     if np.ptp(heatmap) <= 4 * np.finfo(heatmap.dtype).eps * np.abs(heatmap).max():
         return np.zeros_like(heatmap)
-    values = np.maximum(heatmap, 0) if mode == "relu" else heatmap - heatmap.min()  # (H, W)
+    values = np.maximum(heatmap, 0)  # (H, W)
     largest = values.max()
     return values / largest if largest > 0 else np.zeros_like(values)
-
-
-def heatmap_image(heatmap: Array, colormap: str = "viridis", mode: str = "relu") -> "Image":
-    """A map as a picture of its own: (H, W) signed -> a W x H image in colour.
-
-    >>> heatmap_image(np.eye(3)).size
-    (3, 3)
-    """
-    return _coloured(_indices(heatmap, mode), colormap)
 
 
 def overlay(
@@ -84,15 +72,15 @@ def overlay(
         photo: an RGB image of any size.
         heatmap: (H, W), signed. It is stretched over the whole photograph; negative is shown as 0.
         colormap: "viridis", "jet", "turbo", "magma" or "grey".
-        alpha: opacity of the heat map, 0..1.
-        box: (x0, y0, x1, y1) in pixels of the photograph, exclusive; its outline is drawn.
+        alpha: opacity of the heat map, from 0 to 1.
+        box: (x0, y0, x1, y1) in pixels of the photograph, x1 and y1 exclusive; its outline is drawn.
         caption: one line for the lower left corner; left out where the photograph is too small.
 
     Returns:
         An RGB image of the photograph's size.
 
     Raises:
-        InputError: an unknown colormap, or `alpha` outside 0..1.
+        InputError: an unknown colormap, `alpha` outside 0 to 1, or a heat map that is none.
 
     >>> from PIL import Image
     >>> overlay(Image.new("RGB", (60, 40)), np.eye(7)).size
@@ -104,7 +92,7 @@ def overlay(
     # A photograph may have a hundred million pixels. Enlarging the 8-bit colour indices takes a
     # twelfth of the memory that a float in each channel would, and colouring them a band of rows at a
     # time leaves the photograph and the picture as all that is large.
-    indices = _indices(heatmap, "relu").resize(photo.size, Image.Resampling.BILINEAR)
+    indices = _indices(heatmap).resize(photo.size, Image.Resampling.BILINEAR)
     picture = photo.convert("RGB")  # a copy
     width, height = photo.size
     for top in range(0, height, rows := max(1, BAND // width)):
@@ -123,14 +111,18 @@ def montage(images: Sequence["Image"], captions: Sequence[str] = (), columns: in
 
     Args:
         images: at least one; all are brought to the first one's size.
-        captions: a line for each, or none.
-        columns: pictures in a row.
+        captions: a line for each of the first pictures; the others have none.
+        columns: how many pictures stand in a row.
+
+    Returns:
+        An RGB image; what the last row leaves free is black.
 
     Raises:
         InputError: no pictures, or no columns.
 
-    >>> montage([heatmap_image(np.eye(9))] * 5, columns=3).size
-    (27, 18)
+    >>> from PIL import Image
+    >>> montage([Image.new("RGB", (9, 8))] * 5, columns=3).size
+    (27, 16)
     """
     from PIL import Image
 
@@ -148,21 +140,21 @@ def montage(images: Sequence["Image"], captions: Sequence[str] = (), columns: in
 
 
 def check_style(colormap: str, alpha: float) -> None:
-    """Raise InputError unless both can be drawn with."""
+    """Raise InputError unless there is such a colormap and such an opacity."""
     colour_table(colormap)
     if not 0 <= alpha <= 1:
         raise InputError(f"alpha {alpha}: expected an opacity from 0 (photograph only) to 1 (heat map only)")
 
 
-def _indices(heatmap: Array, mode: str) -> "Image":
-    """A map as a grey image of colour indices 0..255."""
+def _indices(heatmap: Array) -> "Image":
+    """A map as a grey image of colour indices from 0 to 255."""
     from PIL import Image
 
-    return Image.fromarray(np.rint(normalize(heatmap, mode) * 255).astype(np.uint8))
+    return Image.fromarray(np.rint(normalize(heatmap) * 255).astype(np.uint8))
 
 
 def _coloured(indices: "Image", colormap: str) -> "Image":
-    """Colour indices -> RGB."""
+    """The colours of colour indices, as an RGB image."""
     picture = indices.copy()
     picture.putpalette(colour_table(colormap).tobytes())
     return picture.convert("RGB")
@@ -175,8 +167,10 @@ def _outline(picture: "Image", box: tuple[int, int, int, int]) -> None:
     x0, y0, x1, y1 = box
     line = max(1, min(picture.size) // 150)
     draw = ImageDraw.Draw(picture)
-    draw.rectangle((x0, y0, x1 - 1, y1 - 1), outline=BLACK, width=min(2 * line, x1 - x0, y1 - y0))
-    draw.rectangle((x0, y0, x1 - 1, y1 - 1), outline=WHITE, width=min(line, x1 - x0, y1 - y0))
+    for colour, width in ((BLACK, 2 * line), (WHITE, line)):
+        # Where opposite lines meet, Pillow may draw them a pixel beyond the box; filling it does not.
+        fill = colour if 2 * width >= min(x1 - x0, y1 - y0) else None
+        draw.rectangle((x0, y0, x1 - 1, y1 - 1), fill=fill, outline=colour, width=width)
 
 
 def _caption(picture: "Image", text: str) -> None:

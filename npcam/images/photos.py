@@ -122,7 +122,7 @@ def _damage(name: str, error: Exception) -> str:
 
 
 def _turn(image: "Image") -> "Transpose | None":
-    """How to turn a photograph upright: EXIF orientation 2..8 as Pillow's Transpose."""
+    """How to turn a photograph upright: its EXIF orientation, 2 to 8, as Pillow's Transpose; else None."""
     from PIL import Image
 
     turns = {
@@ -141,7 +141,7 @@ def _turn(image: "Image") -> "Transpose | None":
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Pillow's remarks on odd but readable files are none of the user's business."""
+    """Keep Pillow's remarks on odd but readable files from the user."""
     logger = logging.getLogger("PIL")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

@@ -19,7 +19,7 @@ INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 
 
 def preprocess_input(x: Array) -> Array:
-    """RGB pixels to what ResNet-50 was trained on: BGR with ImageNet's mean subtracted, unscaled.
+    """Turn RGB pixels into what ResNet-50 was trained on: BGR with ImageNet's mean subtracted, unscaled.
 
     Bit for bit what `keras.applications.resnet50.preprocess_input` computes from a NumPy array (its
     mode "caffe"), but into a new array: Keras's overwrites its argument.
@@ -31,7 +31,7 @@ def preprocess_input(x: Array) -> Array:
         The same shape, channels blue, green, red. Floats keep their dtype, integers become float32.
 
     Raises:
-        InputError: not three channels, or not numbers.
+        InputError: not three channels, or not real numbers.
 
     >>> preprocess_input(np.array([[[255.0, 0.0, 0.0]]])).tolist()
     [[[-103.939, -116.779, 131.32]]]
@@ -90,7 +90,7 @@ def to_input(
 
     Args:
         image: a Pillow image in mode RGB, as `open_photo` returns it.
-        size: (height, width), the aspect ratio notwithstanding; None keeps the image's own.
+        size: (height, width), whatever the aspect ratio; None keeps the image's own.
         interpolation: one of `INTERPOLATIONS`.
 
     Returns:

@@ -25,8 +25,8 @@ class Source(NamedTuple):
     """What is put through both programs.
 
     Attributes:
-        path: of a photograph or a saved batch, for Keras to prepare by itself.
-        x: the batch that npcam made of it, (N, H, W, 3).
+        path: the file of a photograph, which Keras prepares by itself, or of a saved batch.
+        x: the batch that npcam made of it, (N, H, W, 3) float32.
         weights: npcam's network.
     """
 
@@ -36,16 +36,16 @@ class Source(NamedTuple):
 
 
 def other_run(against: str, source: Source, backend: str | None = None) -> Record:
-    """What the other program makes of the same input.
+    """Have the other program run the same input, or read what it made of it.
 
     Args:
         against: "reference" (npcam in float64), "fast" (npcam's fast engine), "keras" (Keras, built
             from npcam's weights), or the path of a Keras model, a record, or npcam weights.
         source: the input, and npcam's network.
-        backend: Keras's, see `live_keras.import_keras`.
+        backend: the one that Keras runs on, see `live_keras.import_keras`.
 
     Raises:
-        InputError: no such file, none of these, or it cannot be run.
+        InputError: there is no such file, it is none of these, or it cannot be run.
     """
     weights = source.weights
     if against == "reference":
@@ -72,14 +72,14 @@ def run_keras_file(path: str, photo: str, backend: str | None, weights: Weights 
     Args:
         path: a `.keras` file or whole-model `.h5`, which Keras loads in its safe mode; or a file of
             weights alone, which npcam reads and builds a Keras model for.
-        photo: the input; Keras's own functions prepare a photograph.
-        backend: Keras's.
+        photo: the file of a photograph, which Keras's own functions prepare, or of a saved batch.
+        backend: the one that Keras runs on, see `live_keras.import_keras`.
         weights: npcam's network, for the names of the layers; None to go by the model alone.
 
     Raises:
-        InputError: one of the files cannot be used.
+        InputError: one of the files cannot be used, or Keras cannot be imported or cannot run it.
     """
-    require_file(path, "give a Keras model")
+    require_file(path, "give the path of a Keras model")
     whole = is_zip(path) or _has_model(path)
     keras = import_keras(backend)
     if whole:
@@ -93,7 +93,7 @@ def run_keras_file(path: str, photo: str, backend: str | None, weights: Weights 
 
 
 def _recognised(path: str, names: set[str]) -> Weights:
-    """The network in a Keras file; where it is none of npcam's, what its layers' names say."""
+    """The network in a Keras file; where npcam cannot read it, the one that its layers' names tell of."""
     try:
         return read_keras(path)
     except InputError:
@@ -111,12 +111,12 @@ def _keras_batch(keras: Any, path: str, size: tuple[int, int]) -> Array:
 
 
 def _format(path: str) -> Any:
-    """What an HDF5 file of npcam's says it is."""
+    """What kind of npcam's files an HDF5 file says it is; None where it says nothing."""
     with open_hdf5(path) as file:
         return file.attribute("format")
 
 
 def _has_model(path: str) -> bool:
-    """Whether a Keras HDF5 file holds the model, not its weights alone."""
+    """Whether a Keras HDF5 file holds a whole model, not weights alone."""
     with open_hdf5(path) as file:
         return file.attribute("model_config") is not None

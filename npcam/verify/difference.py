@@ -13,13 +13,13 @@ class Difference:
 
     Attributes:
         max_abs: the largest absolute difference; infinite where only one of them is a number.
-        max_rel: that, as a share of the reference's largest absolute value.
-        ulp: that share in units of float32's epsilon, 2^-23.
-        cosine: of the angle between them as vectors; 1 for two arrays of zeros.
-        worst: index of the element that is furthest off, in multiples of its own tolerance.
+        max_rel: `max_abs` as a share of the reference's largest absolute value.
+        ulp: `max_rel` in units of float32's last place at 1, 2^-23.
+        cosine: the cosine of the angle between them as vectors; 1 for two arrays of zeros.
+        worst: the index of the element that is furthest off, in multiples of its own tolerance.
         value: the element there.
         reference: the reference's element there.
-        times: its distance as a multiple of its tolerance; rounding explains it up to 1.
+        times: how far off that element is, in multiples of its tolerance; rounding explains up to 1.
         expected: the largest tolerance of all elements.
         largest: the reference's largest absolute value.
     """
@@ -45,9 +45,9 @@ def difference(value: Array, reference: Array, tolerance: Array) -> Difference:
     """Compare two arrays element by element.
 
     Args:
-        value: any float array.
-        reference: of the same shape.
-        tolerance: what each element may be off by, of the same shape.
+        value: an array of any shape and float dtype.
+        reference: an array of the same shape.
+        tolerance: how far each element may be off, in an array of the same shape.
 
     >>> found = difference(np.array([1.0, 2.0]), np.array([1.0, 2.5]), np.full(2, 0.1))
     >>> found.max_abs, found.max_rel, found.times, found.worst, found.ok
@@ -70,7 +70,7 @@ def difference(value: Array, reference: Array, tolerance: Array) -> Difference:
     return Difference(
         max_abs=max_abs,
         max_rel=float(max_rel),
-        ulp=float(max_rel / np.finfo(np.float32).eps),
+        ulp=float(max_rel) * 2.0**23,
         cosine=_cosine(a, b),
         worst=tuple(int(i) for i in worst),
         value=float(a[worst]),
@@ -82,7 +82,7 @@ def difference(value: Array, reference: Array, tolerance: Array) -> Difference:
 
 
 def _cosine(a: Array, b: Array) -> float:
-    """Of the angle between two arrays; their scales are taken off first, lest squares overflow."""
+    """The cosine of the angle between two arrays, divided by their largest values lest squares overflow."""
     with np.errstate(all="ignore"):
         a, b = (v.ravel() / (np.max(np.abs(v)) or 1) for v in (a, b))
         norms = float(np.linalg.norm(a) * np.linalg.norm(b))

@@ -2,11 +2,12 @@
 
 With another epsilon e' in place of e, a channel of variance v is scaled by sqrt((v + e) / (v + e')).
 Where v is large, as behind a first convolution that sees pixels, that is less than one rounding, and
-no single number shows it. But it has a pattern: with 1 + a the ratio of the scales found and
-expected, (1 + a)^-2 - 1 = (e' - e) / (v + e), a straight line over the channels. The line's slope is
-fitted by weighted least squares; its intercept is free, for a library's inverse root may be off by
-the same bit in all channels. A channel's ratio comes from how its values differ more than from their
-mean, the less so the larger the roundings are that shift all its values alike.
+no single number shows it. But it has a pattern: if 1 + a is the ratio of the scale found to the one
+expected, then (1 + a)^-2 - 1 = (e' - e) / (v + e), which over the channels is a straight line in
+1 / (v + e). The line's slope is fitted by weighted least squares; its intercept is free, for a
+library's inverse root may be off by the same bit in all channels. A channel's ratio is told by how
+its values differ from each other more than by their mean: the more so, the larger the roundings are
+that shift all its values alike.
 """
 
 from collections.abc import Mapping
@@ -17,9 +18,9 @@ import numpy as np
 from npcam.shapes import Array
 from npcam.verify.rounding import Estimate
 
-SURE = 4.5  # standard deviations; the right one on three backends stays below 2.5
-LIKELY = 2.5  # enough for a layer beside another that surely has the same wrong epsilon
-GOOD_FIT = 9.0  # mean square of what is left over, in variances
+SURE = 4.5  # standard deviations; the right epsilon on three backends stays below 2.5
+LIKELY = 2.5  # standard deviations; enough beside another layer that surely has the same wrong epsilon
+GOOD_FIT = 9.0  # the mean square of what the line leaves over, in variances
 
 
 class EpsilonFit(NamedTuple):
@@ -27,8 +28,8 @@ class EpsilonFit(NamedTuple):
 
     Attributes:
         shift: the epsilon found, less the one expected.
-        deviations: that, in its standard deviations.
-        fits: whether another epsilon explains the whole of it.
+        deviations: `shift` in its standard deviations.
+        fits: whether another epsilon explains all that is off.
     """
 
     shift: float
@@ -41,7 +42,7 @@ class EpsilonFit(NamedTuple):
         return abs(self.deviations) <= SURE
 
     def like(self, other: "EpsilonFit") -> bool:
-        """Whether it is likelier that it is another layer's epsilon than that it is the one expected."""
+        """Whether it is likely the same epsilon as another layer's, and hardly the one expected."""
         if not other.fits or abs(self.deviations) <= LIKELY:
             return False
         return abs(other.shift / self.shift - 1) * abs(self.deviations) <= LIKELY
@@ -68,9 +69,9 @@ def fit_epsilon(
     Args:
         value: what a program put out, (..., C).
         expected: the same in float64 with the epsilon expected, and the variance of rounding.
-        weights: gamma, beta, moving_mean and moving_variance, (C,).
+        weights: gamma, beta, moving_mean and moving_variance, (C,) each.
         epsilon: the one expected.
-        unit: variance of one rounding, from `rounding.roundoff_variance`.
+        unit: the variance of one rounding, from `rounding.roundoff_variance`.
 
     Returns:
         The fit; None where fewer than three channels say anything.

@@ -1,4 +1,4 @@
-"""Error against depth as a picture: one line per engine, logarithmic, drawn with Pillow."""
+"""Error against depth as a picture: a line for each program, on a logarithmic axis."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -23,9 +23,9 @@ def plot_errors(
     """Draw error against depth.
 
     Args:
-        lines: {label: the error at each layer}; what is 0, None or not finite leaves a gap.
-        names: of the layers, as many as errors; the first layer of each stage is marked.
-        title: a line above.
+        lines: {label: the error at each layer}; an error that is 0, None or not finite is left out.
+        names: the layers' names, as many as errors; the first layer of each stage is marked.
+        title: a line above the picture, in place of the usual one.
 
     Returns:
         An RGB image of 1200 x 640 pixels.
@@ -80,7 +80,7 @@ def _drawable(value: float | None) -> TypeGuard[float]:
 
 
 def _text(draw: "ImageDraw", place: tuple[float, float], text: str, anchor: str, colour: str = INK) -> None:
-    """Letters of one size."""
+    """Write text in letters of one size."""
     from PIL import ImageFont
 
     draw.text(place, text, font=ImageFont.load_default(16), fill=colour, anchor=anchor)

@@ -1,15 +1,17 @@
 """A recorded run: activations by layer name, and how they came about, in one HDF5 file.
 
-Who made it, with which versions, from which weights and which input stands in the root's
-attributes; the activations are datasets under `/activations`, compressed. A record from a stranger
-is read as carefully as a weights file.
+The root's attributes say who made it, with which versions, from which weights and which input; the
+activations are compressed datasets under `/activations`. A record from a stranger is read as
+carefully as a weights file.
 """
 
 import hashlib
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,17 +35,16 @@ PROVENANCE = (
 
 @dataclass(frozen=True)
 class Record:
-    """What one run of a network gave.
+    """What one run of a network gave, in memory.
 
     Attributes:
         activations: {Keras layer name: array}, in the network's order; "input_layer" is the
-            preprocessed batch, and "logits" may be there beside Keras's "predictions".
+            preprocessed batch, and "logits" may stand beside Keras's "predictions".
         provenance: what is known of the run: `made_by` (program and version), `engine` (backend or
             engine, with its version), `model` and `input` (file names), `weights_sha256` (as in
             npcam's weights files), `input_sha256` (see `array_sha256`).
-        tensors: {"layer/weight": the first 16 digits of its `array_sha256`}, batch norms' epsilon
-            among them: two runs of networks that are not the same can be told apart even where
-            rounding hides it.
+        tensors: {"layer/weight": the first 16 digits of its `array_sha256`}, batch norms' epsilons
+            among them: they tell networks that are not the same apart, even where rounding hides it.
     """
 
     activations: dict[str, Array]
@@ -55,7 +56,7 @@ def write_record(path: str | Path, record: Record) -> None:
     """Write a record; it appears whole or not at all, and the same record gives the same bytes.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: the file cannot be written.
     """
     with new_hdf5(path) as file:
         file.attrs["format"] = np.bytes_(FORMAT.encode())
@@ -76,11 +77,11 @@ def read_record(path: str | Path) -> Record:
     """Read a record that `write_record` made.
 
     Raises:
-        InputError: no record, a damaged one, or one that holds anything but plain arrays of floats.
+        InputError: it is no record, is damaged or too large, or holds anything but arrays of floats.
     """
     with open_hdf5(path) as file:
         if file.attribute("format") != FORMAT:
-            raise InputError(f"{path}: HDF5, but not an npcam record; `npcam record` makes one")
+            raise InputError(f"{path}: an HDF5 file, but not an npcam record; `npcam record` makes one")
         version = file.attribute("format_version")
         if version != FORMAT_VERSION:
             raise InputError(
@@ -90,25 +91,22 @@ def read_record(path: str | Path) -> Record:
         if not 0 < len(group) <= MAX_RECORD_LAYERS:
             raise InputError(f"{path}: /activations is not a group of recorded layers; record it again")
         nodes = {name: group.dataset(name) for name in group}
-        shapes = {name: node.shape for name, node in nodes.items()}
-        size = sum(8 * int(np.prod(shape)) for shape in shapes.values())
+        size = sum(8 * math.prod(node.shape) for node in nodes.values())  # as float64, at most
         if size > MAX_RECORD_BYTES:
-            raise InputError(f"{path}: declares {size:,} bytes of activations; record fewer layers")
+            raise InputError(
+                f"{path}: {size:,} bytes of activations, {MAX_RECORD_BYTES:,} at most; record fewer layers"
+            )
         activations = {name: node.read(dtype=None, finite=False) for name, node in nodes.items()}
         known = {name: file.attribute(name) for name in PROVENANCE}
-        lines = [str(line).split(" ") for line in file.attribute("tensors") or []]
-    return Record(
-        activations,
-        {name: str(value).strip() for name, value in known.items() if value},
-        {line[0]: line[1] for line in lines if len(line) == 2},
-    )
+        tensors = _tensors(path, file.attribute("tensors"))
+    return Record(activations, {name: str(value).strip() for name, value in known.items() if value}, tensors)
 
 
 def chosen(record: Record, names: Sequence[str]) -> Record:
-    """A record of fewer layers; its input stays in it.
+    """A record of the layers that are named, with the input.
 
     Raises:
-        InputError: a name that it does not have.
+        InputError: a layer of that name was not recorded.
     """
     missing = [name for name in names if name not in record.activations]
     if missing:
@@ -118,7 +116,7 @@ def chosen(record: Record, names: Sequence[str]) -> Record:
 
 
 def array_sha256(array: Array) -> str:
-    """SHA-256 of an array: its shape, a line feed, and its little-endian bytes.
+    """The SHA-256 of an array: of its shape, a line feed, and its little-endian bytes.
 
     >>> array_sha256(np.zeros((1, 2), np.float32))[:8]
     '25b2236b'
@@ -129,7 +127,7 @@ def array_sha256(array: Array) -> str:
 
 
 def tensor_hashes(tensors: Tensors) -> dict[str, str]:
-    """The first 16 digits of each tensor's SHA-256 as float32, by "layer/weight".
+    """The first 16 digits of each tensor's SHA-256, taken as float32, by "layer/weight".
 
     >>> tensor_hashes({"conv1_conv": {"bias": np.zeros(2)}})
     {'conv1_conv/bias': '4186c877fb8b5fc8'}
@@ -148,6 +146,17 @@ def describe(provenance: Mapping[str, str]) -> str:
     'keras 3.15.1, jax 0.7.1'
     """
     return ", ".join(provenance[n] for n in ("made_by", "engine", "model") if provenance.get(n))
+
+
+def _tensors(path: str | Path, attribute: Any) -> dict[str, str]:
+    """The tensors' hashes from the attribute that has them, or InputError."""
+    lines = attribute if isinstance(attribute, list) else [] if attribute is None else [attribute]
+    words = [str(line).split(" ") for line in lines]
+    if any(len(pair) != 2 or "/" not in pair[0] for pair in words):
+        raise InputError(
+            f"{path}: attribute tensors is no list of weights with their hashes; record it again"
+        )
+    return dict(words)
 
 
 def _compressible(array: Array) -> bool:

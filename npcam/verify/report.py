@@ -1,4 +1,4 @@
-"""A comparison in words, as JSON, and as CSV."""
+"""A comparison in words, as JSON, as CSV, and as the lines of a plot."""
 
 import csv
 import io
@@ -9,14 +9,14 @@ from npcam.common.tables import align
 from npcam.verify.compare import Report, Row
 from npcam.verify.difference import Difference
 
-HEADINGS = ("layer", "shape", "max abs", "of max", "ulp", "cosine", "expected", "times", "alone")
+HEADINGS = ("layer", "shape", "max abs", "max rel", "ulp", "cosine", "expected", "times", "alone")
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """What `npcam verify --json` prints: plain numbers, strings and None; None for what is no number.
+    """What `npcam verify --json` prints: plain numbers and strings, and None for what is no number.
 
     `max_abs`, `expected`, `npcam_error` and `reference_error` are absolute; `max_rel` is a share of
-    the layer's largest value; `times` counts in tolerances, and rounding explains it up to 1.
+    the layer's largest value; `times` counts in tolerances, and rounding explains up to 1.
     """
     return {
         "layers": [_row(row) for row in report.rows],
@@ -28,7 +28,7 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def as_csv(report: Report) -> str:
-    """A line per layer, with a line of headings; shapes as 1x56x56x64."""
+    """A line of headings and a line for each layer; shapes are written as 1x56x56x64."""
     rows = [_flat(_row(row)) for row in report.rows]
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
@@ -38,47 +38,51 @@ def as_csv(report: Report) -> str:
 
 
 def as_text(report: Report) -> str:
-    """A table with a line per layer, and the finding."""
+    """A table with a line for each layer, and the finding below it."""
     rows = [(*HEADINGS, ""), *((*_cells(row), "" if row.ok else "<- beyond rounding") for row in report.rows)]
     return "\n".join([align(rows, right=range(2, len(HEADINGS))), "", *finding(report)])
 
 
 def finding(report: Report) -> list[str]:
-    """What came out, in a few lines."""
+    """What came of the comparison, in a few lines."""
     row = report.first_bad
     if row is None:
         what = "alone" if report.isolated else "alone and in the flow"
-        return [f"{len(report.rows)} layers, each within rounding ({what})"]
+        return [f"{len(report.rows)} layers, each within rounding, {what}"]
     bad = sum(not r.ok for r in report.rows)
-    lines = [f"{bad} of {len(report.rows)} layers beyond rounding; the first: {row.name} ({row.kind})"]
+    lines = [f"{bad} of {len(report.rows)} layers are beyond rounding; the first is {row.name} ({row.kind})"]
     if row.shape != row.reference_shape:
-        return [*lines, f"  shape: npcam {list(row.shape)}, reference {list(row.reference_shape)}"]
+        return [
+            *lines,
+            f"  its shape is {list(row.shape)} in npcam, {list(row.reference_shape)} in the reference",
+        ]
     if row.other_weights:
-        lines.append(f"  its weights are not the same bits: {', '.join(row.other_weights)}")
+        lines.append(f"  these of its weights are not the same, bit for bit: {', '.join(row.other_weights)}")
     if row.epsilon is not None and math.isfinite(row.epsilon):
-        lines.append(f"  as if its epsilon were {row.epsilon:.3g}")
-    names = ("float64", "npcam") if report.on_trial == "npcam" else ("npcam", "reference")
+        lines.append(f"  it computes as if its epsilon were {row.epsilon:.3g}")
+    elif row.epsilon is not None:
+        lines.append("  its channels' scales are off, in a way that no epsilon explains")
     if row.alone and not row.alone.ok:
         limit = f"{row.alone.times:.3g} times what rounding explains"
-        lines.append(f"  alone, from its own input: off by {row.alone.max_abs:.3g}, {limit}")
-        lines.append(_place(row.alone, names))
+        lines.append(f"  alone, it is off by {row.alone.max_abs:.3g}, {limit}")
+        lines.append(_place(row.alone, ("float64", report.on_trial)))
     elif row.alone is None and row.found is None:
-        lines.append("  it cannot be computed from the reference's input: the shapes do not fit")
+        lines.append(f"  alone, it cannot be computed: the {report.on_trial} run has other shapes here")
     elif row.found and not row.found.ok:
         limit = f"{row.found.times:.3g} times what rounding explains"
-        lines.append(f"  in the flow: off by {row.found.max_abs:.3g}, {limit}")
+        lines.append(f"  in the flow, it is off by {row.found.max_abs:.3g}, {limit}")
         lines.append(_place(row.found, ("npcam", "reference")))
     if row.npcam_error is not None and row.reference_error is not None and not report.isolated:
-        errors = f"npcam {row.npcam_error:.3g}, reference {row.reference_error:.3g}"
-        lines.append(f"  furthest from npcam in float64, errors before it included: {errors}")
+        errors = f"npcam is off by {row.npcam_error:.3g}, the reference by {row.reference_error:.3g}"
+        lines.append(f"  in the flow, from npcam in float64, {errors}")
     return lines
 
 
 def error_lines(report: Report) -> dict[str, list[float | None]]:
-    """Lines of a plot: each layer's errors as shares of its largest value.
+    """The lines of a plot: each layer's errors as shares of its largest value.
 
-    In the flow both programs against float64, and what is expected of two; alone, the layer's own
-    error and what is expected of it.
+    In the flow these are both programs' distances from npcam in float64, and the tolerance of their
+    difference; alone, the layer's own error and its tolerance.
     """
     rows = report.rows
     expected = {"expected": [_share(r, r.found.expected if r.found else None) for r in rows]}
@@ -97,7 +101,7 @@ def _share(row: Row, error: float | None) -> float | None:
 
 
 def _place(found: Difference, names: tuple[str, str]) -> str:
-    """The element that is furthest off."""
+    """Where the element is that is furthest off, and what it is."""
     values = f"{names[0]} {found.value:.9g}, {names[1]} {found.reference:.9g}"
     return f"  worst at {list(found.worst)}: {values}"
 
@@ -133,7 +137,7 @@ def _number(value: float | None) -> float | None:
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    """A row without lists or objects in it."""
+    """A row of `_row` without lists or objects in it."""
     alone = row.pop("alone") or {}
     worst, weights = row.pop("worst"), row.pop("other_weights")
     row["shape"], row["reference_shape"] = ("x".join(map(str, row[n])) for n in ("shape", "reference_shape"))

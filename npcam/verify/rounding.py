@@ -1,24 +1,25 @@
-"""What rounding may do: every layer in float64, with the variance that float arithmetic adds to it.
+"""What rounding may do: every layer in float64, with the variance of the error that rounding makes.
 
 The model is that of Higham & Mary 2019 ("A new approach to probabilistic rounding error analysis",
 SIAM J. Sci. Comput. 41(5), A2815): an operation returns the exact result times 1 + d, and the d of
 different operations are independent, with mean 0. Then variances add. |d| is at most the unit
-roundoff u (2^-24 in float32); as a uniform number it has variance u^2 / 3.
+roundoff u (2^-24 in float32); a number that is uniform between -u and u has the variance u^2 / 3.
 
 A sum of n terms goes through n partial sums, and each is rounded, in proportion to its own size
-(Higham 2002, Accuracy and Stability of Numerical Algorithms, section 4.2). Between two partial sums
-that are known, a and b, those in between wander as a bridge does: in random order the mean of their
-squares is (a^2 + ab + b^2) / 3 + T^2 / 6, with T^2 the sum of the squared terms between a and b.
-With S^2 the mean over all n, and the products rounded once each,
+(Higham 2002, Accuracy and Stability of Numerical Algorithms, section 4.2). Where two partial sums are
+known, a and b, the terms between them may come in any order: on average over all orders, the mean of
+the squares of the partial sums from a to b is (a^2 + ab + b^2) / 3 + T^2 / 6, with T^2 the sum of the
+squares of those terms. With S^2 the mean of the squares of all partial sums, and t the products,
+each of them rounded once,
 
     variance = u^2/3 (n S^2 + sum of t^2).
 
 For a convolution the partial sums after each of the kernel's KH*KW taps are computed: where the
-picture is flat and the kernel an edge, they are far larger than the result.
+picture is flat and the kernel is an edge, they are far larger than the result. The model overestimates
+the error of the blocked sums that real libraries make, which round less often.
 
-It overestimates the blocked sums that real libraries make, which round less often. Through a layer
-an error of variance v goes as the layer is linear: sum of w^2 v for a convolution; a maximum, and a
-ReLU that is on, hand it on.
+An error of variance v that comes into a layer goes through it as the layer is linear: a convolution
+makes it the sum of w^2 v; a maximum, and a ReLU that is on, hand it on as it is.
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,15 +34,15 @@ from npcam.shapes import Array, check_conv, pad_amounts, same_padding
 
 # Numbers below float32's normal range may be flushed to 0, with a result of this size.
 UNDERFLOW = 2.0**-126
-SURE = 64.0  # standard deviations: where a ReLU is certainly off, whatever is allowed elsewhere
+RELU_OFF = 64.0  # standard deviations below 0 where a ReLU is certainly off, whatever is allowed elsewhere
 
 
 class Estimate(NamedTuple):
-    """A layer's output.
+    """A layer's output, and how it may be rounded.
 
     Attributes:
-        value: in float64.
-        variance: of the error of a float computation of it, same shape.
+        value: the output in float64.
+        variance: the variance of the error with which a program computes it, of the same shape.
     """
 
     value: Array
@@ -49,7 +50,7 @@ class Estimate(NamedTuple):
 
 
 def roundoff_variance(*dtypes: Any) -> float:
-    """u^2 / 3, summed over the float types that take part.
+    """The variance of one rounding, relative to its result: u^2 / 3, summed over the float types given.
 
     >>> roundoff_variance(np.float32) == 2.0**-48 / 3
     True
@@ -63,10 +64,10 @@ def estimates(
     """Run a network in float64, layer by layer, with the variance that rounding adds.
 
     Args:
-        x: preprocessed batch (N, H, W, 3).
-        w: the weights, float64.
+        x: the preprocessed batch, (N, H, W, 3).
+        w: the weights in float64.
         arch: the architecture.
-        unit: variance of one rounding relative to its result, from `roundoff_variance`.
+        unit: the variance of one rounding, from `roundoff_variance`.
         given: activations to go on with in place of the computed ones, as exact numbers, so that
             each layer is computed from what another program gave it.
 
@@ -95,13 +96,13 @@ def estimates(
 
 
 def exact(x: Array) -> Estimate:
-    """Numbers that are what they are."""
+    """An array as an estimate that nothing has rounded."""
     value = x.astype(np.float64)
     return Estimate(value, np.zeros_like(value))
 
 
 def _estimate(layer: Layer, inputs: list[Estimate], w: Tensors, arch: Architecture, unit: float) -> Estimate:
-    """One layer; ValueError where its inputs do not fit it."""
+    """Estimate one layer; raises ValueError where its inputs do not fit it."""
     x, weights = inputs[0], w.get(layer.name, {})
     match layer.kind:
         case "Conv2D":
@@ -125,7 +126,7 @@ def _estimate(layer: Layer, inputs: list[Estimate], w: Tensors, arch: Architectu
 
 
 def _conv(e: Estimate, layer: Layer, kernel: Array, bias: Array, unit: float) -> Estimate:
-    """A convolution's sum of KH*KW*C products and a bias."""
+    """A sum of KH*KW*C products, and a bias."""
     x, v = e
     kh, kw, c, k = kernel.shape
     amounts = pad_amounts(0)
@@ -149,7 +150,7 @@ def _conv(e: Estimate, layer: Layer, kernel: Array, bias: Array, unit: float) ->
 
 
 def _dense(e: Estimate, kernel: Array, bias: Array, activation: str, unit: float) -> Estimate:
-    """The logits, and what the activation makes of them and their errors."""
+    """A sum of C products and a bias; then what the activation makes of the logits and their errors."""
     x, v = e
     logits, n = ops.dense(x, kernel, bias), kernel.shape[0] + 1  # (N, classes)
     terms = _sum_weight(n, unit) * x * x + v
@@ -157,7 +158,8 @@ def _dense(e: Estimate, kernel: Array, bias: Array, activation: str, unit: float
     variance += unit * n / 3 * logits * logits
     y = ACTIVATIONS[activation](logits)
     if activation == "softmax":
-        # dp_j = p_j (dz_j - sum_i p_i dz_i); z - max rounds, so exp of it does by as many units
+        # dp_j = p_j (dz_j - sum_i p_i dz_i). An error of z - max is a relative one of exp, which is
+        # itself off by 4 roundings at most (16); a third of one a class is that of the classes' sum.
         shift = logits - logits.max(axis=-1, keepdims=True)
         common = np.sum(y * y * variance, axis=-1, keepdims=True)
         relative = variance + common + unit * (shift * shift + 16 + logits.shape[-1] / 3)
@@ -169,10 +171,10 @@ def _dense(e: Estimate, kernel: Array, bias: Array, activation: str, unit: float
 
 
 def _batch_norm(e: Estimate, p: Mapping[str, Array], epsilon: float, unit: float) -> Estimate:
-    """Scale and shift: gamma x / sqrt(...) + (beta - gamma mean / sqrt(...)), as frameworks do it.
+    """A scale and a shift as frameworks compute them: x s + (beta - mean s).
 
-    The scale takes four roundings (adding epsilon, the root, its inverse, gamma), which x and the
-    mean share; then two products, a difference and a sum.
+    The scale s takes four roundings (adding epsilon, the root, its inverse, gamma), which x and the
+    mean share; then two products, a difference and a sum are rounded.
     """
     x, v = e
     scale = p["gamma"] / np.sqrt(p["moving_variance"] + epsilon)
@@ -183,13 +185,13 @@ def _batch_norm(e: Estimate, p: Mapping[str, Array], epsilon: float, unit: float
 
 
 def _relu(e: Estimate) -> Estimate:
-    """No rounding; an error passes unless the unit is certainly off."""
+    """Nothing is rounded; an error is handed on unless the ReLU is certainly off."""
     x, v = e
-    return Estimate(ops.relu(x), np.where(x > -SURE * np.sqrt(v), v, 0.0))
+    return Estimate(ops.relu(x), np.where(x > -RELU_OFF * np.sqrt(v), v, 0.0))
 
 
 def _add(a: Estimate, b: Estimate, unit: float) -> Estimate:
-    """One rounding."""
+    """A sum that is rounded once."""
     if a.value.shape != b.value.shape:
         msg = f"cannot add {a.value.shape} and {b.value.shape}"
         raise ValueError(msg)
@@ -198,7 +200,7 @@ def _add(a: Estimate, b: Estimate, unit: float) -> Estimate:
 
 
 def _average(e: Estimate, unit: float) -> Estimate:
-    """A sum and a division. A channel's errors may well be the same everywhere: no help from n."""
+    """A sum and a division. A channel's errors may be the same at all positions: averaging does not help."""
     x, v = e
     y, n = ops.global_average_pool2d(x), x.shape[1] * x.shape[2]
     squares = ops.global_average_pool2d(x * x) / n  # the sum of the squares of x / n
@@ -207,5 +209,5 @@ def _average(e: Estimate, unit: float) -> Estimate:
 
 
 def _sum_weight(n: int, unit: float) -> float:
-    """What each squared term adds to the variance of a sum of n."""
+    """What each squared term of a sum of n adds to the variance of the sum."""
     return unit * (1 + n / 6)

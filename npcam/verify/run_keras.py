@@ -18,7 +18,7 @@ from npcam.weights import tensors_sha256
 
 
 class Call(NamedTuple):
-    """What a layer of a class was given, and what it made of it, in the last call of a run."""
+    """A layer's last call in a run: its class, what it was given, and what it made of it."""
 
     kind: str
     inputs: list[Any]
@@ -29,15 +29,15 @@ def run_keras(keras: Any, model: Any, x: Array, arch: Architecture, name: str = 
     """Run a Keras model eagerly, layer by layer, and take every activation.
 
     Layers are found by the names that Keras's own ResNets have; in a network that names them
-    otherwise, by what they do (`keras_graph.recognise`). Nested models are looked into. Where a layer
-    of npcam's has no name in the model, it is what the layer after it was given.
+    otherwise, by what they do (`keras_files.recognise`). Nested models are looked into. Where no layer
+    of the model goes by a name of npcam's, its activation is what the layer after it was given.
 
     Args:
         keras: the module that `import_keras` gives.
         model: a Keras model.
-        x: preprocessed batch (N, H, W, 3), float32.
+        x: the preprocessed batch, (N, H, W, 3) float32.
         arch: the network that npcam takes it for.
-        name: of the model's file, for the record and messages.
+        name: the name of the model's file, for the record and messages.
 
     Raises:
         InputError: Keras cannot run it on `x`.
@@ -54,9 +54,10 @@ def run_keras(keras: Any, model: Any, x: Array, arch: Architecture, name: str = 
     dense = names.get("predictions", "predictions")
     if "predictions" in found:
         found["logits"] = _logits(keras, by_name[dense], calls[dense])
-        if tuple(result.shape) == tuple(found["predictions"].shape):
+        if tuple(getattr(result, "shape", ())) == tuple(found["predictions"].shape):
             found["predictions"] = result  # where the softmax is a layer of its own
-    activations = {n: _to_numpy(keras, value) for n, value in found.items()}
+    order = [*(layer.name for layer in layers(arch)), "logits"]
+    activations = {n: _to_numpy(keras, found[n]) for n in order if n in found}
     tensors = _tensors(keras, by_name, names, arch)
     provenance = {
         "made_by": f"keras {keras.__version__}",
@@ -92,7 +93,7 @@ def _calls(keras: Any, model: Any, x: Array, where: str) -> tuple[dict[str, Call
 
 @contextlib.contextmanager
 def _watched(model: Any, calls: dict[str, Call]) -> Iterator[None]:
-    """Put a note-taker before each layer's `call`; Keras's functional models know no other hook."""
+    """Note what each layer's `call` is given and gives; Keras's functional models have no other hook."""
 
     def watch(name: str, kind: str, call: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(call)
@@ -116,7 +117,7 @@ def _watched(model: Any, calls: dict[str, Call]) -> Iterator[None]:
 
 
 def _leaves(model: Any) -> list[Any]:
-    """The layers of a model and of the models nested in it, without these."""
+    """The layers of a model and of the models nested in it, but not those models themselves."""
     found: list[Any] = []
     for layer in model.layers:
         found += _leaves(layer) if hasattr(layer, "layers") else [layer]
@@ -124,7 +125,7 @@ def _leaves(model: Any) -> list[Any]:
 
 
 def _names(model: Any, calls: dict[str, Call], arch: Architecture) -> dict[str, str]:
-    """{npcam's name of a layer: the model's}, where they differ."""
+    """{npcam's name of a layer: the model's name of it}, where they differ."""
     if "conv1_conv" in calls and (arch.activation is None or "predictions" in calls):
         return {}
     try:
@@ -138,7 +139,7 @@ def _names(model: Any, calls: dict[str, Call], arch: Architecture) -> dict[str, 
 def _trace_back(
     found: dict[str, Any], calls: dict[str, Call], names: dict[str, str], arch: Architecture
 ) -> None:
-    """Add what the layers that go by no known name put out: what a known layer after them was given."""
+    """Add the activations of layers that go by no known name: what a known layer after each was given."""
     made_by = {id(call.output): call for call in calls.values()}
     for layer in reversed(layers(arch)):
         if layer.name not in found or len(layer.inputs) != 1:

@@ -1,4 +1,4 @@
-"""npcam's own engines as something to compare: a run as a record."""
+"""A run of npcam's own engines, to be compared."""
 
 from dataclasses import replace
 from typing import Any
@@ -20,10 +20,10 @@ def run_npcam(weights: Weights, x: Array, engine: str = "reference", dtype: Any 
 
     Args:
         weights: the network.
-        x: (N, H, W, 3).
+        x: the preprocessed batch, (N, H, W, 3).
         engine: "reference" gives every layer and the logits. "fast" gives what its compiled pass
             has: the last activation of each stage, the average pool, logits and probabilities.
-        dtype: float type to compute in.
+        dtype: the float type to compute in.
 
     Raises:
         InputError: `x` is no preprocessed batch, or the engine is unknown.

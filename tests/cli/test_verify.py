@@ -73,7 +73,7 @@ def test_a_wrong_layer_is_status_1(capsys):
         assert main([*command, "--json"]) == 1
         assert json.loads(capsys.readouterr().out)["first_bad"] == "conv3_block2_2_bn"
         assert main(command) == 1
-        assert "the first: conv3_block2_2_bn" in capsys.readouterr().out
+        assert "the first is conv3_block2_2_bn" in capsys.readouterr().out
 
 
 def test_a_record_of_npcam(capsys):

@@ -1,10 +1,13 @@
 """Class names from files of every form, and from files of none."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
 from npcam import InputError
+from npcam.convert import class_names
 from npcam.convert.class_names import read_class_names
 
 NAMES = ("cat", "golf ball", "Füchse")
@@ -17,49 +20,126 @@ WNIDS = ("n02121808", "n03445777", "n02119789")
         ("cat\ngolf ball\nFüchse", None),
         ("\ufeffcat\r\n golf ball \r\nFüchse\r\n\r\n", None),
         ("n02121808 cat\nn03445777\tgolf ball\nn02119789 Füchse\n", WNIDS),
+        ("n02121808,cat\nn03445777, golf ball\nn02119789 , Füchse\n", WNIDS),
         (json.dumps(NAMES), None),
+        (f"\n {json.dumps(NAMES)}", None),
         (json.dumps({2: "Füchse", 0: "cat", 1: "golf ball"}), None),
         (json.dumps({"golf ball": 1, "Füchse": 2, "cat": 0}), None),
         (json.dumps({k: [WNIDS[k], NAMES[k]] for k in (2, 1, 0)}), WNIDS),
+        (json.dumps([list(pair) for pair in zip(WNIDS, NAMES, strict=True)]), WNIDS),
     ],
 )
-def test_every_form(tmp_path, text, wnids):
-    """The same names from text and from each JSON form, whatever their order there."""
-    path = tmp_path / "names.txt"
+@pytest.mark.parametrize("name", ["names.txt", "names"])
+def test_every_form(tmp_path, name, text, wnids):
+    """The same names from text and from each JSON form, whatever their order there and the file's name."""
+    path = tmp_path / name
     path.write_bytes(text.encode())
     assert read_class_names(path) == (NAMES, wnids)
+    assert read_class_names(str(path)).wnids == wnids
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["n02121808 cat", "dog"],
+        ["n02121808", "n02084071"],
+        ["n0212180 cat", "n02084071 dog"],
+        ["n021218088 cat", "n02084071 dog"],
+        ["n02121808 cat", "m02084071 dog"],
+    ],
+)
+def test_what_only_some_lines_have_is_part_of_the_names(tmp_path, lines):
+    """WordNet ids are n and eight digits in every line, with a name after them; else they are names."""
+    (tmp_path / "names.txt").write_text("\n".join(lines))
+    assert read_class_names(tmp_path / "names.txt") == (tuple(lines), None)
+
+
+FORMS = 'expected ["cat", ...], {"0": "cat", ...} or {"0": ["n02121808", "cat"], ...}'
+UNUSABLE = "is empty, too long or not printable"
 
 
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "no class names"),
-        (b"\n \n", "no class names"),
-        (b"cat\n\ndog\n", "class 1 is empty"),
-        (b"cat\nd\x1bog\n", "not printable"),
-        (b"c" * 600, "too long"),
-        (b"\xff\xfe\x00c", "UTF-8"),
-        (b"[" * 100_000, "JSON"),
-        (b'["cat", ', "JSON"),
-        (b'{"0": "cat", "0": "dog"}', "twice"),
-        (b'{"0": "cat", "2": "dog"}', "none for class 1"),
-        (b'["cat", 3]', "expected"),
-        (b"{}", "no class names"),
-        (b"x" * (9 * 2**20), "larger than"),
+        (b"", "holds no class names; write one per line"),
+        (b"\n \n", "holds no class names; write one per line"),
+        (b"{}", "holds no class names; write one per line"),
+        (b"[]", "holds no class names; write one per line"),
+        (b"cat\n\ndog\n", f"the name of class 1 {UNUSABLE}: ''"),
+        (b'["cat", " "]', f"the name of class 1 {UNUSABLE}: ' '"),
+        (b"cat\nd\x1bog\n", f"the name of class 1 {UNUSABLE}: 'd\\x1bog'"),
+        (b"c" * 501, f"the name of class 0 {UNUSABLE}: '{'c' * 40}'"),
+        (b"\xff\xfe\x00c", "is not UTF-8 text; save the class names as UTF-8"),
+        (b'{"0": "cat", "0": "dog"}', "is not valid JSON (a key is there twice)"),
+        (b'{"0": "cat", "2": "dog"}', "2 names, but none for class 1; number them from 0"),
+        (b'{"1": "cat", "2": "dog"}', "2 names, but none for class 0; number them from 0"),
+        (b'{"cat": 0, "dog": 2}', "2 names, but none for class 1; number them from 0"),
+        (b'{"cat": 0, "dog": 0}', "two names have the same index; number them from 0"),
+        (b'["cat", 3]', FORMS),
+        (b'{"cat": false, "dog": true}', "2 names, but none for class 0; number them from 0"),
+        (b'{"0": true}', FORMS),
+        (b'[["n02121808", "cat"], ["n02084071"]]', FORMS),
+        (b'[["n02121808", "cat"], ["n02084071", "dog", "hound"]]', FORMS),
+        (b'[["n02121808", "cat"], ["n02084071", 7]]', FORMS),
+        (b'[["n02121808", "cat"], "n0"]', FORMS),
     ],
 )
 def test_unusable_files(tmp_path, data, said):
     """One line names the file and what is wrong with it."""
     path = tmp_path / "names.txt"
     path.write_bytes(data)
-    with pytest.raises(InputError, match=said) as caught:
+    with pytest.raises(InputError) as caught:
         read_class_names(path)
-    assert str(caught.value).startswith(f"{path}: ")
-    assert "\n" not in str(caught.value)
+    assert str(caught.value) == f"{path}: {said}"
 
 
-def test_no_file(tmp_path):
-    """A missing file and a directory."""
-    for path, said in [(tmp_path / "none", "no such file"), (tmp_path, "directory")]:
-        with pytest.raises(InputError, match=said):
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.txt", "[" * 100_000), ("a.txt", '["cat", '), ("a.JSON", "cat")]
+)
+def test_broken_json(tmp_path, name, text):
+    """By its first character or its name it is JSON, but it is none: Python's reason on one line."""
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=r"^[^\n]*: is not valid JSON \([^\n]+\)$"):
+        read_class_names(tmp_path / name)
+
+
+def test_the_longest_name(tmp_path):
+    """Names of up to 500 characters; one more is refused above."""
+    (tmp_path / "names.txt").write_text("c" * 500)
+    assert read_class_names(tmp_path / "names.txt").names == ("c" * 500,)
+
+
+def test_the_largest_file(tmp_path, monkeypatch):
+    """A file of as many bytes as the limit is read, a larger one is not."""
+    path = tmp_path / "names.txt"
+    with path.open("wb") as file:
+        file.truncate(8 * 2**20 + 1)
+    with pytest.raises(InputError) as caught:
+        read_class_names(path)
+    assert str(caught.value) == f"{path}: is larger than 8 MiB; not a file of class names"
+    monkeypatch.setattr(class_names, "MAX_NAMES_FILE", 7)
+    path.write_text("cat\ndog")
+    assert read_class_names(path).names == ("cat", "dog")
+    path.write_text("cats\ndog")
+    with pytest.raises(InputError, match="is larger than"):
+        read_class_names(path)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [(PermissionError(13, os.strerror(13)), os.strerror(13)), (OSError("gone"), "gone")]
+)
+def test_no_file(tmp_path, monkeypatch, error, reason):
+    """A missing file, a directory, and one that the system does not open."""
+    for path, said in [(tmp_path / "none", "no such file"), (tmp_path, "is a directory")]:
+        with pytest.raises(InputError) as caught:
             read_class_names(path)
+        assert str(caught.value) == f"{path}: {said}; give a text or JSON file of class names"
+
+    def refuse(*_, **__):
+        raise error
+
+    (tmp_path / "names.txt").write_text("cat")
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(InputError) as caught:
+        read_class_names(tmp_path / "names.txt")
+    assert str(caught.value) == f"{tmp_path / 'names.txt'}: cannot be read ({reason})"

@@ -1,5 +1,6 @@
 """Converting: the same bytes every time, whole files or none, class names, and one code for both programs."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -8,7 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers.keras_models import randomise, resnet
 
 from npcam import InputError
 from npcam.convert.class_names import ClassNames
@@ -21,11 +21,9 @@ pytestmark = pytest.mark.slow  # Keras makes the file that is converted
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory):
+def source(saved):
     """A small Keras model in a `.keras` file."""
-    path = tmp_path_factory.mktemp("source") / "model.keras"
-    randomise(resnet(blocks=(1, 1), width=8, classes=2)).save(path)
-    return path
+    return saved.folder / "model.keras"
 
 
 def test_same_bytes(source, tmp_path):
@@ -43,20 +41,37 @@ def test_class_names(source, tmp_path):
     names = tmp_path / "names.txt"
     names.write_text("n00000001 cat\nn00000002 dog\n")
     expected = ClassNames(("cat", "dog"), ("n00000001", "n00000002"))
-    for given, wnids in ((["cat", "dog"], None), (expected, expected.wnids), (names, expected.wnids)):
+    given_wnids = [(["cat", "dog"], None), *[(n, expected.wnids) for n in (expected, names, str(names))]]
+    for given, wnids in given_wnids:
         convert(source, tmp_path / "a.h5", class_names=given)
         weights = read_weights(tmp_path / "a.h5")
         assert (weights.class_names, weights.wnids) == (("cat", "dog"), wnids)
+    convert(source, tmp_path / "a.h5")
+    assert read_weights(tmp_path / "a.h5").class_names is None
     with pytest.raises(InputError, match="3 class names for 2 classes"):
         convert(source, tmp_path / "b.h5", class_names=["a", "b", "c"])
     assert not (tmp_path / "b.h5").exists()
+
+
+def test_what_weights_alone_do_not_tell(saved, tmp_path):
+    """The network and the activation are those that are asked for; what is returned is what is written."""
+    wanted = {"keras": (1, 1.001e-5), "2018": (1, 1e-3), "2017": (0, 1e-3)}
+    for (network, (padding, epsilon)), activation in zip(
+        wanted.items(), ("linear", "sigmoid", "softmax"), strict=True
+    ):
+        path = tmp_path / f"{network}.h5"
+        weights = convert(saved.folder / "weights.h5", path, network=network, activation=activation)
+        for arch in (weights.architecture, read_weights(path).architecture):
+            assert (arch.pool_padding, arch.epsilon, arch.activation) == (padding, epsilon, activation)
+        assert read_weights(path).notes == weights.notes
+    assert convert(saved.folder / "weights.h5", path).architecture.activation == "softmax"
 
 
 def test_provenance(source, tmp_path):
     """The file says what it was made from, and by what."""
     weights = convert(source, tmp_path / "a.h5")
     assert weights.source == "model.keras"
-    assert len(weights.source_sha256) == 64
+    assert weights.source_sha256 == hashlib.sha256(source.read_bytes()).hexdigest()
     assert weights.converter.startswith("npcam ")
     assert read_weights(tmp_path / "a.h5").source_sha256 == weights.source_sha256
 

@@ -1,8 +1,11 @@
 """Official weights by name, from a server on localhost: good, wrong, cut off, absent and slow."""
 
 import contextlib
+import errno
 import hashlib
 import json
+import os
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,9 +31,12 @@ CLASSES = json.dumps({str(i): [f"n{i:08}", f"class{i}"] for i in range(5)}).enco
 @pytest.fixture(scope="module")
 def published_bytes(tmp_path_factory):
     """A small ResNet in the layout of Keras's published files."""
-    path = tmp_path_factory.mktemp("published") / "file.h5"
+    return published_file(tmp_path_factory.mktemp("published") / "file.h5", random_tensors(TINY))
+
+
+def published_file(path, tensors):
+    """The bytes of a file that holds these tensors as Keras's published files do."""
     with h5py.File(path, "w") as file:
-        tensors = random_tensors(TINY)
         file.attrs["layer_names"] = [name.encode() for name in tensors]
         for layer, arrays in tensors.items():
             group = file.create_group(layer)
@@ -101,6 +107,7 @@ def test_fetched_once_and_converted(world, how):
     weights = read_weights(path)
     assert weights.class_names == tuple(f"class{i}" for i in range(5))
     assert weights.wnids == tuple(f"n{i:08}" for i in range(5))
+    assert (weights.source, weights.notes) == ("published.h5", ("Keras's official resnet50",))
     for layer, arrays in random_tensors(TINY).items():
         for name, array in arrays.items():
             np.testing.assert_array_equal(weights.tensors[layer][name], array)
@@ -114,10 +121,10 @@ def test_fetched_once_and_converted(world, how):
 @pytest.mark.parametrize(
     ("how", "reason"),
     [
-        ("wrong", "not the published file"),
-        ("cut", "cut|not the published file"),
-        ("absent", "the server says 404"),
-        ("silent", "does not answer"),
+        ("wrong", r": what came is not the published file \(its MD5 is not [0-9a-f]{32}\);"),
+        ("cut", r": (no connection, or it was cut \(ChunkedEncodingError\)|what came is not the .*);"),
+        ("absent", ": the server says 404;"),
+        ("silent", ": the server does not answer;"),
     ],
 )
 def test_nothing_is_kept_of_a_failed_download(world, how, reason):
@@ -125,8 +132,10 @@ def test_nothing_is_kept_of_a_failed_download(world, how, reason):
     world["how"] = how
     with pytest.raises(InputError, match=reason) as error:
         get(world)
-    assert "--from FILE" in str(error.value)
-    assert world["address"] in str(error.value)
+    line = str(error.value)
+    assert line.startswith(f"{world['address']}published.h5: ")
+    end = "; nothing was kept; try again, or download it by hand and run `npcam fetch resnet50 --from FILE`"
+    assert line.endswith(end)
     assert list(cache_folder().iterdir()) == []
     world["how"] = "good"
     assert get(world).is_file()
@@ -135,8 +144,76 @@ def test_nothing_is_kept_of_a_failed_download(world, how, reason):
 def test_no_server(world):
     """Offline."""
     world["address"] = "http://127.0.0.1:9/"
-    with pytest.raises(InputError, match="no connection"):
+    with pytest.raises(InputError, match=r": no connection, or it was cut \(ConnectionError\); nothing was"):
         get(world)
+
+
+def test_class_names_that_do_not_come(world, tmp_path):
+    """Without them nothing is converted, and the line names their address."""
+    address = world["address"]
+    with pytest.raises(InputError, match=r"127\.0\.0\.1:9/imagenet_class_index\.json: no connection"):
+        fetch.fetch("resnet50", address=address, classes_address="http://127.0.0.1:9", progress=False)
+    assert not (tmp_path / "cache" / "resnet50.h5").exists()
+
+
+def test_a_folder_that_cannot_be_written_to(world, monkeypatch):
+    """The cache folder and the system's reason stand in the line."""
+    import pooch
+
+    for error, reason in ((OSError(28, "No space left on device"), "No space"), (OSError("gone"), "gone")):
+
+        def refuse(*_, error=error, **__):
+            raise error
+
+        monkeypatch.setattr(pooch, "retrieve", refuse)
+        with pytest.raises(InputError) as caught:
+            get(world)
+        assert f"published.h5: {cache_folder()} cannot be written to ({reason}" in str(caught.value)
+
+
+def test_a_bar_for_the_large_file_alone(world, monkeypatch):
+    """The class names come too fast for one."""
+    import pooch
+
+    real, bars = pooch.HTTPDownloader, []
+
+    def downloader(*, progressbar, **options):
+        bars.append(progressbar)
+        return real(**options)
+
+    monkeypatch.setattr(pooch, "HTTPDownloader", downloader)
+    address = world["address"]
+    fetch.fetch("resnet50", address=address, classes_address=address, progress=True)
+    assert bars == [True, False]
+
+
+def test_what_pooch_is_asked_for(world, monkeypatch):
+    """Patience of 10 and 60 seconds; a bar on a terminal, unless one is asked for or not; no other words."""
+    import logging
+
+    import pooch
+
+    monkeypatch.undo()  # the short patience of these tests
+    monkeypatch.setenv("NPCAM_CACHE", str(cache_folder()))
+    asked = []
+
+    class Downloader:
+        def __init__(self, **options):
+            asked.append(options)
+
+    def refuse(url, *_, **__):
+        raise OSError(url)
+
+    monkeypatch.setattr(pooch, "HTTPDownloader", Downloader)
+    monkeypatch.setattr(pooch, "retrieve", refuse)
+    for terminal, progress in ((True, None), (False, None), (True, False), (False, True)):
+        monkeypatch.setattr("sys.stderr.isatty", lambda terminal=terminal: terminal)
+        with pytest.raises(InputError, match="tensorflow/keras-applications/resnet/resnet50_weights"):
+            fetch.fetch("resnet50", progress=progress)
+    assert [options["progressbar"] for options in asked] == [True, False, False, True]
+    assert {options["timeout"] for options in asked} == {(10, 60)}
+    assert pooch.get_logger().level == logging.WARNING
+    assert world["asked"] == []
 
 
 def test_from_a_copy(world, tmp_path, published_bytes):
@@ -147,54 +224,118 @@ def test_from_a_copy(world, tmp_path, published_bytes):
     (tmp_path / "imagenet_class_index.json").write_bytes(CLASSES)
     assert read_weights(get(world, source=copy)).class_names[0] == "class0"
     assert world["asked"] == []
+    (tmp_path / "imagenet_class_index.json").rename(cache_folder() / "imagenet_class_index.json")
+    assert read_weights(get(world, source=str(copy))).class_names[4] == "class4"
     copy.write_bytes(published_bytes + b"x")
-    with pytest.raises(InputError, match="none of Keras's files"):
+    md5, wanted = (hashlib.md5(data).hexdigest() for data in (copy.read_bytes(), published_bytes))
+    end = "a file of your own converts with `npcam convert`"
+    with pytest.raises(InputError) as caught:
         get(world, source=copy)
-    with pytest.raises(InputError, match="cannot be read"):
+    said = f"MD5 {md5} is none of Keras's files, expected {wanted} (resnet50); {end}"
+    assert str(caught.value) == f"{copy}: {said}"
+    with pytest.raises(InputError) as caught:
         get(world, source=tmp_path / "none")
+    reason = os.strerror(errno.ENOENT)
+    assert str(caught.value) == f"{tmp_path / 'none'}: cannot be read ({reason}); give a file to --from"
+
+
+def test_a_copy_of_another_model(world, tmp_path, monkeypatch, published_bytes):
+    """A published file under another one's name is told by its MD5."""
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes(published_bytes)
+    other = Official("resnet101", "other.h5", hashlib.md5(published_bytes).hexdigest())
+    monkeypatch.setattr(official, "FILES", (Official("resnet50", "published.h5", "0" * 32), other))
+    with pytest.raises(InputError, match=rf"MD5 {other.md5} is Keras's resnet101, expected 0{{32}} "):
+        get(world, source=copy)
+
+
+def test_a_copy_without_top_of_2017(world, tmp_path, monkeypatch):
+    """It has no class names, even where they lie beside it, and says of which year it is."""
+    tensors = random_tensors(TINY)
+    del tensors["predictions"]
+    data = published_file(tmp_path / "copy.h5", tensors)
+    file = Official("resnet50", "old.h5", hashlib.md5(data).hexdigest(), has_top=False, network="2017")
+    monkeypatch.setattr(official, "FILES", (file,))
+    (tmp_path / "imagenet_class_index.json").write_bytes(CLASSES)
+    weights = read_weights(get(world, source=tmp_path / "copy.h5"))
+    assert weights.class_names is None
+    assert (weights.architecture.pool_padding, weights.architecture.epsilon) == (0, 1e-3)
+    assert (weights.source, weights.notes) == ("old.h5", ("Keras's official resnet50, the file of 2017",))
+
+
+def test_a_copy_replaces_what_is_there(world, tmp_path, published_bytes):
+    """What is fetched already is used as it is, unless a copy is given."""
+    path = get(world)
+    path.write_bytes(b"old")
+    assert get(world).read_bytes() == b"old"
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes(published_bytes)
+    assert read_weights(get(world, source=copy)).source == "published.h5"
 
 
 @pytest.mark.usefixtures("world")
 def test_unknown_and_unfetched():
     """A name that is none, and one that is not there yet."""
-    with pytest.raises(InputError, match="there are resnet50, resnet101, resnet152"):
-        fetch.fetch("vgg16")
-    with pytest.raises(InputError, match="run `npcam fetch resnet101`"):
+    for look in (fetch.fetch, find):
+        with pytest.raises(InputError) as caught:
+            look("vgg16")
+        known = "resnet50, resnet101, resnet152"
+        assert str(caught.value) == f"vgg16: no official weights of that name; there are {known}"
+    with pytest.raises(InputError) as caught:
         find("resnet101")
+    advice = "run `npcam fetch resnet101`, or give the path of a file"
+    assert str(caught.value) == f"resnet101: not fetched yet; {advice}"
     with pytest.raises(InputError, match="run `npcam fetch resnet50`"):
         load_model("resnet50")
 
 
-def test_without_pooch(world, monkeypatch):
+@pytest.mark.parametrize("name", ["pooch", "requests", "tqdm"])
+def test_without_pooch(world, monkeypatch, name):
     """The extra is named, with the command that installs it."""
-    monkeypatch.setitem(__import__("sys").modules, "pooch", None)
-    with pytest.raises(InputError, match=r'pip install "npcam\[fetch\]"'):
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(InputError) as caught:
         get(world)
+    assert str(caught.value) == f'downloading needs {name}; install it with `pip install "npcam[fetch]"`'
 
 
 def test_cache_folder(monkeypatch):
     """NPCAM_CACHE, else the platform's own folder."""
     monkeypatch.setenv("NPCAM_CACHE", "/somewhere")
     assert cache_folder() == Path("/somewhere")
+    monkeypatch.setenv("NPCAM_CACHE", "~/weights")
+    assert cache_folder() == Path.home() / "weights"
     monkeypatch.delenv("NPCAM_CACHE")
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
     assert cache_folder() == Path("/xdg/npcam")
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     assert cache_folder() == Path.home() / ".cache" / "npcam"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_folder() == Path.home() / ".cache" / "npcam"
     monkeypatch.setattr("sys.platform", "darwin")
     assert cache_folder() == Path.home() / "Library" / "Caches" / "npcam"
     monkeypatch.setattr("sys.platform", "win32")
     monkeypatch.setenv("LOCALAPPDATA", "/local")
     assert cache_folder() == Path("/local/npcam/Cache")
+    monkeypatch.delenv("LOCALAPPDATA")
+    assert cache_folder() == Path.home() / "AppData" / "Local" / "npcam" / "Cache"
 
 
 def test_an_unusable_cache(monkeypatch, tmp_path):
     """A cache folder that cannot be made is named, with the variable that moves it."""
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("NPCAM_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(InputError, match="set NPCAM_CACHE"):
+    with pytest.raises(InputError) as caught:
         fetch.fetch("resnet50")
+    reason = os.strerror(errno.ENOTDIR)
+    said = f"cannot make the cache folder ({reason}); set NPCAM_CACHE to another"
+    assert str(caught.value) == f"{tmp_path / 'file' / 'cache'}: {said}"
+
+
+def test_the_cache_folder_is_made_with_its_parents(world, monkeypatch, tmp_path):
+    """However deep it lies, and whether it is there or not."""
+    monkeypatch.setenv("NPCAM_CACHE", str(tmp_path / "a" / "b" / "c"))
+    assert get(world) == tmp_path / "a" / "b" / "c" / "resnet50.h5"
 
 
 def test_two_files_of_one_name():

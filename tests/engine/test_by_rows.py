@@ -31,7 +31,9 @@ def test_every_row_is_one_threads(step):
     assert [rows_of(3, thread, 2) for thread in range(2)] == [(0, 2), (2, 3)]
 
 
-@pytest.mark.parametrize("budgets", [(1, 1, 1), (9_000, 4_000, 1_000), (10**9, 10**9, 10**9)])
+@pytest.mark.parametrize(
+    "budgets", [(1, 1, 1), (9_000, 4_000, 1_000), (10**9, 9_000, 8_000), (10**9, 10**9, 10**9)]
+)
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("n", [1, 6])
 def test_pieces_of_any_size(budgets, threads, n, monkeypatch):
@@ -58,8 +60,9 @@ def pieces(program, layer):
 def test_pieces_of_full_sizes():
     """In ResNet-50's widths, as many pieces as the numbers in hand at a time demand.
 
-    They are 2^19 in the stem's columns, 5 2^18 in Winograd's tiles (9 / 4 per number of the input) and
-    2^20 in what a 1x1 makes. A photograph of 224x224 goes through conv2 in one piece.
+    They are 2^19 in the stem's columns, 5 2^18 in Winograd's tiles (9 / 4 per number of the input) or the
+    columns of a 3x3 (9 per number), and 2^20 in what a 1x1 makes. A photograph of 224x224 goes through
+    conv2 in one piece.
     """
     arch = Architecture(blocks=(2, 1), strides=(1, 2))
     network = fold_network(random_tensors(arch, 64), arch, Team(1))
@@ -69,17 +72,17 @@ def test_pieces_of_full_sizes():
         program = Program([Recorder(np.float32)], np.float32)
         y = by_rows.record_stem(program, schedule, np.zeros((1, size + 6, size + 6, 3), np.float32))
         assert y.shape == (1, size // 8, size // 8, 512)
-        found[size] = [
-            pieces(program, la) for la in ("conv1_conv", "conv2_block1_2_conv", "conv2_block1_3_conv")
-        ]
-    stem, conv2, last = found[224]
+        blocks = ("conv1_conv", "conv2_block1_2_conv", "conv2_block1_3_conv", "conv2_block2_2_conv")
+        found[size] = [pieces(program, layer) for layer in blocks]
+    stem, conv2, last, _ = found[224]
     assert [positions // 112 for positions, _ in stem] == [28, 29, 29, 29]
     assert len(conv2) == 1
     assert last == [(3136, 256)]
-    stem, conv2, last = found[1120]
+    stem, conv2, last, skipping = found[1120]
     assert len(stem) == -(-280 * 1120 * 147 // 2**19)
     assert len(conv2) == -(-280 * 280 * 64 * 9 // 4 // (5 * 2**18))
     rows = [tiles // 70 * 4 for _, tiles, _ in conv2]
     assert sum(rows) == 280
     assert len(last) == sum(-(-high * 280 * 256 // 2**20) for high in rows)
+    assert len(skipping) == -(-140 * 140 * 64 * 9 // (5 * 2**18))
     assert max(positions for positions, _ in last) * 256 <= 2**20

@@ -15,6 +15,7 @@ import npcam
 from npcam import resnet
 from npcam.engine import Engine
 from npcam.engine import engine as engine_module
+from npcam.layers import weight_shapes
 from npcam.resnet import Architecture
 
 SMALL = Architecture(blocks=(1, 2, 2, 1))
@@ -72,6 +73,29 @@ def test_sizes_and_batches(size, batch):
 def test_widths(width):
     """Any number of channels, odd ones too."""
     check(SMALL, random_tensors(SMALL, width), photographs(2, 64, 64))
+
+
+@pytest.mark.parametrize("channels_from", [0, 1 << 21])
+@pytest.mark.parametrize("few_tiles", [0, 1000])
+@pytest.mark.parametrize("batch", [1, 4])
+def test_every_convolution_of_another_width(channels_from, few_tiles, batch, monkeypatch):
+    """Keras's are as wide in the 3x3 as in the 1x1 before it; others need not be."""
+    monkeypatch.setattr("npcam.engine.schedule.CHANNELS_FROM", channels_from)
+    monkeypatch.setattr("npcam.engine.geometry.FEW_TILES", few_tiles)
+    arch = Architecture(blocks=(2, 1), strides=(1, 2))
+    widths = {"conv1_conv": 3, "predictions": 5}
+    for stage, blocks, block in ((2, 2, (20, 4, 6, 20)), (3, 1, (14, 9, 5, 14))):
+        for n in range(1, blocks + 1):
+            widths |= {f"conv{stage}_block{n}_{part}_conv": k for part, k in enumerate(block)}
+    rng, tensors = np.random.default_rng(0), {}
+    for layer, shapes in weight_shapes(arch, widths).items():
+        tensors[layer] = {
+            name: (rng.uniform(0.5, 1, shape) * (0.1 if name == "kernel" else 1)).astype(np.float32)
+            for name, shape in shapes.items()
+        }
+        if "kernel" in tensors[layer]:
+            tensors[layer]["kernel"] *= rng.choice(np.float32([-1, 1]), shapes["kernel"])
+    check(arch, tensors, photographs(batch, 70, 59))
 
 
 @pytest.mark.parametrize(

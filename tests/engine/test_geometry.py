@@ -78,6 +78,7 @@ def test_the_windows_fit_into_what_they_read(arch):
         (1, 16, 16, False),
         (4, 2, 18, True),  # 36 products per tile, for 36 / 5 results and not fewer
         (4, 2, 17, False),
+        (100, 2, 7, False),
         (100, 2, 4, True),
         (100, 1, 7, False),
         (100, 5, 5, False),

@@ -8,7 +8,10 @@ from helpers.agreement import photographs
 from helpers.networks import random_tensors
 
 from npcam.engine import Engine, passes
+from npcam.engine.filters import fold_network
 from npcam.engine.program import Workspace
+from npcam.engine.schedule import make_schedule
+from npcam.engine.team import Team
 from npcam.resnet import Architecture
 
 ARCH = Architecture(blocks=(2, 2, 2, 1))
@@ -113,3 +116,26 @@ def test_memory_is_not_used_again_too_early(n, channels_from, stride_in, monkeyp
     for _ in range(2):
         found = engine.run(x).logits
         assert np.abs(found - expected).max() <= 64 * np.finfo(np.float32).eps * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(("n", "photographs_kept"), [(1, 1), (4, 2)])
+def test_all_scratch_memory_is_counted(n, photographs_kept, monkeypatch):
+    """Every workspace once, and a padded photograph, or one for each of two threads."""
+    monkeypatch.setattr("npcam.engine.schedule.CHANNELS_FROM", 10_000)
+    made, plain = [], Workspace.__init__
+    monkeypatch.setattr(Workspace, "__init__", lambda self, dtype: made.append(self) or plain(self, dtype))
+    network = fold_network(random_tensors(ARCH, 7), ARCH, Team(1))
+    recorded = passes.record_pass(make_schedule(network, n, (64, 80), 2), Team(2))
+    assert all(scratch.nbytes for scratch in made)
+    padded = photographs_kept * 70 * 86 * 3 * 4
+    assert recorded.nbytes == sum(scratch.nbytes for scratch in made) + padded
+    assert recorded.photographs == n
+
+
+def test_threads_have_photographs_of_their_own():
+    """In order: what a batch gives at each place is what the photograph there gives alone."""
+    engine, x = Engine(ARCH, random_tensors(ARCH, 7), threads=3), photographs(6, 64, 80)
+    together = engine.run(x).logits
+    for i in range(6):
+        alone = engine.run(x[i : i + 1]).logits[0]
+        assert np.abs(together[i] - alone).max() <= 64 * np.finfo(np.float32).eps * np.abs(alone).max()

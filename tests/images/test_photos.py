@@ -1,13 +1,18 @@
 """Photographs of every mode and format, and everything that is none."""
 
+import errno
 import io
+import logging
+import os
+import re
 import struct
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers.pictures import picture, saved
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, features
 
 from npcam import InputError
 from npcam.images.photos import open_photo
@@ -22,8 +27,29 @@ def test_every_form_of_a_photograph_gives_the_same_pixels(tmp_path):
     image.save(path)
     with path.open("rb") as file:
         forms = [path, str(path), file, io.BytesIO(path.read_bytes()), image, np.asarray(image)]
-        for form in forms:
+        for form in [*forms, np.asfortranarray(image), np.asarray(image)[:, ::-1][:, ::-1]]:
             np.testing.assert_array_equal(np.asarray(open_photo(form)), np.asarray(image))
+    assert open_photo(image) is image
+
+
+@pytest.mark.parametrize(
+    ("file_format", "feature"),
+    [
+        *[(name, None) for name in ("BMP", "PCX", "ICO", "TGA", "PPM", "TIFF", "PNG", "GIF")],
+        *[("JPEG", "jpg"), ("JPEG2000", "jpg_2000"), ("WEBP", "webp"), ("AVIF", "avif")],
+    ],
+)
+def test_every_format(file_format, feature):
+    """Each format gives the pixels that Pillow finds in it, by whatever name."""
+    with warnings.catch_warnings(action="ignore"):  # Pillow's of a feature that it does not know
+        if feature and not features.check(feature):
+            pytest.skip(f"this Pillow has no {file_format}")
+    options = {"sizes": [(32, 32)]} if file_format == "ICO" else {}
+    data = saved(picture(size=(32, 32)), file_format, **options)
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.format == file_format
+        expected = np.asarray(image.convert("RGB"))
+    np.testing.assert_array_equal(np.asarray(open_photo(io.BytesIO(data))), expected)
 
 
 @pytest.mark.parametrize("orientation", range(10))
@@ -37,6 +63,12 @@ def test_exif_orientation(orientation, file_format):
     with Image.open(io.BytesIO(data)) as image:
         np.testing.assert_array_equal(np.asarray(upright), np.asarray(ImageOps.exif_transpose(image)))
     assert open_photo(io.BytesIO(data)).size == (23, 17)
+
+
+def test_a_photograph_without_exif_stays_as_it_is():
+    """Asked to be turned upright, what says nothing of its orientation is not turned."""
+    image = picture()
+    np.testing.assert_array_equal(np.asarray(open_photo(image, exif_transpose=True)), np.asarray(image))
 
 
 def test_damaged_exif_does_not_refuse_the_photograph():
@@ -78,31 +110,108 @@ PNG = saved(picture(size=(200, 200)), "PNG")
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "0 bytes"),
-        (b"a few words about a cat", "picture that npcam reads"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(100), "HDF5"),
-        (b"PK\x03\x04" + bytes(100), "zip"),
-        (b"\x93NUMPY" + bytes(100), "NumPy"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "PostScript"),
-        (b"<!doctype html><p>404", "web page"),
-        (bytes(4) + b"ftypheic" + bytes(100), "HEIC"),
-        (JPEG[: len(JPEG) // 2], "damaged or truncated"),
-        (JPEG[:20], "picture"),
-        (PNG[: len(PNG) // 2], "damaged or truncated"),
-        (png_of(60_000, 60_000), "too many pixels"),
-        (png_of(100, 100), "damaged or truncated"),
+        (b"a few words about a cat", "no picture that npcam reads"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(100), "an HDF5 file, perhaps weights"),
+        (b"PK\x03\x04" + bytes(100), "a zip archive, perhaps a .keras model"),
+        (b"\x93NUMPY" + bytes(100), "a NumPy array"),
+        (b"%PDF-1.7\n", "a PDF document"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "a PostScript document"),
+        (b"<!doctype html><p>404", "an SVG drawing or a web page"),
+        (bytes(4) + b"ftypheic" + bytes(100), "a HEIC picture"),
+        (bytes(4) + b"ftypheix" + bytes(100), "a HEIC picture"),
+        (bytes(4) + b"ftypmif1" + bytes(100), "a HEIC picture"),
+        (bytes(4) + b"ftypisom" + bytes(100), "no picture that npcam reads"),
+        (bytes(4) + b"fropheic" + bytes(100), "no picture that npcam reads"),
+        (JPEG[:20], "no picture that npcam reads"),
     ],
 )
 def test_what_is_no_photograph_is_said_in_one_line(tmp_path, data, said):
-    """One line names the file and what is wrong with it; nothing is warned about beside it."""
+    """One line names the file, what it is, and what to give; nothing is warned about beside it."""
     path = tmp_path / "photo.jpg"
     path.write_bytes(data)
     with pytest.raises(InputError) as caught:
         open_photo(path)
-    message = str(caught.value)
-    assert message.startswith(f"{path}: ")
-    assert said in message
-    assert "\n" not in message
+    expected = f"{path}: is {said}; give a photograph as JPEG, PNG, WebP, GIF, BMP or TIFF"
+    assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "said", "advice"),
+    [
+        (b"", "is empty (0 bytes)", "get the photograph again"),
+        (JPEG[: len(JPEG) // 2], r"is damaged or truncated \(.+\)", "get the photograph again"),
+        (PNG[: len(PNG) // 2], r"is damaged or truncated \(.+\)", "get the photograph again"),
+        (png_of(100, 100), r"is damaged or truncated \(.+\)", "get the photograph again"),
+        (png_of(60_000, 60_000), r"has too many pixels \(.*3600000000 pixels.*\)", "make it smaller first"),
+    ],
+)
+def test_damage_is_said_in_one_line(tmp_path, data, said, advice):
+    """By a path or as an open file: its name, what is wrong, Pillow's reason, and what to do."""
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(data)
+    said = said if "\\" in said else re.escape(said)
+    for form, name in ((path, str(path)), (io.BytesIO(data), "photo")):
+        with pytest.raises(InputError) as caught:
+            open_photo(form)
+        assert re.fullmatch(f"{re.escape(name)}: {said}; {advice}", str(caught.value))
+
+
+@pytest.fixture
+def odd(monkeypatch):
+    """A Pillow image that decodes with a remark, a warning and, if one is set, an error."""
+    image, errors = picture(), []
+
+    def load(_):
+        logging.getLogger("PIL.TiffImagePlugin").error("a tag of no known type")
+        warnings.warn("odd, but readable", UserWarning, stacklevel=1)
+        if errors:
+            raise errors[0]
+
+    monkeypatch.setattr(Image.Image, "load", load)
+    image.errors = errors
+    return image
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "has too many pixels (MemoryError); make it smaller first"),
+        (
+            OSError("ends\n at  byte 7"),
+            "is damaged or truncated (ends at byte 7); get the photograph again",
+        ),
+        (OSError("x" * 300), f"is damaged or truncated ({'x' * 200}); get the photograph again"),
+        (EOFError(), "is damaged or truncated (EOFError); get the photograph again"),
+    ],
+)
+def test_reasons(odd, error, said):
+    """The reason is a single line of at most 200 characters, or the error's name where it has no words."""
+    odd.errors.append(error)
+    with pytest.raises(InputError) as caught:
+        open_photo(odd)
+    assert str(caught.value) == f"photo: {said}"
+
+
+@pytest.mark.parametrize("error", [None, OSError("broken")])
+def test_remarks_on_odd_files_are_not_passed_on(odd, caplog, error):
+    """Neither Pillow's log nor its warnings reach the user, and logging is afterwards as it was."""
+    logger = logging.getLogger("PIL")
+    logger.setLevel(logging.INFO)
+    try:
+        if error is None:
+            open_photo(odd)
+        else:
+            odd.errors.append(error)
+            with pytest.raises(InputError):
+                open_photo(odd)
+        assert caplog.records == []
+        assert logger.level == logging.INFO
+        odd.errors.clear()
+        with pytest.warns(UserWarning, match="odd"):
+            odd.load()
+        assert len(caplog.records) == 1
+    finally:
+        logger.setLevel(logging.NOTSET)
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "TGA"])
@@ -121,29 +230,63 @@ def test_damaged_bytes_never_raise_anything_else(file_format):
 
 def test_paths_that_lead_nowhere(tmp_path):
     """A missing file, a directory and a pipe without end are refused, not waited for."""
-    import os
-
     os.mkfifo(tmp_path / "pipe")
-    for name, said in [("none.jpg", "no such file"), (".", "directory"), ("pipe", "regular"), ("a\0b", "a")]:
-        with pytest.raises(InputError, match=said):
+    found = {"none.jpg": "no such file", "": "is a directory", "pipe": "not a regular file"}
+    for name, said in found.items():
+        with pytest.raises(InputError) as caught:
             open_photo(str(tmp_path / name))
+        assert str(caught.value) == f"{tmp_path / name}: {said}; give the path of a photograph"
+    with pytest.raises(InputError, match=r"a\?b: no such file; give the path"):
+        open_photo("a\0b")
 
 
 @pytest.mark.parametrize(
-    "photo",
+    ("error", "reason"),
     [
-        np.zeros((4, 4), np.uint8),
-        np.zeros((4, 4, 4), np.uint8),
-        np.zeros((4, 4, 3), np.float32),
-        np.zeros((0, 4, 3), np.uint8),
-        None,
-        7,
+        (PermissionError(errno.EACCES, "Permission denied"), "Permission denied"),
+        (OSError("gone"), "gone"),
     ],
 )
-def test_other_things_are_refused(photo):
+def test_a_file_that_cannot_be_read(tmp_path, monkeypatch, error, reason):
+    """The system's reason stands in the line."""
+
+    def refuse(*_):
+        raise error
+
+    (tmp_path / "photo.png").write_bytes(PNG)
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InputError) as caught:
+        open_photo(tmp_path / "photo.png")
+    expected = f"{tmp_path / 'photo.png'}: cannot be read ({reason}); check its permissions"
+    assert str(caught.value) == expected
+
+
+ARRAY = "expected an array (H, W, 3) of uint8, RGB"
+
+
+@pytest.mark.parametrize(
+    ("photo", "said"),
+    [
+        (np.zeros((4, 4), np.uint8), f"{ARRAY}, got (4, 4) of uint8"),
+        (np.zeros((4, 4, 4), np.uint8), f"{ARRAY}, got (4, 4, 4) of uint8"),
+        (np.zeros((1, 4, 4, 3), np.uint8), f"{ARRAY}, got (1, 4, 4, 3) of uint8"),
+        (np.zeros((1, 4, 3, 4), np.uint8), f"{ARRAY}, got (1, 4, 3, 4) of uint8"),
+        (np.zeros((4, 4, 3), np.float32), f"{ARRAY}, got (4, 4, 3) of float32"),
+        (np.zeros((0, 4, 3), np.uint8), f"{ARRAY}, got (0, 4, 3) of uint8"),
+        (None, "expected a path, a binary file, a Pillow image or an array, got NoneType"),
+        (7, "expected a path, a binary file, a Pillow image or an array, got int"),
+    ],
+)
+def test_other_things_are_refused(photo, said):
     """Arrays of another shape or dtype, and what is no photograph at all."""
-    with pytest.raises(InputError, match="photo: expected"):
+    with pytest.raises(InputError) as caught:
         open_photo(photo)
+    assert str(caught.value) == f"photo: {said}"
+
+
+def test_the_smallest_array():
+    """One pixel is a photograph."""
+    assert open_photo(np.full((1, 1, 3), 9, np.uint8)).getpixel((0, 0)) == (9, 9, 9)
 
 
 def test_palette_with_transparency_is_read_without_a_warning():

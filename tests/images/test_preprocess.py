@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from helpers.pictures import picture
+from PIL import Image
 
 from npcam import InputError, load_image, preprocess_input
-from npcam.images.preprocess import INTERPOLATIONS
+from npcam.images.photos import open_photo
+from npcam.images.preprocess import INTERPOLATIONS, to_input
 
 FILES = [
     *[("PNG", mode, {}) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")],
@@ -53,7 +55,7 @@ def test_every_interpolation_as_keras(keras, tmp_path, interpolation, shape):
     np.testing.assert_array_equal(ours, keras_pixels(keras, path, **options))
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int64", "float16", "float32", "float64"])
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float16", "float32", "float64"])
 @pytest.mark.parametrize("shape", [(2, 5, 4, 3), (5, 4, 3)])
 def test_preprocess_input_as_keras(keras, dtype, shape):
     """The same bits and dtype as Keras computes from a NumPy array, and the argument left alone."""
@@ -81,20 +83,58 @@ def test_pixels_are_the_callers():
     assert not photo.any()
 
 
+def test_defaults_are_keras_and_the_networks(keras, tmp_path):
+    """Without options: 224x224 by the nearest pixel, and lying on its side, as Keras has it."""
+    image = picture(size=(23, 17))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by a quarter
+    image.save(tmp_path / "photo.png", exif=exif)
+    expected = keras_pixels(keras, tmp_path / "photo.png", target_size=(224, 224))
+    np.testing.assert_array_equal(load_image(tmp_path / "photo.png"), expected)
+    np.testing.assert_array_equal(to_input(open_photo(tmp_path / "photo.png")), expected)
+    upright = load_image(tmp_path / "photo.png", size=None, exif_transpose=True)
+    np.testing.assert_array_equal(upright, np.rot90(np.asarray(image), -1))
+
+
+def test_sizes_are_height_and_width():
+    """From one pixel up, in Python's integers or NumPy's, the height first."""
+    image = picture(size=(5, 4))
+    assert to_input(image, (1, 1)).shape == (1, 1, 3)
+    assert to_input(image, (np.int64(7), np.int64(3))).shape == (7, 3, 3)
+    assert to_input(image, (5, 4)).shape == (5, 4, 3)
+    np.testing.assert_array_equal(to_input(image, (4, 5)), np.asarray(image))
+    np.testing.assert_array_equal(to_input(image, None), np.asarray(image))
+
+
+SHAPE = "expected RGB pixels (N, H, W, 3) or (H, W, 3), got shape"
+
+
 @pytest.mark.parametrize(
-    "x", [np.zeros((4, 4)), np.zeros((1, 4, 4, 4)), np.zeros((2, 3), complex), np.full((2, 2, 3), "a")]
+    ("x", "said"),
+    [
+        (np.zeros((4, 3)), f"{SHAPE} (4, 3)"),
+        (np.zeros((1, 1, 2, 4, 3)), f"{SHAPE} (1, 1, 2, 4, 3)"),
+        (np.zeros((1, 4, 4, 4)), f"{SHAPE} (1, 4, 4, 4)"),
+        (np.zeros((2, 2, 3), complex), "expected real numbers from 0 to 255, got complex128"),
+        (np.full((2, 2, 3), "a"), "expected real numbers from 0 to 255, got <U1"),
+    ],
 )
-def test_preprocess_input_refuses(x):
+def test_preprocess_input_refuses(x, said):
     """Anything that is not RGB pixels."""
-    with pytest.raises(InputError, match="preprocess_input: expected"):
+    with pytest.raises(InputError) as caught:
         preprocess_input(x)
+    assert str(caught.value) == f"preprocess_input: {said}"
 
 
 def test_load_image_refuses():
     """An unknown interpolation lists the known ones; a size is two positive integers."""
     photo = np.zeros((4, 4, 3), np.uint8)
-    with pytest.raises(InputError, match="nearest, bilinear, bicubic"):
-        load_image(photo, interpolation="cubic")
-    for size in [(0, 4), (4,), (4.5, 4), (-1, 4)]:
-        with pytest.raises(InputError, match="size: expected"):
-            load_image(photo, size=size)
+    for read in (load_image, lambda photo, **options: to_input(open_photo(photo), **options)):
+        with pytest.raises(InputError) as caught:
+            read(photo, interpolation="cubic")
+        known = "nearest, bilinear, bicubic, hamming, box, lanczos"
+        assert str(caught.value) == f"interpolation: 'cubic' is not known; choose one of {known}"
+        for size in [(0, 4), (4, 0), (4,), (4, 4, 3), (4.5, 4), (-1, 4)]:
+            with pytest.raises(InputError) as caught:
+                read(photo, size=size)
+            assert str(caught.value) == f"size: expected (height, width) in pixels, got {size}"

@@ -7,7 +7,7 @@ from helpers.keras_models import keras, randomise, resnet, with_old_names, witho
 from npcam.common.errors import InputError
 from npcam.images.preprocess import load_image, preprocess_input
 from npcam.keras_files import read_keras
-from npcam.verify.against import Source, other_run, run_keras_file
+from npcam.verify.against import run_keras_file
 from npcam.verify.compare import verify
 from npcam.verify.live_keras import build_keras_model, import_keras, keras_input
 from npcam.verify.record import Record
@@ -29,11 +29,11 @@ def good(tmp_path_factory):
     return model, path, weights, x, run_npcam(weights, x)
 
 
-def compare(good, model, **options):
+def compare(good, model):
     """What `verify` says of a Keras model, going by its numbers alone."""
     _, _, weights, x, own = good
     run = run_keras(keras, model, x, weights.architecture)
-    return verify(weights, own, Record(run.activations, run.provenance), **options)
+    return verify(weights, own, Record(run.activations, run.provenance))
 
 
 def edited(model, changes):
@@ -91,10 +91,10 @@ FAULTS = {
 def test_a_fault_in_the_model_is_found(good, fault):
     """One layer set otherwise: that one is blamed."""
     changes, blamed = FAULTS[fault]
-    report = compare(good, edited(good[0], changes))
-    assert report.first_bad.name == blamed
-    alone = compare(good, edited(good[0], changes), isolated=True)
-    assert alone.first_bad.name == blamed
+    _, _, weights, x, own = good
+    run = run_keras(keras, edited(good[0], changes), x, weights.architecture)
+    for isolated in (False, True):
+        assert verify(weights, own, Record(run.activations), isolated=isolated).first_bad.name == blamed
 
 
 @pytest.mark.parametrize(
@@ -145,28 +145,6 @@ def test_npcams_weights_make_a_keras_model(good):
     found = run_keras(keras, built, x, weights.architecture).activations
     for name, array in expected.items():
         assert np.array_equal(found[name], array), name
-
-
-def test_every_kind_of_file_can_be_compared_with(good, tmp_path):
-    """Words and files: npcam's engines, Keras from npcam's weights, .keras, weights alone, a record."""
-    from npcam.verify.record import write_record
-    from npcam.weights import write_weights
-
-    model, path, weights, x, own = good
-    np.save(tmp_path / "x.npy", x)
-    source = Source(str(tmp_path / "x.npy"), x, weights)
-    model.save_weights(tmp_path / "m.weights.h5")
-    write_weights(tmp_path / "npcam.h5", weights)
-    write_record(tmp_path / "run.h5", own)
-    names = [path, *(tmp_path / n for n in ("m.weights.h5", "npcam.h5", "run.h5"))]
-    for against in ["reference", "fast", "keras", *map(str, names)]:
-        on_trial = "npcam" if against == "reference" else "reference"
-        assert verify(weights, own, other_run(against, source), on_trial=on_trial).ok, against
-    (tmp_path / "text.h5").write_text("none of these")
-    for name in ("missing.keras", "text.h5", "."):
-        with pytest.raises(InputError) as caught:
-            other_run(str(tmp_path / name), source)
-        assert "\n" not in str(caught.value)
 
 
 def test_a_model_that_npcam_cannot_run_can_be_recorded(good, tmp_path):

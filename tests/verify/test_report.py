@@ -1,20 +1,20 @@
-"""A comparison in words, JSON, CSV and as a picture: the same numbers in each."""
+"""A comparison in words, JSON and CSV, and its errors for a plot: the same numbers in each."""
 
 import csv
 import io
 import json
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from helpers.networks import random_tensors
 
-from npcam.common.errors import InputError
 from npcam.resnet import Architecture
-from npcam.verify.compare import verify
-from npcam.verify.difference import difference
-from npcam.verify.plot import plot_errors
+from npcam.verify.compare import Report, Row, verify
+from npcam.verify.difference import Difference
 from npcam.verify.record import Record
-from npcam.verify.report import as_csv, as_json, as_text, error_lines
+from npcam.verify.report import as_csv, as_json, as_text, error_lines, finding
 from npcam.verify.run_npcam import run_npcam
 from npcam.weights import Weights
 
@@ -65,10 +65,10 @@ def test_the_text_says_what_was_found(reports):
     """A line per layer, a mark where it is beyond rounding, and the finding."""
     words = {
         "good": ["each within rounding"],
-        "fault": ["the first: conv2_block1_2_conv (Conv2D)", "[0, 1, 2, 3]", "alone, from its own input"],
-        "weights": ["the first: conv1_bn", "not the same bits: gamma"],
-        "shape": ["the first: pool1_pool", "shape: npcam [1, 9, 10, 8], reference [1, 8, 10, 8]"],
-        "nan": ["the first: conv2_block1_add"],
+        "fault": ["the first is conv2_block1_2_conv (Conv2D)", "[0, 1, 2, 3]", "alone, it is off by"],
+        "weights": ["the first is conv1_bn", "not the same, bit for bit: gamma"],
+        "shape": ["the first is pool1_pool", "is [1, 9, 10, 8] in npcam, [1, 8, 10, 8] in the reference"],
+        "nan": ["the first is conv2_block1_add"],
     }
     for name, report in reports.items():
         text = as_text(report)
@@ -88,31 +88,221 @@ def test_csv_has_the_same_numbers(reports):
         ]
 
 
-def test_the_plot_draws_each_line(reports):
-    """Both programs and what is expected, each in its colour; nothing to draw is said so."""
-    report = reports["fault"]
-    image = plot_errors(error_lines(report), [row.name for row in report.rows])
-    colours = {colour for _, colour in image.getcolors(1 << 20)}
-    assert {(0, 114, 178), (213, 94, 0), (0, 158, 115)} <= colours
-    with pytest.raises(InputError, match="nothing to draw"):
-        plot_errors({"none": [0.0, None, float("inf")]}, ["a", "b", "c"])
+FAR = Difference(
+    max_abs=0.03125,
+    max_rel=0.0078125,
+    ulp=65536.0,
+    cosine=0.99999999994,
+    worst=(0, 1, 2, 3),
+    value=1.23456789012,
+    reference=-0.5,
+    times=2.5,
+    expected=0.0125,
+    largest=4.0,
+)
+NEAR = replace(FAR, max_abs=1e-9, max_rel=2.5e-10, ulp=0.0021, times=0.25, worst=(0,), value=2.0)
+GOOD = Row("conv1_bn", "BatchNormalization", (1, 8, 9, 4), (1, 8, 9, 4), NEAR, NEAR, 1e-8, 3e-8, ok=True)
+BAD = replace(GOOD, name="conv1_conv", kind="Conv2D", found=FAR, alone=NEAR, npcam_error=0.25, ok=False)
 
 
-def test_a_difference_by_hand():
-    """Every field of a difference of numbers that one can check by eye."""
-    found = difference(np.array([[1.0, -4.0]]), np.array([[1.5, -4.0]]), np.array([[0.25, 0.1]]))
-    assert (found.max_abs, found.max_rel, found.ulp) == (0.5, 0.125, 0.125 * 2**23)
-    assert (found.worst, found.value, found.reference, found.times, found.expected) == (
-        (0, 0),
-        1.0,
-        1.5,
-        2.0,
-        0.25,
+def report(*rows, isolated=False, on_trial="reference"):
+    """A comparison with these rows."""
+    return Report(rows, isolated, on_trial)
+
+
+def test_json_by_hand():
+    """Every field of a report and of its rows."""
+    row = replace(BAD, other_weights=("bias",), epsilon=1e-3)
+    assert as_json(report(GOOD, row, isolated=True, on_trial="npcam")) == {
+        "layers": [
+            {
+                "name": "conv1_bn",
+                "kind": "BatchNormalization",
+                "shape": [1, 8, 9, 4],
+                "reference_shape": [1, 8, 9, 4],
+                **NUMBERS["near"],
+                "ok": True,
+                "alone": NUMBERS["near"],
+                "npcam_error": 1e-8,
+                "reference_error": 3e-8,
+                "other_weights": [],
+                "epsilon": None,
+            },
+            {
+                "name": "conv1_conv",
+                "kind": "Conv2D",
+                "shape": [1, 8, 9, 4],
+                "reference_shape": [1, 8, 9, 4],
+                **NUMBERS["far"],
+                "ok": False,
+                "alone": NUMBERS["near"],
+                "npcam_error": 0.25,
+                "reference_error": 3e-8,
+                "other_weights": ["bias"],
+                "epsilon": 1e-3,
+            },
+        ],
+        "first_bad": "conv1_conv",
+        "ok": False,
+        "isolated": True,
+        "on_trial": "npcam",
+    }
+    found = as_json(report(GOOD))
+    assert (found["first_bad"], found["ok"], found["isolated"], found["on_trial"]) == (
+        None,
+        True,
+        False,
+        "reference",
     )
-    assert found.cosine == pytest.approx(17.5 / np.sqrt(17 * 18.25))
-    zeros = np.zeros((1, 2))
-    same = difference(zeros, -zeros, zeros)
-    assert (same.ok, same.max_rel, same.cosine, same.times) == (True, 0, 1, 0)
-    assert difference(zeros, zeros + 1e-30, zeros).times == np.inf
-    empty = np.zeros((0, 2))
-    assert difference(empty, empty, empty).ok
+
+
+NUMBERS = {
+    "far": {
+        "max_abs": 0.03125,
+        "max_rel": 0.0078125,
+        "expected": 0.0125,
+        "times": 2.5,
+        "ulp": 65536.0,
+        "cosine": 0.99999999994,
+        "value": 1.23456789012,
+        "reference": -0.5,
+        "worst": [0, 1, 2, 3],
+    },
+}
+NUMBERS["near"] = NUMBERS["far"] | {
+    "max_abs": 1e-9,
+    "max_rel": 2.5e-10,
+    "ulp": 0.0021,
+    "times": 0.25,
+    "value": 2.0,
+    "worst": [0],
+}
+
+
+def test_json_has_no_infinities():
+    """What is no number is None, and so is all that is not known."""
+    wild = replace(FAR, max_abs=math.inf, cosine=math.nan, value=-math.inf)
+    row = replace(BAD, found=wild, alone=None, npcam_error=None, reference_error=math.inf, epsilon=math.nan)
+    found = as_json(report(row))["layers"][0]
+    none = {"max_abs", "cosine", "value", "alone", "npcam_error", "reference_error", "epsilon"}
+    assert {name for name, value in found.items() if value is None} == none
+    row = replace(row, found=None)
+    found = as_json(report(row))["layers"][0]
+    none |= {"max_rel", "expected", "times", "ulp", "reference", "worst"}
+    assert {name for name, value in found.items() if value is None} == none
+
+
+def test_csv_by_hand():
+    """Headings, then a line for each layer; what is not known is empty."""
+    row = replace(BAD, other_weights=("gamma", "beta"), epsilon=1e-3)
+    bare = replace(row, found=None, alone=None, other_weights=(), epsilon=None, reference_shape=(2, 3))
+    assert as_csv(report(row, bare)) == (
+        "name,kind,shape,reference_shape,max_abs,max_rel,expected,times,ulp,cosine,value,reference,ok,"
+        "npcam_error,reference_error,epsilon,worst,other_weights,alone_max_abs,alone_expected,alone_times\n"
+        "conv1_conv,Conv2D,1x8x9x4,1x8x9x4,0.03125,0.0078125,0.0125,2.5,65536.0,0.99999999994,"
+        "1.23456789012,-0.5,False,0.25,3e-08,0.001,0x1x2x3,gamma beta,1e-09,0.0125,0.25\n"
+        "conv1_conv,Conv2D,1x8x9x4,2x3,,,,,,,,,False,0.25,3e-08,,,,,,\n"
+    )
+
+
+def test_the_table_by_hand():
+    """Numbers end at the right, a mark stands behind a bad layer, and hyphens where nothing is known."""
+    bare = replace(BAD, found=None, alone=None)
+    assert as_text(report(BAD, GOOD, bare)).splitlines()[:5] == [
+        "layer       shape     max abs  max rel       ulp        cosine  expected  times  alone",
+        "conv1_conv  1x8x9x4  3.12e-02  7.8e-03  6.55e+04  0.9999999999  1.25e-02    2.5   0.25"
+        "  <- beyond rounding",
+        "conv1_bn    1x8x9x4  1.00e-09  2.5e-10    0.0021  0.9999999999  1.25e-02   0.25   0.25",
+        "conv1_conv  1x8x9x4         -        -         -             -         -      -      -"
+        "  <- beyond rounding",
+        "",
+    ]
+
+
+def test_the_finding_where_nothing_is_found():
+    """How many layers, and which tests they have passed."""
+    assert finding(report(GOOD, GOOD)) == ["2 layers, each within rounding, alone and in the flow"]
+    assert finding(report(GOOD, isolated=True)) == ["1 layers, each within rounding, alone"]
+
+
+HEAD = "2 of 3 layers are beyond rounding; the first is conv1_conv (Conv2D)"
+IN_THE_FLOW = "  in the flow, it is off by 0.0312, 2.5 times what rounding explains"
+ALONE = "  alone, it is off by 0.0312, 2.5 times what rounding explains"
+ERRORS = "  in the flow, from npcam in float64, npcam is off by 0.25, the reference by 3e-08"
+
+
+@pytest.mark.parametrize(
+    ("row", "options", "lines"),
+    [
+        (
+            BAD,
+            {},
+            [IN_THE_FLOW, "  worst at [0, 1, 2, 3]: npcam 1.23456789, reference -0.5", ERRORS],
+        ),
+        (
+            replace(BAD, alone=FAR),
+            {},
+            [ALONE, "  worst at [0, 1, 2, 3]: float64 1.23456789, reference -0.5", ERRORS],
+        ),
+        (
+            replace(BAD, alone=FAR),
+            {"on_trial": "npcam"},
+            [ALONE, "  worst at [0, 1, 2, 3]: float64 1.23456789, npcam -0.5", ERRORS],
+        ),
+        (
+            replace(BAD, alone=FAR, found=FAR),
+            {"isolated": True},
+            [ALONE, "  worst at [0, 1, 2, 3]: float64 1.23456789, reference -0.5"],
+        ),
+        (
+            replace(BAD, found=None, alone=FAR, reference_shape=(1, 8, 9, 5)),
+            {},
+            ["  its shape is [1, 8, 9, 4] in npcam, [1, 8, 9, 5] in the reference"],
+        ),
+        (
+            replace(BAD, found=None, alone=None, npcam_error=None),
+            {},
+            ["  alone, it cannot be computed: the reference run has other shapes here"],
+        ),
+        (
+            replace(BAD, found=None, alone=None, reference_error=None),
+            {"on_trial": "npcam"},
+            ["  alone, it cannot be computed: the npcam run has other shapes here"],
+        ),
+        (
+            replace(BAD, found=NEAR, other_weights=("gamma", "beta"), reference_error=None),
+            {},
+            ["  these of its weights are not the same, bit for bit: gamma, beta"],
+        ),
+        (
+            replace(BAD, found=NEAR, epsilon=0.00123456),
+            {},
+            ["  it computes as if its epsilon were 0.00123", ERRORS],
+        ),
+        (
+            replace(BAD, found=NEAR, epsilon=math.nan),
+            {},
+            ["  its channels' scales are off, in a way that no epsilon explains", ERRORS],
+        ),
+    ],
+)
+def test_the_finding_says_what_is_wrong(row, options, lines):
+    """Of the first bad layer: its shape, weights and epsilon, then the test that it has not passed."""
+    assert finding(report(GOOD, row, BAD, **options)) == [HEAD, *lines]
+
+
+def test_the_errors_of_a_plot():
+    """Shares of the largest value, 4: both programs' errors and the tolerance, or a layer's own and its."""
+    bare, zero = replace(BAD, found=None), replace(BAD, found=replace(FAR, largest=0.0), npcam_error=None)
+    assert error_lines(report(GOOD, BAD, bare)) == {
+        "npcam": [1e-8 / 4, 0.25 / 4, None],
+        "reference": [3e-8 / 4, 3e-8 / 4, None],
+        "expected": [0.0125 / 4, 0.0125 / 4, None],
+    }
+    assert error_lines(report(GOOD, BAD, bare, isolated=True)) == {
+        "alone": [1e-9 / 4, 0.03125 / 4, None],
+        "expected": [0.0125 / 4, 0.0125 / 4, None],
+    }
+    lines = error_lines(report(zero))  # a share of 0 is no number, but drawing it is no crash either
+    assert lines["npcam"] == [None]
+    assert lines["reference"][0] > 1e200
