@@ -160,8 +160,8 @@ def test_live_keras(keras, tmp_path, capsys, run):
     from npcam.verify.live_keras import build_keras_model
     from npcam.weights import Weights
 
-    arch = Architecture(blocks=(1, 1), strides=(1, 2))
-    weights = Weights(arch, random_tensors(arch, width=4))
+    arch = Architecture(blocks=(1,), strides=(1,))
+    weights = Weights(arch, random_tensors(arch, width=2))
     write_weights("m.h5", weights)
     build_keras_model(keras, weights).save("m.keras")
     backend = ["--backend", keras.backend.backend()]
