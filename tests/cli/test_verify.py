@@ -1,5 +1,7 @@
 """`npcam verify` and `npcam record` as people run them: exit status, JSON, files, one line for a mistake."""
 
+import csv
+import io
 import json
 import os
 import subprocess
@@ -9,13 +11,19 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 import npcam
 from npcam.cli.commands import main
 from npcam.layers import layers
-from npcam.model import bundled_path, load_model
+from npcam.model import load_model
+from npcam.verify.batch import read_input
+from npcam.verify.compare import verify
+from npcam.verify.plot import plot_errors
 from npcam.verify.record import read_record
-from npcam.weights import write_weights
+from npcam.verify.report import as_csv, as_json, as_text, error_lines
+from npcam.verify.run_npcam import run_npcam
+from npcam.weights import read_weights, write_weights
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 CHELSEA = str(Path(__file__).parents[2] / "examples" / "chelsea.png")
@@ -23,17 +31,9 @@ NARROW = str(REFERENCE / "narrow_weights.h5")
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    """Each test has a folder of its own, with the narrow network's input in it."""
-    monkeypatch.chdir(tmp_path)
+def batch(elsewhere):  # noqa: ARG001  # which is the folder that this is written to
+    """The input of Keras's record of the narrow network, `x.npy`, in the test's folder."""
     np.save("x.npy", read_record(REFERENCE / "narrow.h5").activations["input_layer"])
-
-
-def run(*arguments):
-    """npcam in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(npcam.__file__).parent.parent)}
-    command = [sys.executable, "-m", "npcam", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
 def test_a_photograph_against_what_keras_recorded(capsys):
@@ -46,14 +46,59 @@ def test_a_photograph_against_what_keras_recorded(capsys):
     assert found["runs"]["reference"]["made_by"].startswith("keras ")
 
 
-def test_a_batch_against_float64_with_files(capsys):
-    """A table on the terminal, CSV and PNG beside it, for both engines, alone and not."""
-    for extra in ([], ["--isolated"], ["--engine", "fast"]):
-        command = ["verify", "x.npy", "--weights", NARROW, "--against", "reference", *extra]
-        assert main([*command, "--csv", "t.csv", "--plot", "p.png"]) == 0
-        assert "each within rounding" in capsys.readouterr().out
-        assert Path("p.png").read_bytes().startswith(b"\x89PNG")
-        assert Path("t.csv").read_text().startswith("name,kind,shape,")
+@pytest.mark.parametrize(
+    ("words", "engine", "isolated"),
+    [([], "reference", False), (["--isolated"], "reference", True), (["--engine", "fast"], "fast", False)],
+)
+def test_a_batch_against_float64_with_files(narrow, photo, capsys, words, engine, isolated):
+    """A table on the terminal or JSON, CSV and PNG beside it, are those of the library's own comparison."""
+    command = ["verify", photo, "--weights", narrow, "--against", "reference", *words]
+    assert main([*command, "--csv", "t.csv", "--plot", "p.png"]) == 0
+    out = capsys.readouterr().out
+    weights = read_weights(narrow)
+    x = read_input(photo, (40, 56))
+    own, exact = run_npcam(weights, x, engine), run_npcam(weights, x, "reference", "float64")
+    report = verify(weights, own, exact, isolated=isolated, on_trial="npcam")
+    first, second, empty, *table = out.split("\n")
+    assert first.startswith(f"npcam:     npcam {npcam.__version__}")
+    assert second.startswith("reference: npcam ")
+    assert "float64" in second
+    assert "float64" not in first
+    assert (engine in first, empty) == (True, "")
+    assert "\n".join(table) == as_text(report) + "\n"
+    assert Path("t.csv").read_bytes().decode() == as_csv(report)
+    assert len(list(csv.reader(io.StringIO(Path("t.csv").read_text())))) == 1 + len(report.rows)
+    with Image.open("p.png") as picture:
+        drawn = plot_errors(error_lines(report), [row.name for row in report.rows])
+        assert np.array_equal(np.asarray(picture), np.asarray(drawn))
+        assert picture.format == "PNG"
+    assert main([*command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {key: found["runs"][key]["engine"] for key in found["runs"]} == {
+        "npcam": own.provenance["engine"],
+        "reference": exact.provenance["engine"],
+    }
+    del found["runs"]
+    assert found == json.loads(json.dumps(as_json(report)))
+
+
+def test_who_is_on_trial(narrow, photo, capsys):
+    """Against npcam's own float64 it is npcam that may be wrong, against anything else it is the other."""
+    assert main(["record", photo, "--weights", narrow, "-o", "r.h5"]) == 0
+    capsys.readouterr()
+    weights = read_weights(narrow)
+    x = read_input(photo, (40, 56))
+    report = verify(weights, run_npcam(weights, x), read_record("r.h5"), isolated=False, on_trial="reference")
+    assert main(["verify", photo, "--weights", narrow, "--against", "r.h5"]) == 0
+    assert capsys.readouterr().out.split("\n\n", 1)[1] == as_text(report) + "\n"
+
+
+def test_json_is_indented(narrow, photo, capsys):
+    """For eyes, too."""
+    assert main(["verify", photo, "--weights", narrow, "--against", "fast", "--json"]) == 0
+    out = capsys.readouterr().out
+    assert out == json.dumps(json.loads(out), indent=2) + "\n"
+    assert main(["verify", photo, "--weights", narrow, "--against", "fast", "--plot", "p.PNG"]) == 0
 
 
 def test_a_wrong_layer_is_status_1(capsys):
@@ -81,7 +126,12 @@ def test_a_wrong_layer_is_status_1(capsys):
 def test_a_record_of_npcam(capsys):
     """All layers or some, in float32 or float64, to be verified against."""
     assert main(["record", "x.npy", "--weights", NARROW, "-o", "all.h5"]) == 0
-    assert "178 layers" in capsys.readouterr().out
+    record = read_record("all.h5")
+    numbers = sum(array.size for array in record.activations.values())
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == f"all.h5: 178 layers, {numbers:,} numbers"
+    assert second.startswith(f"  from npcam {npcam.__version__}")
+    assert record.activations["predictions"].dtype == np.float32
     command = ["record", "x.npy", "--weights", NARROW, "--dtype", "float64"]
     assert main([*command, "--layers", "conv5_block3_out,predictions", "-o", "some.h5"]) == 0
     record = read_record("some.h5")
@@ -92,7 +142,20 @@ def test_a_record_of_npcam(capsys):
         assert main(["verify", "x.npy", "--weights", NARROW, "--against", name, *partial]) == 0
 
 
-def test_live_keras(keras, tmp_path, capsys):
+def test_a_record_of_the_fast_engine(narrow, photo):
+    """The stages alone; the input by its name without its folder."""
+    Path("folder").mkdir()
+    Path(photo).rename("folder/cat.png")
+    command = ["record", "folder/cat.png", "--weights", narrow, "-o", "fast.h5"]
+    assert main([*command, "--engine", "fast"]) == 0
+    fast = read_record("fast.h5")
+    assert fast.provenance["input"] == "cat.png"
+    assert fast.provenance["engine"].startswith("fast")
+    assert main([*command, "--engine", "reference"]) == 0
+    assert 1 < len(fast.activations) < len(read_record("fast.h5").activations)
+
+
+def test_live_keras(keras, tmp_path, capsys, run):
     """Record a .keras model with Keras; verify against it, the record, and Keras from npcam's weights."""
     from helpers.networks import random_tensors
 
@@ -100,8 +163,8 @@ def test_live_keras(keras, tmp_path, capsys):
     from npcam.verify.live_keras import build_keras_model
     from npcam.weights import Weights
 
-    arch = Architecture(blocks=(1, 1), strides=(1, 2))
-    weights = Weights(arch, random_tensors(arch, width=4))
+    arch = Architecture(blocks=(1,), strides=(1,))
+    weights = Weights(arch, random_tensors(arch, width=2))
     write_weights("m.h5", weights)
     build_keras_model(keras, weights).save("m.keras")
     backend = ["--backend", keras.backend.backend()]
@@ -131,6 +194,8 @@ def test_live_keras(keras, tmp_path, capsys):
         ["verify", "x.npy", "--against", "keras", "--backend", "theano"],
         ["verify", "x.npy", "--against", "reference", "--weights", "x.npy"],
         ["verify", "x.npy", "--against", "reference", "--engine", "slow"],
+        ["record", "x.npy", "-o", "r.h5", "--dtype", "float16"],
+        ["record", "x.npy", "-o", "r.h5", "--engine", "slow"],
         ["verify", "x.npy", "--against", "reference", "--csv", "no/such/folder.csv"],
         ["verify", "small.npy", "--against", "reference"],
         ["record", "x.npy"],
@@ -155,17 +220,24 @@ def test_mistakes_are_one_line(arguments, capfd):
     assert sorted(Path().iterdir()) == before
 
 
-def test_verify_does_not_need_keras():
+def test_weights_and_keras_are_two_things_to_record(capsys):
+    """The line says which option is for what."""
+    command = ["record", "x.npy", "-o", "r.h5", "--keras", "m.keras", "--weights", NARROW]
+    assert main(command) == 2
+    said = "give --weights for npcam or --keras for Keras, not both; see npcam record --help"
+    assert capsys.readouterr().err == f"npcam: {said}\n"
+
+
+def test_verify_does_not_need_keras(narrow, photo):
     """Records and engines are compared without Keras being imported, or installed."""
+    assert main(["record", photo, "--weights", narrow, "-o", "r.h5"]) == 0
     code = (
         "import sys; sys.modules['keras'] = None\n"
         "from npcam.cli import main\n"
-        f"against = ['--against', {str(REFERENCE / 'chelsea.h5')!r}, '--partial']\n"
-        f"sys.exit(main(['verify', {CHELSEA!r}, *against]))"
+        f"sys.exit(main(['verify', {photo!r}, '--weights', {narrow!r}, '--against', 'r.h5']))"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(npcam.__file__).parent.parent)}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
     )
     assert done.returncode == 0, done.stderr
-    assert bundled_path().is_file()

@@ -272,7 +272,9 @@ def test_overlay_refuses(options, said):
     assert str(caught.value) == said
 
 
-@pytest.mark.parametrize(("count", "columns", "shape"), [(3, 2, (12, 16)), (4, 2, (12, 16)), (2, 3, (6, 16))])
+@pytest.mark.parametrize(
+    ("count", "columns", "shape"), [(3, 2, (12, 16)), (4, 2, (12, 16)), (2, 3, (6, 16)), (2, 1, (12, 8))]
+)
 def test_montage(count, columns, shape):
     """Pictures in reading order, the rest of the sheet black."""
     greys = [10, 20, 30, 40][:count]

@@ -1,0 +1,242 @@
+"""`npcam explain` as people run it: words, JSON, pictures, and the names of files."""
+
+import errno
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.networks import random_tensors
+from PIL import Image
+
+import npcam
+from npcam.cli import explain as module
+from npcam.cli.commands import main
+from npcam.resnet import Architecture
+from npcam.weights import Weights, read_weights, write_weights
+
+CHELSEA = str(Path(__file__).parents[2] / "examples" / "chelsea.png")
+
+
+def test_words_and_picture(run):
+    """Classes, target, box and completeness in words, and the overlay at the photograph's size."""
+    done = run("explain", CHELSEA, "--save-map")
+    assert (done.returncode, done.stderr) == (0, "")
+    e = npcam.explain(npcam.load_model(), CHELSEA)
+    lines = done.stdout.split("\n")
+    assert lines[0] == CHELSEA
+    for line, (_, name, probability) in zip(lines[1:6], e.top(5), strict=True):
+        shown, label = line.split("%  ")
+        assert (len(line) - len(line.lstrip()), label) == (4 if probability < 0.1 else 3, name)
+        assert float(shown) == pytest.approx(100 * probability, abs=0.00501)
+    pattern = rf"  target        {e.label} \(class {e.target}\), logit (-?\d+\.\d{{4}})"
+    logit = re.fullmatch(pattern, lines[6])
+    assert float(logit[1]) == pytest.approx(e.logit, abs=0.0000501)
+    assert lines[7] == f"  box           {e.box}"
+    assert re.fullmatch(r"  completeness  [+-]\d\.\de-\d\d \(mean of map \+ bias - logit\)", lines[8])
+    assert lines[9:] == ["  overlay       chelsea_cam.png", ""]
+    with Image.open("chelsea_cam.png") as overlay:
+        assert overlay.size == (451, 300)
+        assert overlay.format == "PNG"
+    assert np.array_equal(np.load("chelsea_cam.npy"), e.cam)
+
+
+def test_json_is_the_explanation(capsys):
+    """Every field of the array is what `npcam.explain` gives, in full precision."""
+    assert main(["explain", CHELSEA, "--json", "--top", "3", "--target", "dog", "-o", "maps/here"]) == 0
+    out = capsys.readouterr().out
+    (found,) = json.loads(out)
+    assert out == json.dumps([found], indent=2) + "\n"
+    e = npcam.explain(npcam.load_model(), CHELSEA, "dog")
+    assert found == {
+        "photo": CHELSEA,
+        "top": [p._asdict() for p in e.top(3)],
+        "target": e.target,
+        "label": "dog",
+        "probability": e.probability,
+        "logit": e.logit,
+        "box": list(e.box),
+        "completeness": e.completeness,
+        "overlay": str(Path("maps/here/chelsea_cam.png")),
+    }
+    assert np.array_equal(np.asarray(Image.open(found["overlay"])), np.asarray(e.overlay()))
+    assert [path.name for path in Path("maps/here").iterdir()] == ["chelsea_cam.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "drawn"),
+    [
+        ([], {}, {}),
+        (["--target", "2"], {"target": 2}, {}),
+        (["--colormap", "jet"], {}, {"colormap": "jet"}),
+        (["--alpha", "0.9"], {}, {"alpha": 0.9}),
+        (["--no-box"], {}, {"box": False}),
+        (["--interpolation", "bilinear"], {"interpolation": "bilinear"}, {}),
+        (["--exif-transpose"], {"exif_transpose": True}, {}),
+        (["--align", "centers"], {"align": "centers"}, {}),
+        (["--align", "corners"], {"align": "corners"}, {}),
+    ],
+)
+def test_options(narrow, photo, capsys, words, options, drawn):
+    """Each option is the library's own of that name; without any, all are as in the library."""
+    with Image.open(photo) as image:
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        image.save("turned.png", exif=exif)
+    assert main(["explain", "turned.png", "--weights", narrow, "--json", *words]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    e = npcam.explain(npcam.load_model(narrow), "turned.png", **options)
+    assert found["top"] == [p._asdict() for p in e.top(5)]
+    assert (found["label"], found["logit"], found["box"]) == (e.label, e.logit, e.box and list(e.box))
+    with Image.open("turned_cam.png") as picture:
+        pixels = np.asarray(picture)
+    assert np.array_equal(pixels, np.asarray(e.overlay(**drawn)))
+    plain = npcam.explain(npcam.load_model(narrow), "turned.png").overlay()
+    assert np.array_equal(pixels, np.asarray(plain)) == (words in ([], ["--align", "corners"]))
+
+
+def test_nothing_speaks_for_a_class(narrow, photo, capsys):
+    """A class that every activation speaks against has no box, and the words say why."""
+    weights = read_weights(narrow)
+    weights.tensors["predictions"]["kernel"][:, 2] = -1
+    write_weights("against.h5", weights)
+    assert main(["explain", photo, "--weights", "against.h5", "--target", "cow"]) == 0
+    assert "  box           none: nothing speaks for this class\n" in capsys.readouterr().out
+
+
+def test_one_bad_photograph_does_not_stop_the_others(narrow, photo, capsys):
+    """It is reported, in words and in JSON, and the exit status says so."""
+    Path("bad.jpg").write_text("no photograph")
+    command = ["explain", "bad.jpg", photo, "--weights", narrow]
+    assert main([*command, "--json"]) == 2
+    out, err = capsys.readouterr()
+    bad, good = json.loads(out)
+    assert set(bad) == {"photo", "error"}
+    assert bad["photo"] == "bad.jpg"
+    assert good["photo"] == photo
+    assert err == f"npcam: {bad['error']}\n"
+    assert main(command) == 2
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{photo}\n")
+    assert err == f"npcam: {bad['error']}\n"
+
+
+def test_a_photograph_that_takes_too_much_memory(narrow, photo, capsys, monkeypatch):
+    """It is named, and the others are explained."""
+    explain = npcam.explain
+
+    def small_machine(model, photo, *arguments, **options):
+        if photo == "large.png":
+            raise MemoryError
+        return explain(model, photo, *arguments, **options)
+
+    monkeypatch.setattr(sys.modules["npcam.explain"], "explain", small_machine)
+    assert main(["explain", "large.png", photo, "--weights", narrow, "--json"]) == 2
+    out, err = capsys.readouterr()
+    assert json.loads(out)[0] == {"photo": "large.png", "error": "large.png: not enough memory"}
+    assert json.loads(out)[1]["photo"] == photo
+    assert err == "npcam: large.png: not enough memory\n"
+
+
+@pytest.mark.parametrize(
+    ("terminal", "count", "shown"), [(True, 2, True), (True, 1, False), (False, 2, False)]
+)
+def test_progress_on_a_terminal(narrow, photo, capsys, monkeypatch, terminal, count, shown):
+    """Of several photographs each is announced on standard error, if somebody looks at it."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    assert main(["explain", *[photo] * count, "--weights", narrow, "--json"]) == 0
+    expected = f"[1/2] {photo}\n[2/2] {photo}\n" if shown else ""
+    assert capsys.readouterr().err == expected
+
+
+def test_nothing_is_computed_for_a_wrong_option(narrow, photo, monkeypatch):
+    """Style, class and folder are checked before the first photograph."""
+    monkeypatch.setattr(sys.modules["npcam.explain"], "explain", None)
+    for wrong in (["--colormap", "hot"], ["--alpha", "2"], ["--target", "zebra"], ["-o", "cat.png"]):
+        assert main(["explain", photo, "--weights", narrow, *wrong]) == 2
+
+
+def test_a_network_without_top(photo, capsys):
+    """It has no classes to explain."""
+    arch = Architecture(blocks=(1,), strides=(1,), activation=None)
+    write_weights("notop.h5", Weights(arch, random_tensors(arch, width=2), input_size=(33, 33)))
+    assert main(["explain", photo, "--weights", "notop.h5"]) == 2
+    assert "explain a class" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made(narrow, photo, capsys):
+    """The folder, the system's reason and the option stand in the line."""
+    assert main(["explain", photo, "--weights", narrow, "-o", "cat.png/maps"]) == 2
+    reason = os.strerror(errno.ENOTDIR)
+    expected = f"npcam: cat.png/maps: cannot make this folder ({reason}); choose another -o\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_photographs_of_one_name_do_not_hide_each_other(narrow, photo, capsys):
+    """Three inputs called cat give three pictures, and no input is written over."""
+    for folder in ("a", "b"):
+        Path(folder).mkdir()
+        Image.open(photo).save(Path(folder, "cat.png"))
+    Image.open(photo).save("cat_cam.png")
+    before = Path("cat_cam.png").read_bytes()
+    photos = ["a/cat.png", "b/cat.png", "cat.png", "cat_cam.png"]
+    assert main(["explain", *photos, "--weights", narrow, "--json"]) == 0
+    overlays = [e["overlay"] for e in json.loads(capsys.readouterr().out)]
+    assert overlays == ["cat_cam-2.png", "cat_cam-3.png", "cat_cam-4.png", "cat_cam_cam.png"]
+    assert Path("cat_cam.png").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("photos", "names"),
+    [
+        (["a.jpg"], ["a_cam"]),
+        (["x/a.tar.gz", "y/a.tar.png"], ["a.tar_cam", "a.tar_cam-2"]),
+        (["a.jpg", "a-2.jpg", "b.jpg", "a.png"], ["a_cam", "a-2_cam", "b_cam", "a_cam-2"]),
+        (["a.jpg", "a.png", "a_cam-2.jpg"], ["a_cam", "a_cam-2", "a_cam-2_cam"]),
+        (["a.jpg", "maps/a_cam.png"], ["a_cam-2", "a_cam_cam"]),
+        (["a.jpg", "a_cam.png"], ["a_cam", "a_cam_cam"]),  # lies elsewhere
+    ],
+)
+def test_names_of_the_files(photos, names):
+    """After the photograph, with a number where there was one of that name; none is a photograph's own."""
+    assert module._output_names(photos, Path("maps")) == [Path("maps", name) for name in names]
+
+
+@pytest.mark.parametrize("words", [[], ["--save-map"]])
+def test_files_are_whole_or_not_there(narrow, photo, monkeypatch, capsys, words):
+    """A disk that fills up while a picture or a map is written leaves what was there before."""
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    Path("cat_cam.png").write_bytes(b"old")
+    Path("cat_cam.npy").write_bytes(b"old")
+    monkeypatch.setattr(*((np, "save", full) if words else (Image.Image, "save", full)))
+    assert main(["explain", photo, "--weights", narrow, *words]) == 2
+    name = "cat_cam.npy" if words else "cat_cam.png"
+    assert Path(name).read_bytes() == b"old"
+    assert sorted(p.name for p in Path().iterdir()) == ["cat.png", "cat_cam.npy", "cat_cam.png"]
+    reason = f"writing failed ({os.strerror(errno.ENOSPC)}); nothing was changed"
+    assert capsys.readouterr().err == f"npcam: {name}: {reason}\n"
+
+
+def test_each_explanation_is_printed_at_once(narrow, photo, monkeypatch):
+    """Who waits for a thousand photographs sees each when it is done, in a pipe as well."""
+    flushed = []
+
+    class Pipe:
+        def __init__(self):
+            self.text = ""
+
+        def write(self, text):
+            self.text += text
+
+        def flush(self):
+            flushed.append(self.text.count("overlay"))
+
+    monkeypatch.setattr(sys, "stdout", Pipe())
+    assert main(["explain", photo, photo, "--weights", narrow]) == 0
+    assert flushed[:2] == [1, 2]
