@@ -99,9 +99,8 @@ def test_flat_pictures_round_as_expected():
     tensors = random_tensors(SMALL)
     edge = np.repeat([1.0, 1, 1, 0, -1, -1, -1], 7).reshape(7, 7, 1, 1) / 3
     kernel = np.broadcast_to(edge, tensors["conv1_conv"]["kernel"].shape)
-    tensors["conv1_conv"]["kernel"] = (kernel * (1 + 1e-3 * tensors["conv1_conv"]["kernel"])).astype(
-        np.float32
-    )
+    kernel = (kernel * (1 + 1e-3 * tensors["conv1_conv"]["kernel"])).astype(np.float32)
+    tensors = {**tensors, "conv1_conv": {**tensors["conv1_conv"], "kernel": kernel}}
     x = np.full((1, 40, 40, 3), 117.3, np.float32)
     run = run_npcam(Weights(SMALL, tensors), x).activations
     for layer, estimate in estimates(x, cast(tensors, np.float64), SMALL, F32, run):
