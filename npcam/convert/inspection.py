@@ -9,6 +9,7 @@ import numpy as np
 from npcam.common.errors import InputError
 from npcam.common.files import md5_file, require_file, sha256_file
 from npcam.common.limits import MAX_HDF5_DEPTH, MAX_KERAS_LAYERS
+from npcam.common.text import printable
 from npcam.hdf5 import Dataset, Group, open_hdf5
 from npcam.keras_files import expected_shapes, is_zip, open_keras, present_shapes, read_keras, recognise_file
 from npcam.resnet import RESNET50, RESNET101, RESNET152, Architecture
@@ -121,7 +122,7 @@ def describe(found: Inspection) -> str:
     for what in ("missing", "extra", "misshapen", "notes"):
         lines += [f"  {what:12}  {name}" for name in getattr(found, what)]
     lines.append("  converts      yes" if found.converts else f"  converts      no: {found.reason}")
-    return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
+    return "\n".join(map(printable, lines))
 
 
 def _inspect_hdf5(path: Path, found: Inspection) -> None:
