@@ -46,17 +46,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None, signals: Signals) -> int:
     """Run one command; what is wrong is said in one line, unless an interrupt is what is wrong."""
+    shown = False
     try:
         status = _command(arguments)
+    except SystemExit:  # of argparse, once it has shown the help or the version
+        shown, status = True, 0
     except Exception as error:
         if signals.arrived:  # and was made into another error on its way
             return INTERRUPTED
         status = _complain_of(error)
-    finally:
-        lost = finish_output()
-    if lost is None or isinstance(lost, BrokenPipeError):  # the reader left: `npcam summary | head`
-        return status
-    return complain(f"output: {getattr(lost, 'strerror', None) or lost}")
+    lost = finish_output()
+    if lost is not None and not isinstance(lost, BrokenPipeError):  # `npcam summary | head` is no mistake
+        status = complain(f"output: {getattr(lost, 'strerror', None) or lost}")
+    if shown:
+        raise SystemExit(status)
+    return status
 
 
 def _command(arguments: Sequence[str] | None) -> int:

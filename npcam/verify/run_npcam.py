@@ -69,7 +69,8 @@ def run_npcam(
 def _reference(model: Model, x: Array, names: Sequence[str] | None) -> Callable[[Array], Record]:
     """What runs a part of a batch layer by layer, and keeps the layers that are named."""
     arch = model.weights.architecture
-    wanted = [n for layer in layers(arch) if names is None or (n := layer.name) in ("input_layer", *names)]
+    known = [layer.name for layer in layers(arch)]
+    wanted = known if names is None else [name for name in known if name in ("input_layer", *names)]
     if x.ndim == 4:  # another one is refused when it is run
         filters = {n: a["kernel"].shape[-1] for n, a in model.weights.tensors.items() if "kernel" in a}
         shapes = output_shapes(arch, filters, (x.shape[1], x.shape[2]))
