@@ -17,6 +17,7 @@ Read = Callable[[int, int], bytes]  # (address, size) -> exactly that many bytes
 
 ATTRIBUTE, CONTINUATION, ATTRIBUTE_INFO = 0x0C, 0x10, 0x15  # types of messages
 SHARED = 0x02  # flag of a message that is kept elsewhere
+COUNTED = 0x01  # flag of attributes whose order of creation is kept; two bytes more come before the address
 
 
 class FormatError(ValueError):
@@ -38,8 +39,10 @@ def has_attribute(read: Read, header: int, name: str) -> bool:
         FormatError: the header is not what the specification says, or attributes are kept apart.
     """
     for kind, _, body in _messages(read, header):
-        at = 4 if kind == ATTRIBUTE_INFO and body[1:2] == b"\x01" else 2
-        if kind == ATTRIBUTE_INFO and body[at : at + 8] != b"\xff" * 8:
+        if kind != ATTRIBUTE_INFO:
+            continue
+        at = 4 if len(body) > 1 and body[1] & COUNTED else 2
+        if body[at : at + 8] != b"\xff" * 8:
             msg = "its attributes are kept apart from it; save with h5py's default libver"
             raise FormatError(msg)
     return any(found == name.encode() for found, _ in _attributes(read, header))
@@ -70,7 +73,7 @@ def variable_texts(read: Read, header: int, name: str, count: int) -> list[bytes
             texts.append(b"")
             continue
         if address not in heaps:
-            if len(heaps) > MAX_HDF5_HEADER_BLOCKS:
+            if len(heaps) == MAX_HDF5_HEADER_BLOCKS:
                 msg = f"attribute {name} is scattered over more than {MAX_HDF5_HEADER_BLOCKS} heaps"
                 raise FormatError(msg)
             heaps[address] = _heap(read, address)
@@ -117,13 +120,11 @@ def _messages(read: Read, header: int) -> Iterator[tuple[int, int, bytes]]:
         msg = "an object header of unknown version"
         raise FormatError(msg)
     total = 0
-    for number in range(MAX_HDF5_HEADER_BLOCKS):
-        if number >= len(blocks):
-            return
-        address, size = blocks[number]
+    for number, (address, size) in enumerate(blocks):  # which grow on the way
         total += size
-        if total > MAX_HDF5_HEADER:
-            break
+        if number == MAX_HDF5_HEADER_BLOCKS or total > MAX_HDF5_HEADER:
+            msg = "an object header larger than any of Keras's"
+            raise FormatError(msg)
         block = read(address, size)
         at = 0
         while at + message_header <= len(block):
@@ -139,8 +140,6 @@ def _messages(read: Read, header: int) -> Iterator[tuple[int, int, bytes]]:
                 # Of the second version, a block has a signature before and a checksum behind.
                 blocks.append((where, long) if message_header == 8 else (where + 4, max(long - 8, 0)))
             yield kind, flags, body
-    msg = "an object header larger than any of Keras's"
-    raise FormatError(msg)
 
 
 def _heap(read: Read, address: int) -> dict[int, tuple[int, int]]:

@@ -8,6 +8,7 @@ and name none. They come in the model's order: the stem, then each block's 1x1, 
 shortcut's convolution before or after the last of them.
 """
 
+import itertools
 import re
 from typing import NamedTuple
 
@@ -102,8 +103,7 @@ def by_order(
         )
     threes = [i for i, shape in enumerate(shapes) if shape[:2] == (3, 3)]
     # From each 3x3 to the next lie the block's end and the next block's first 1x1.
-    ends = [following - 1 for following in threes[1:]] + [len(shapes)]
-    lengths = [end - three for three, end in zip(threes, ends, strict=True)]
+    lengths = [after - 1 - three for three, after in itertools.pairwise([*threes, len(shapes) + 1])]
     if not threes or threes[0] != 2 or any(length not in (2, 3) for length in lengths):
         raise InputError(
             f"{where}: convolutions of kernels that no bottleneck has; npcam converts ResNet-50 and up"

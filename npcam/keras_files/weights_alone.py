@@ -59,7 +59,7 @@ def from_weights(saved: list[SavedLayer], network: str | None, where: str) -> Fo
     dense = [layer for layer in others if layer.kind == "Dense"]
     extra = [layer.name for layer in others if layer.kind in ("Conv2D", "BatchNormalization")]
     if len(dense) > 1 or extra:
-        names = ", ".join([layer.name for layer in dense] + extra)
+        names = ", ".join([*(layer.name for layer in dense if len(dense) > 1), *extra])
         msg = (
             f"{where}: layers {names} besides the ResNet's; a class activation map needs global "
             "average pooling followed by exactly one Dense layer"

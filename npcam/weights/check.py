@@ -15,9 +15,9 @@ from npcam.common.limits import (
     MAX_STRIDE,
     MIN_INPUT_SIDE,
 )
-from npcam.layers import layers, weight_shapes
+from npcam.layers import weight_shapes
 from npcam.preprocessing import OPERATIONS
-from npcam.resnet import ACTIVATIONS, Architecture
+from npcam.resnet import ACTIVATIONS, Architecture, residual_blocks
 from npcam.weights.tensors import Weights
 
 Shapes = dict[str, dict[str, tuple[int, ...]]]  # {layer name: {weight name: shape}}
@@ -48,9 +48,21 @@ def compare_shapes(expected: Shapes, found: Shapes) -> Problems:
         misshapen=[
             f"{name} {present[name]} (expected {shape})"
             for name, shape in wanted.items()
-            # Where a kernel is missing, what should follow it is unknown, and the kernel is reported.
-            if name in present and (0 in present[name] or (present[name] != shape and 0 not in shape))
+            if name in present and not _fits(present[name], shape)
         ],
+    )
+
+
+def _fits(found: tuple[int, ...], expected: tuple[int, ...]) -> bool:
+    """Whether a shape is the expected one.
+
+    An expected 0 is unknown: where a kernel is missing, the kernel is reported, not what follows it.
+
+    >>> _fits((7, 7, 3, 64), (7, 7, 3, 0)), _fits((), (7, 7, 3, 0)), _fits((0,), (0,))
+    (True, False, False)
+    """
+    return len(found) == len(expected) and all(
+        n > 0 and e in (0, n) for n, e in zip(found, expected, strict=True)
     )
 
 
@@ -146,13 +158,12 @@ def check_classes(found: Shapes, names: Sequence[str] | None, what: str, where: 
 
 
 def _shortcuts(arch: Architecture, filters: dict[str, int]) -> Iterator[tuple[str, int, int]]:
-    """Each block's name, its channels, and those of the shortcut that it is added to."""
+    """Each block's name, its channels, and those of the shortcut that it is added to; 0 where unknown."""
     width = 0
-    for layer in layers(arch):
-        if layer.kind == "Add":
-            block = layer.name.removesuffix("_add")
-            width = filters.get(f"{block}_0_conv", width)
-            yield block, filters.get(f"{block}_3_conv", 0), width
+    for block in residual_blocks(arch):
+        if block.projects:
+            width = filters.get(f"{block.name}_0_conv", 0)
+        yield block.name, filters.get(f"{block.name}_3_conv", 0), width
 
 
 def _some(names: list[str], most: int = 4) -> str:

@@ -1,77 +1,268 @@
-"""What Keras writes, converted and held against the Keras that wrote it."""
+"""From a file to weights: either road, in every layout, with all that a file may leave open."""
 
-import keras
+import hashlib
+
+import h5py
 import numpy as np
 import pytest
-from helpers.keras_models import (
-    PROBABILITY,
-    RELATIVE,
-    outputs,
-    photographs,
-    predictions,
-    randomise,
-    resnet,
-    save_legacy,
+from helpers.handmade_keras import (
+    SMALL,
+    changed,
+    config_of,
+    entry,
+    tensors_of,
+    write_h5,
+    write_keras,
+    write_weights_h5,
 )
 
-from npcam.keras_files import read_keras
-from npcam.resnet import RESNET50, RESNET101, RESNET152
+from npcam import InputError, __version__
+from npcam.keras_files import expected_shapes, open_keras, present_shapes, read_keras, recognise_file
+from npcam.preprocessing import MODES
+from npcam.resnet import Architecture
+
+CONFIG, TENSORS = config_of(), tensors_of()
+ASSUMED = "no configuration in the file: the Dense layer's softmax is assumed"
+
+LAYOUTS = {
+    "whole.keras": write_keras,
+    "packed.keras": lambda *args: write_keras(*args, compress=True),
+    "whole.h5": write_h5,
+    "alone.h5": lambda *args: write_h5(*args, whole=False),
+    "keras1.h5": lambda *args: write_h5(*args, whole=False, keras1=True),
+    "named.weights.h5": write_weights_h5,
+    "numbered.weights.h5": lambda *args: write_weights_h5(*args, names=False),
+}
 
 
-def save(model, path):
-    """Save in the layout that the name asks for."""
-    if path.name == "legacy_whole.h5":
-        return save_legacy(model, path)
-    if path.name == "legacy_weights.h5":
-        return save_legacy(model, path, whole=False)
-    if path.suffix == ".keras":
-        model.save(path)
-    else:
-        model.save_weights(path)
-    return path
-
-
-LAYOUTS = ("model.keras", "model.weights.h5", "legacy_whole.h5", "legacy_weights.h5")
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_each_layout(tmp_path, layout):
-    """The four layouts of one model give Keras's probabilities."""
-    model = randomise(resnet())
-    weights = read_keras(save(model, tmp_path / layout))
-    x = photographs()
-    _, _, probabilities = outputs(weights, x)
-    expected = predictions(model, x)
-    assert np.abs(probabilities - expected).max() < PROBABILITY
-    assert 0.01 < expected.max() < 0.999  # so that the comparison says something
-    assert weights.architecture.blocks == (1, 2, 1, 1)
+def same(found, expected):
+    """Every tensor is there, bit for bit, in the network's order, and in float32."""
+    assert list(found) == list(expected)
+    for layer, arrays in expected.items():
+        assert sorted(found[layer]) == sorted(arrays)
+        for name, array in arrays.items():
+            assert found[layer][name].dtype == np.float32
+            np.testing.assert_array_equal(found[layer][name], array)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("arch", [RESNET50, RESNET101, RESNET152], ids=["50", "101", "152"])
-def test_depths(tmp_path, arch, layout):
-    """ResNet-50, -101 and -152 are told apart, and every tensor is the one that Keras has."""
-    model = randomise(resnet(blocks=arch.blocks, width=2))
-    weights = read_keras(save(model, tmp_path / layout))
-    assert weights.architecture == arch
-    assert {f"{layer}/{name}" for layer, arrays in weights.tensors.items() for name in arrays} == {
-        weight.path for weight in model.weights
-    }
-    for weight in model.weights:
-        layer, name = weight.path.split("/")
-        np.testing.assert_array_equal(weights.tensors[layer][name], np.asarray(weight))
+def test_every_layout(tmp_path, layout):
+    """The tensors of the file, and all that is known of it."""
+    path = LAYOUTS[layout](tmp_path / layout, CONFIG, TENSORS)
+    weights = read_keras(path)
+    same(weights.tensors, {layer: TENSORS[layer] for layer in weights.tensors})
+    assert weights.tensors.keys() == TENSORS.keys()
+    assert weights.architecture == SMALL
+    whole = "whole" in layout or "packed" in layout
+    assert weights.input_size == ((64, 64) if whole else (224, 224))
+    assert weights.notes == (() if whole else (ASSUMED,))
+    assert weights.source == layout
+    assert weights.source_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert weights.converter == f"npcam {__version__}"
+    assert weights.class_names is weights.wnids is None
+    assert weights.preprocessing == MODES["caffe"]
+    assert weights.assumed == (("preprocessing",) if whole else ("preprocessing", "input_size", "activation"))
 
 
-def test_full_size(tmp_path):
-    """keras.applications' own ResNet50, at full width, with random statistics in its batch norms."""
-    model = randomise(keras.applications.ResNet50(weights=None))
-    model.save(tmp_path / "full.keras")
-    weights = read_keras(tmp_path / "full.keras")
-    x = photographs(size=224, n=1)
-    maps, _, probabilities = outputs(weights, x)
-    both = keras.Model(model.input, [model.get_layer("conv5_block3_out").output, model.output])
-    expected_maps, expected = both.predict(x, verbose=0)
-    assert np.abs(probabilities - expected).max() < PROBABILITY
-    assert np.abs(maps - expected_maps).max() < RELATIVE * np.abs(expected_maps).max()
-    assert weights.architecture == RESNET50
-    assert weights.input_size == (224, 224)
+def test_a_path_as_text(tmp_path):
+    """The path may be text; only its last part is the source's name."""
+    path = write_keras(tmp_path / "a.keras", CONFIG, TENSORS)
+    assert read_keras(str(path)).source == "a.keras"
+
+
+def test_the_size_of_the_input(tmp_path):
+    """The configuration's, or Keras's 224 where it is open."""
+    for size, expected in (((32, 48), (32, 48)), ((None, None), (224, 224))):
+        config = changed(CONFIG, "input_layer", batch_shape=[None, *size, 3])
+        assert read_keras(write_keras(tmp_path / "a.keras", config, TENSORS)).input_size == expected
+
+
+def test_networks_for_weights_alone(tmp_path):
+    """What nothing in the file tells is taken from the option."""
+    path = write_weights_h5(tmp_path / "a.weights.h5", CONFIG, TENSORS)
+    for network, padding, epsilon in (("keras", 1, 1.001e-5), ("2018", 1, 1e-3), ("2017", 0, 1e-3)):
+        arch = read_keras(path, network=network).architecture
+        assert (arch.pool_padding, arch.epsilon) == (padding, epsilon)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid", "linear"])
+def test_activations_for_weights_alone(tmp_path, activation):
+    """The Dense layer's function as it is said; then nothing is assumed."""
+    path = write_weights_h5(tmp_path / "a.weights.h5", CONFIG, TENSORS)
+    weights = read_keras(path, activation=activation)
+    assert weights.architecture.activation == activation
+    assert weights.notes == ()
+
+
+def test_a_backbone_has_no_activation(tmp_path):
+    """Whatever is said, and nothing is assumed."""
+    arch = Architecture(blocks=(1,), strides=(1,), activation=None)
+    path = write_weights_h5(tmp_path / "a.weights.h5", config_of(arch), tensors_of(arch))
+    for activation in (None, "sigmoid"):
+        weights = read_keras(path, activation=activation)
+        assert weights.architecture.activation is None
+        assert weights.notes == ()
+
+
+def test_options_that_are_none(tmp_path):
+    """Before the file is looked at."""
+    path = tmp_path / "none"
+    for option, known in (("network", "keras, 2018, 2017"), ("activation", "softmax, sigmoid, linear")):
+        with pytest.raises(InputError) as error:
+            read_keras(path, **{option: "other"})
+        assert str(error.value) == f"{option} 'other': expected one of {known}"
+
+
+def test_options_against_the_configuration(tmp_path):
+    """What the file says for certain is not overruled; the same said again is no harm."""
+    path = write_keras(tmp_path / "a.keras", CONFIG, TENSORS)
+    assert read_keras(path, network="keras", activation="softmax").architecture == SMALL
+    says = f"{path}: its configuration says"
+    for options, reason in (
+        ({"network": "2018"}, "pool padding 1 and epsilon 1.001e-05, not network 2018"),
+        ({"network": "2017"}, "pool padding 1 and epsilon 1.001e-05, not network 2017"),
+        ({"activation": "linear"}, "activation softmax, not linear"),
+    ):
+        with pytest.raises(InputError) as error:
+            read_keras(path, **options)
+        assert str(error.value) == f"{says} {reason}; leave the option out"
+
+
+def without(names, layers=None):
+    """A configuration and tensors of layers that are built without some weights."""
+    config, tensors = config_of(), tensors_of()
+    setting = {"bias": "use_bias", "gamma": "scale", "beta": "center"}
+    for layer, arrays in tensors.items():
+        for name in names:
+            if name in arrays and (layers is None or layer in layers):
+                del arrays[name]
+                config = changed(config, layer, **{setting[name]: False})
+    return config, tensors
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("names", [("bias",), ("gamma", "beta"), ("bias", "gamma", "beta")])
+def test_layers_built_without_weights(tmp_path, layout, names):
+    """They become the zeros and ones that change nothing."""
+    path = LAYOUTS[layout](tmp_path / layout, *without(names))
+    found = read_keras(path).tensors
+    for layer, arrays in TENSORS.items():
+        for name, array in arrays.items():
+            if name in names:
+                expected = np.ones_like(array) if name == "gamma" else np.zeros_like(array)
+            else:
+                expected = array
+            np.testing.assert_array_equal(found[layer][name], expected)
+            assert found[layer][name].dtype == np.float32
+
+
+def test_a_weight_that_one_layer_lacks(tmp_path):
+    """Where a configuration says so it is left out; where there is none, it is missing."""
+    config, tensors = without(("bias",), layers=["conv2_block1_2_conv"])
+    found = read_keras(write_keras(tmp_path / "a.keras", config, tensors)).tensors
+    np.testing.assert_array_equal(found["conv2_block1_2_conv"]["bias"], np.zeros(2, np.float32))
+    with pytest.raises(InputError, match="1 missing: conv2_block1_2_conv/bias"):
+        read_keras(write_h5(tmp_path / "a.h5", config, tensors, whole=False))
+    dense_alone = without(("bias",), layers=["predictions"])
+    found = read_keras(write_h5(tmp_path / "b.h5", *dense_alone, whole=False)).tensors
+    np.testing.assert_array_equal(found["predictions"]["bias"], np.zeros(3, np.float32))
+
+
+MISFITS = {
+    "conv2_block1_1_conv": (
+        "kernel",
+        np.ones((1, 1, 3, 2), "f4"),
+        "of the wrong shape: conv2_block1_1_conv/kernel",
+    ),
+    "conv1_bn": ("beta", np.ones(3, "f4"), "of the wrong shape: conv1_bn/beta (3,) (expected (2,))"),
+    "predictions": ("bias", np.ones(4, "f4"), "of the wrong shape: predictions/bias (4,) (expected (3,))"),
+}
+
+
+@pytest.mark.parametrize("layer", MISFITS)
+def test_arrays_that_do_not_fit(tmp_path, layer):
+    """Shapes are compared before anything is read, by the names of Keras."""
+    name, array, reason = MISFITS[layer]
+    tensors = tensors_of() | {layer: TENSORS[layer] | {name: array}}
+    for write in LAYOUTS.values():
+        path = write(tmp_path / "a.h5", CONFIG, tensors)
+        with pytest.raises(InputError) as error:
+            read_keras(path)
+        assert str(error.value).startswith(f"{path}: tensors do not fit a ResNet of (1, 2) blocks: ")
+        assert reason in str(error.value)
+        path.unlink()
+
+
+def test_layers_that_are_missing(tmp_path):
+    """A layer that the configuration has and the arrays have not."""
+    path = write_h5(tmp_path / "a.h5", CONFIG, tensors_of() | {"conv1_bn": {}})
+    with pytest.raises(InputError, match=r"4 missing: conv1_bn/gamma, conv1_bn/beta"):
+        read_keras(path)
+
+
+def test_values_that_are_not_finite(tmp_path):
+    """They are refused by the array's place in the file."""
+    bad = TENSORS["conv1_bn"] | {"beta": np.array([1, np.nan], "f4")}
+    path = write_keras(tmp_path / "a.keras", CONFIG, tensors_of() | {"conv1_bn": bad})
+    with pytest.raises(InputError) as error:
+        read_keras(path)
+    assert "/layers/batch_normalization/vars/1 holds NaN or infinity" in str(error.value)
+
+
+def test_notes(tmp_path):
+    """What stands in front, and other float types than float32 and float64."""
+    config = config_of()
+    pad = next(e for e in config["config"]["layers"] if e["name"] == "conv1_pad")
+    config["config"]["layers"].insert(1, entry("Rescaling", "rescale", "input_layer", scale=1.0))
+    pad["inbound_nodes"] = entry("x", "x", "rescale")["inbound_nodes"]
+    front = "in front of the ResNet, part of the preprocessing now: rescale (Rescaling)"
+    path = tmp_path / "a.keras"
+    assert read_keras(write_keras(path, config, TENSORS)).notes == (front,)
+    for layer, dtype in (
+        ("conv1_bn", "mixed_float16"),
+        ("conv1_conv", "bfloat16"),
+        ("predictions", "float64"),
+    ):
+        config = changed(config, layer, dtype=dtype)
+    types = "Keras computes it in bfloat16, mixed_float16, npcam in float32"
+    assert read_keras(write_keras(path, config, TENSORS)).notes == (front, types)
+    plain = changed(config_of(), "predictions", dtype="float64")
+    assert read_keras(write_keras(path, plain, TENSORS)).notes == ()
+
+
+def test_shapes_before_reading(tmp_path):
+    """What the network needs, and what is there, with what layers were built without."""
+    config, tensors = without(("gamma",), layers=["conv1_bn"])
+    path = write_keras(tmp_path / "a.keras", config, tensors)
+    with open_keras(path) as file:
+        found = recognise_file(file, "a", None, None)
+        shapes = {layer: {n: a.shape for n, a in arrays.items()} for layer, arrays in TENSORS.items()}
+        assert expected_shapes(found) == shapes
+        assert present_shapes(found) == shapes
+        assert found.absent["conv1_bn"] == ("gamma",)
+        assert found.absent["conv1_conv"] == ()
+        found.arrays["conv1_conv"].pop("kernel")
+        assert expected_shapes(found)["conv1_conv"] == {"kernel": (7, 7, 3, 0), "bias": (0,)}
+        assert "kernel" not in present_shapes(found)["conv1_conv"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layer", ["conv1_conv", "conv2_block1_2_conv"])
+def test_a_kernel_that_is_one_number(tmp_path, layer, layout):
+    """It has no channels to count, and is no convolution's."""
+    tensors = tensors_of() | {layer: TENSORS[layer] | {"kernel": np.float32(1)}}
+    with pytest.raises(InputError):
+        read_keras(LAYOUTS[layout](tmp_path / layout, CONFIG, tensors))
+
+
+def test_files_that_are_none(tmp_path):
+    """No file, a folder, and HDF5 of something else."""
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = 1.0
+    for name, reason in (
+        (".", "is a directory"),
+        ("none", "no such file"),
+        ("other.h5", "HDF5, but not Keras's"),
+    ):
+        with pytest.raises(InputError, match=reason):
+            read_keras(tmp_path / name)

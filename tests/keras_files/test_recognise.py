@@ -1,215 +1,140 @@
-"""Models as people build them: nested, cut, with other tops; what converts, and what is refused by name."""
+"""A graph held against a ResNet: which one it is, who plays which part, and what differs."""
 
-import keras
-import numpy as np
 import pytest
-from helpers.keras_models import (
-    PROBABILITY,
-    RELATIVE,
-    layers,
-    outputs,
-    photographs,
-    predictions,
-    randomise,
-    resnet,
-)
+from helpers.handmade_keras import SMALL, changed, config_of, entry, tensors_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from npcam import InputError
-from npcam.keras_files import read_keras
+from npcam.keras_files import read_graph, recognise
+from npcam.keras_files.graph import Tensor
+from npcam.layers import layers
+from npcam.resnet import RESNET50, RESNET101, RESNET152, Architecture, last_activation
 
-X = photographs()
+ARCHITECTURES = [
+    SMALL,
+    RESNET50,
+    RESNET101,
+    RESNET152,
+    Architecture(blocks=(1,), strides=(1,)),
+    Architecture(blocks=(2, 1, 3), strides=(2, 1, 3), stride_in=2),
+    Architecture(blocks=(1, 1), strides=(1, 2), pool_padding=0, epsilon=1e-3),
+    Architecture(blocks=(1, 1), strides=(1, 2), activation="sigmoid"),
+    Architecture(blocks=(1, 1), strides=(1, 2), activation="linear"),
+    Architecture(blocks=(1, 1), strides=(1, 2), activation=None),
+]
 
 
-def backbone(**options):
-    """A narrow ResNet without its Dense layer."""
-    return resnet(blocks=(1, 1), width=8, **({"top": None} | options))
+def found(config):
+    return recognise(read_graph(config, "x.h5"), "x.h5")
 
 
-def topped(*top, **options):
-    """A backbone with these layers on top, in one flat model."""
-    body = backbone(**options)
-    y = body.output
-    for layer in top:
-        y = layer(y)
-    return keras.Model(body.input, y)
+def refused(config, reason):
+    """The configuration is refused for exactly that reason."""
+    with pytest.raises(InputError) as error:
+        found(config)
+    assert str(error.value) == f"x.h5: {reason}"
 
 
-def nested_sequential():
-    inner = keras.Sequential([layers.Input((64, 64, 3)), backbone(), layers.GlobalAveragePooling2D()])
-    return keras.Sequential(
-        [layers.Input((64, 64, 3)), inner, layers.Dropout(0.5), layers.Dense(3, "softmax")]
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_architectures(arch):
+    """The architecture comes back, and each of Keras's names is the layer of that name."""
+    network = found(config_of(arch))
+    assert network.architecture == arch
+    assert {name: node.path for name, node in network.parts.items()} == {
+        layer.name: (layer.name,)
+        for layer in layers(arch)
+        if layer.kind in ("Conv2D", "BatchNormalization", "Dense")
+    }
+    assert network.entry == Tensor(("input_layer",))
+    assert network.head.end.path == (last_activation(arch),)
+
+
+def test_names_do_not_matter():
+    """The layers are found by what they do."""
+    config = config_of()
+    new = {e["name"]: f"layer{i}" for i, e in enumerate(reversed(config["config"]["layers"]))}
+    text = repr(config)
+    for name in sorted(new, key=len, reverse=True):
+        text = text.replace(f"'{name}'", f"'{new[name]}'")
+    network = found(eval(text))
+    assert network.architecture == SMALL
+    assert {name: node.path for name, node in network.parts.items()} == {n: (new[n],) for n in tensors_of()}
+
+
+def block(config, name, **settings_by_part):
+    """A configuration in which convolutions of a block have other strides."""
+    for part, stride in settings_by_part.items():
+        config = changed(config, f"{name}_{part[1:]}_conv", strides=[stride, stride])
+    return config
+
+
+def test_strides_of_stages():
+    """All stages stride in the same convolution; a stride needs a convolution in the shortcut."""
+    arch = Architecture(blocks=(1, 1, 1), strides=(1, 2, 2))
+    mixed = block(config_of(arch), "conv3_block1", _1=1, _2=2)
+    refused(mixed, "some stages stride in their 1x1, some in their 3x3 convolution")
+    assert found(block(mixed, "conv4_block1", _1=1, _2=2)).architecture.stride_in == 2
+    assert found(config_of(Architecture(blocks=(1, 1), strides=(1, 1)))).architecture.stride_in == 1
+
+
+def test_the_first_block_projects():
+    """Without a convolution in its shortcut the maps have no channels to begin with."""
+    config = config_of()
+    add = next(e for e in config["config"]["layers"] if e["name"] == "conv2_block1_add")
+    add["inbound_nodes"] = entry("x", "x", "pool1_pool", "conv2_block1_3_bn")["inbound_nodes"]
+    refused(config, "the first residual block has no convolution in its shortcut")
+    none = config_of()
+    gap = next(e for e in none["config"]["layers"] if e["name"] == "avg_pool")
+    gap["inbound_nodes"] = entry("x", "x", "pool1_pool")["inbound_nodes"]
+    refused(none, "pool1_pool (MaxPooling2D) where a ResNet has a ReLU")
+
+
+@pytest.mark.parametrize("layer", ["conv1_bn", "conv2_block1_0_bn", "conv3_block2_3_bn"])
+def test_one_epsilon(layer):
+    """Any batch norm that has another is one too many."""
+    refused(
+        changed(config_of(), layer, epsilon=1e-3),
+        "batch norms of different epsilon [1.001e-05, 0.001]; one expected",
     )
 
 
-def nested_functional():
-    body = backbone(top="pooled")
-    body.trainable = False
-    source = layers.Input((64, 64, 3))
-    y = layers.RandomFlip()(source)
-    y = body(y, training=False)
-    return keras.Model(source, layers.Dense(3, activation="sigmoid")(layers.Dropout(0.2)(y)))
-
-
-def head_as_model():
-    head = keras.Sequential([layers.GlobalAveragePooling2D(), layers.Dense(3)])
-    source = layers.Input((64, 64, 3))
-    return keras.Model(source, head(backbone()(source)))
-
-
-def with_outputs():
-    body = backbone(top="gap")
-    return keras.Model(body.input, [body.get_layer("conv3_block1_out").output, body.output])
-
-
-def built_later():
-    model = keras.Sequential([backbone(top="pooled"), layers.Dense(3, activation="softmax")])
-    model.build((None, 64, 64, 3))
-    return model
-
-
-def cloned(change):
-    """A model with every layer's settings changed by a function."""
-
-    def clone(layer):
-        return change(layer, layer.get_config())
-
-    return keras.models.clone_model(backbone(top="gap"), clone_function=clone)
-
-
-def plain_relus(layer, config):
-    return layers.ReLU(name=layer.name) if layer.name.endswith("relu") else type(layer).from_config(config)
-
-
-def no_scale(layer, config):
-    if isinstance(layer, layers.BatchNormalization):
-        config |= {"scale": False, "center": not layer.name.endswith("1_bn")}
-    return type(layer).from_config(config)
-
-
-GAP = layers.GlobalAveragePooling2D
-ACCEPTED = {
-    "flattened": lambda: topped(GAP(), layers.Dropout(0.5), layers.Dense(4, activation="softmax")),
-    "dropout before": lambda: topped(layers.SpatialDropout2D(0.1), GAP(), layers.Dense(4, "softmax")),
-    "keepdims": lambda: topped(GAP(keepdims=True), layers.Flatten(), layers.Dense(4, use_bias=False)),
-    "two linear Dense": lambda: topped(GAP(), layers.Dense(4), layers.Dense(3, activation="softmax")),
-    "softmax layer": lambda: topped(GAP(), layers.Dense(4), layers.Softmax()),
-    "sigmoid activation": lambda: topped(GAP(), layers.Dense(4), layers.Activation("sigmoid")),
-    "average 2017": lambda: topped(layers.AveragePooling2D(8), layers.Flatten(), layers.Dense(4)),
-    "no bias": lambda: resnet(blocks=(1, 1), bias=False),
-    "stride in 3x3": lambda: resnet(blocks=(1, 1), stride_in=2),
-    "any size": lambda: resnet(blocks=(1, 1), x=layers.Input((None, None, 3))),
-    "nested sequential": nested_sequential,
-    "nested functional": nested_functional,
-    "head as model": head_as_model,
-    "several outputs": with_outputs,
-    "built later": built_later,
-    "relu layers": lambda: cloned(plain_relus),
-    "no scale": lambda: cloned(no_scale),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", ACCEPTED)
-def test_accepted(tmp_path, case):
-    """However it is built, and in whichever layout, it gives Keras's numbers."""
-    model = randomise(ACCEPTED[case]())
-    expected = predictions(model, X)
-    expected = expected[-1] if isinstance(expected, list) else expected
-    for layout in ("a.keras", "a.h5"):
-        model.save(tmp_path / layout)
-        _, _, found = outputs(read_keras(tmp_path / layout), X)
-        assert np.abs(found - expected).max() < PROBABILITY * max(1, np.abs(expected).max())
-
-
-@pytest.mark.parametrize("top", [None, "pooled"])
-def test_backbones(tmp_path, top):
-    """Without a Dense layer the maps are there, and no classes."""
-    model = randomise(backbone(top=top))
-    model.save(tmp_path / "a.keras")
-    weights = read_keras(tmp_path / "a.keras")
-    assert weights.architecture.activation is None
-    maps, _, _ = outputs(weights, X)
-    expected = predictions(model, X)
-    maps = maps.mean(axis=(1, 2)) if top else maps
-    assert np.abs(maps - expected).max() < RELATIVE * np.abs(expected).max()
-
-
-def test_front_is_reported(tmp_path):
-    """Layers in front of the ResNet are listed: those that do nothing, and those that preprocess."""
-    source = layers.Input((64, 72, 3))
-    y = layers.RandomFlip(name="flip")(source)
-    y = layers.Rescaling(1 / 255.0, name="rescale")(y)
-    model = keras.Model(source, resnet(blocks=(1,), x=layers.Input((64, 72, 3)))(y))
-    model.save(tmp_path / "a.keras")
-    weights = read_keras(tmp_path / "a.keras")
-    assert weights.notes == (
-        "in front of the ResNet, not run by npcam: flip (RandomFlip)",
-        "in front of the ResNet, part of the preprocessing now: rescale (Rescaling)",
-        "the model preprocesses by itself, so it is given RGB 0 to 255",
+def test_batch_norms_are_looked_at():
+    """What npcam does not run is refused by the layer's name."""
+    refused(
+        changed(config_of(), "conv3_block1_2_bn", axis=1),
+        "conv3_block1_2_bn (BatchNormalization) normalises axis 1; the last one expected",
     )
-    assert weights.input_size == (64, 72)
 
 
-def twice():
-    body = backbone(top="pooled")
-    source = layers.Input((64, 64, 3))
-    return keras.Model(source, layers.Dense(2)(layers.Add()([body(source), body(source)])))
+def test_settings_of_other_types():
+    """A setting that is no number, where a number should be, is one line, too."""
+    for layer, wrong in (
+        ("conv2_block1_2_conv", {"kernel_size": "3x3"}),
+        ("conv1_bn", {"epsilon": "small"}),
+        ("pool1_pool", {"strides": {}}),
+    ):
+        with pytest.raises(InputError) as error:
+            found(changed(config_of(), layer, **wrong))
+        start = "x.h5: the model's configuration is not one that Keras writes ("
+        assert str(error.value).startswith(start)
 
 
-def basic_blocks():
-    """The block of ResNet-18: two 3x3 convolutions."""
-    source = layers.Input((64, 64, 3))
-    y = layers.BatchNormalization()(layers.Conv2D(4, 7, strides=2)(layers.ZeroPadding2D(3)(source)))
-    x = y = layers.MaxPooling2D(3, strides=2)(layers.ReLU()(y))
-    y = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(4, 3, padding="same")(y)))
-    y = layers.BatchNormalization()(layers.Conv2D(4, 3, padding="same")(y))
-    y = layers.ReLU(name="end")(layers.Add(name="sum")([x, y]))
-    return keras.Model(source, layers.Dense(2)(GAP()(y)))
+KEYS = ["class_name", "config", "layers", "name", "inbound_nodes", "input_layers", "output_layers", "args"]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
+)
 
 
-def changed(name, **settings):
-    """A ResNet in which one layer has other settings."""
-
-    def change(layer, config):
-        return type(layer).from_config(config | settings if layer.name == name else config)
-
-    return lambda: cloned(change)
-
-
-REFUSED = {
-    "two Dense": (
-        lambda: topped(GAP(), layers.Dense(4, activation="relu", name="first"), layers.Dense(3)),
-        "the top: first .Dense. has the activation relu, and more layers follow",
-    ),
-    "Flatten": (lambda: topped(layers.Flatten(name="flat"), layers.Dense(3)), "flat .Flatten. where global"),
-    "max pooling": (lambda: topped(layers.GlobalMaxPooling2D(), layers.Dense(3)), "takes the maximum"),
-    "max pooling alone": (lambda: topped(layers.GlobalMaxPooling2D()), "takes the maximum"),
-    "part of the map": (
-        lambda: topped(layers.AveragePooling2D(4), layers.Flatten(), layers.Dense(3)),
-        r"averages \(4, 4\) of a map of \(8, 8\)",
-    ),
-    "other activation": (lambda: topped(GAP(), layers.Dense(3, activation="relu")), "activation relu"),
-    "two activations": (
-        lambda: topped(GAP(), layers.Dense(3, activation="softmax"), layers.Activation("sigmoid")),
-        "two activations",
-    ),
-    "V2": (lambda: keras.applications.ResNet50V2(weights=None, input_shape=(64, 64, 3)), "post_bn .*V2"),
-    "basic blocks": (basic_blocks, "sum .Add. adds what is no bottleneck"),
-    "used twice": (twice, "resnet50 is used 2 times"),
-    "dilated": (changed("conv2_block1_2_conv", dilation_rate=(2, 2)), "conv2_block1_2_conv .* dilation"),
-    "groups": (changed("conv2_block1_2_conv", groups=2), "conv2_block1_2_conv .* groups 2"),
-    "fused relu": (changed("conv3_block1_3_conv", activation="relu"), "3_conv .* activation relu"),
-    "elu": (changed("conv3_block1_1_relu", activation="elu"), "conv3_block1_1_relu .*elu"),
-    "padding": (changed("pool1_pool", padding="same"), "pool1_pool .* padding"),
-    "uneven padding": (changed("conv1_pad", padding=((3, 3), (2, 4))), "conv1_pad .* pads"),
-    "two epsilons": (changed("conv2_block1_1_bn", epsilon=1e-3), "different epsilon"),
-    "another axis": (changed("conv2_block1_2_bn", axis=1), "conv2_block1_2_bn .* axis 1"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", REFUSED)
-def test_refused(tmp_path, case):
-    """What is not a ResNet that npcam runs, or has no class activation map, is refused by name."""
-    make, reason = REFUSED[case]
-    make().save(tmp_path / "a.keras")
-    with pytest.raises(InputError, match=reason):
-        read_keras(tmp_path / "a.keras")
+@settings(max_examples=100, deadline=10_000)
+@given(JSON)
+def test_any_configuration(config):
+    """Whatever the JSON, it is a graph or a line."""
+    functional = {"class_name": "Functional", "config": config}
+    sequential = {"class_name": "Sequential", "config": {"layers": config}}
+    for whole in (config, functional, sequential):
+        try:
+            found(whole)
+        except InputError as error:
+            assert "\n" not in str(error)  # noqa: PT017, either outcome is right

@@ -7,6 +7,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from helpers.handmade_keras import SMALL, config_of, tensors_of, write_keras
 from helpers.keras2_files import write_named, write_numbered
 from helpers.keras_models import (
     PROBABILITY,
@@ -45,6 +46,13 @@ def agrees(path, expected, **options):
     _, _, probabilities = outputs(weights, X)
     assert np.abs(probabilities - expected).max() < PROBABILITY
     return weights
+
+
+def test_keras_reads_what_is_made_by_hand(tmp_path):
+    """The files that other tests build without Keras are files of Keras's: it loads them, and agrees."""
+    path = write_keras(tmp_path / "a.keras", config_of(), tensors_of())
+    weights = agrees(path, predictions(keras.models.load_model(path), X))
+    assert weights.architecture == SMALL
 
 
 @pytest.mark.parametrize("as_text", [False, True])
