@@ -45,8 +45,8 @@ def own_name(entry: Any) -> str | None:
     for found in (registered, name):
         if isinstance(found, str) and ">" in found:
             return found
-    known = "module" not in entry or (isinstance(module, str) and _KERAS.fullmatch(module))
-    if known or (is_function and module == "builtins"):
-        same = registered in (None, kind, name)
-        return None if same else str(registered)
+    if "module" not in entry or (isinstance(module, str) and _KERAS.fullmatch(module)):
+        return None
+    if is_function and module == "builtins":
+        return None
     return f"{module}>{name}" if module else str(name)

@@ -26,9 +26,7 @@ REASONS = {
     "AveragePooling2D": "makes one pixel of several, which npcam does not do to a photograph",
     "MaxPooling2D": "makes one pixel of several, which npcam does not do to a photograph",
 }
-OTHERWISE = (
-    "is not what npcam does to a photograph: arithmetic with constants, channels moved, pixels repeated"
-)
+OTHERWISE = "does more than compute with constants, move channels and repeat pixels, all that npcam does"
 
 
 class Channel(NamedTuple):

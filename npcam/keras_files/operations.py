@@ -100,7 +100,10 @@ def pointwise(node: Node, channels: int, read: Read, where: str, rank: int = 4) 
     """
     kind = operation(node)
     if kind == "Rescaling":
-        found = [("multiply", constant(node.config["scale"])), ("add", constant(node.config["offset"]))]
+        found = [
+            ("multiply", constant(node.config.get("scale", 1.0))),
+            ("add", constant(node.config.get("offset", 0.0))),
+        ]
     elif kind == "Normalization":
         found = _normalization(node, read, where, rank)
     elif kind == "BatchNormalization":

@@ -127,6 +127,7 @@ def read_keras(
         InputError: the file is not one of these, is damaged, or holds no ResNet that npcam runs; the
             message says which layer or tensor is the reason.
     """
+    Options(network, activation, preprocessing, input_size).check()
     where = str(path)
     with open_keras(path) as file:
         found = recognise_file(file, where, network, activation, preprocessing, input_size)
@@ -165,7 +166,6 @@ def recognise_file(
         InputError: there is no ResNet that npcam runs.
     """
     options = Options(network, activation, preprocessing, input_size)
-    options.check()
     if file.config is None:
         found = _from_weights(file, where, options)
     else:

@@ -8,9 +8,10 @@ import pytest
 
 import npcam
 from npcam.cli.commands import main
+from npcam.common import published
 from npcam.convert import fetch
 from npcam.convert.inspection import describe, inspect
-from npcam.weights import published, read_weights
+from npcam.weights import read_weights
 
 
 def test_convert(alone, capsys):

@@ -14,11 +14,12 @@ from helpers.networks import random_tensors
 
 from npcam import InputError
 from npcam.cli.commands import main
+from npcam.common import published
 from npcam.convert import inspection
 from npcam.convert.conversion import convert
 from npcam.convert.inspection import Inspection, describe, inspect
 from npcam.resnet import RESNET50, RESNET101, RESNET152, Architecture
-from npcam.weights import Weights, published, write_weights
+from npcam.weights import Weights, write_weights
 
 TINY = Architecture(blocks=(1,), strides=(1,))
 

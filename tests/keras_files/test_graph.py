@@ -4,7 +4,7 @@ import pytest
 
 from npcam import InputError
 from npcam.common.limits import MAX_JSON
-from npcam.keras_files.graph import Node, parse_json, reading_config
+from npcam.keras_files.graph import Call, Node, parse_json, reading_config
 
 
 def test_json_of_every_type():
@@ -71,5 +71,5 @@ def test_other_errors_while_reading_a_configuration():
 
 def test_labels():
     """Messages name a layer by its path and its class."""
-    node = Node(("outer", "conv1_conv"), (), "Conv2D", {}, (), (), True)
+    node = Node(("outer", "conv1_conv"), (), "Conv2D", {}, (), Call(), True)
     assert node.label == "outer/conv1_conv (Conv2D)"

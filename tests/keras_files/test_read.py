@@ -18,6 +18,7 @@ from helpers.handmade_keras import (
 
 from npcam import InputError, __version__
 from npcam.keras_files import expected_shapes, open_keras, present_shapes, read_keras, recognise_file
+from npcam.preprocessing import MODES
 from npcam.resnet import Architecture
 
 CONFIG, TENSORS = config_of(), tensors_of()
@@ -59,7 +60,8 @@ def test_every_layout(tmp_path, layout):
     assert weights.source_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert weights.converter == f"npcam {__version__}"
     assert weights.class_names is weights.wnids is None
-    assert weights.preprocessing == "caffe"
+    assert weights.preprocessing == MODES["caffe"]
+    assert weights.assumed == (("preprocessing",) if whole else ("preprocessing", "input_size", "activation"))
 
 
 def test_a_path_as_text(tmp_path):
@@ -213,7 +215,7 @@ def test_notes(tmp_path):
     pad = next(e for e in config["config"]["layers"] if e["name"] == "conv1_pad")
     config["config"]["layers"].insert(1, entry("Rescaling", "rescale", "input_layer", scale=1.0))
     pad["inbound_nodes"] = entry("x", "x", "rescale")["inbound_nodes"]
-    front = "in front of the ResNet, not run by npcam: rescale (Rescaling)"
+    front = "in front of the ResNet, part of the preprocessing now: rescale (Rescaling)"
     path = tmp_path / "a.keras"
     assert read_keras(write_keras(path, config, TENSORS)).notes == (front,)
     for layer, dtype in (

@@ -3,7 +3,7 @@
 import pytest
 
 from npcam import InputError
-from npcam.keras_files.graph import Node
+from npcam.keras_files.graph import Call, Node
 from npcam.keras_files.settings import (
     activation,
     channels_last,
@@ -17,9 +17,9 @@ from npcam.keras_files.settings import (
 )
 
 
-def node(kind, *call, **config):
+def node(kind, call=None, **config):
     """A layer `a` of that class and those settings."""
-    return Node(("a",), ("a",), kind, config, (), call, True)
+    return Node(("a",), ("a",), kind, config, (), call or Call(), True)
 
 
 def refused(check, *args):
@@ -199,15 +199,20 @@ def test_batch_norms():
 
 def test_batch_norms_that_always_train():
     """Called with training=True they take each batch's own statistics."""
-    for call in (({"training": True},), ("x", {"training": 1})):
-        assert trains_always(node("BatchNormalization", *call))
-        assert refused(check_bn, node("BatchNormalization", *call)) == (
+    for call in (Call((), (("training", True),)), Call(("x",), (("mask", None), ("training", 1)))):
+        assert trains_always(node("BatchNormalization", call))
+        assert refused(check_bn, node("BatchNormalization", call)) == (
             "a (BatchNormalization) was called with training=True, so it takes each batch's own statistics; "
             "npcam can't"
         )
-    for call in ((), ({"training": False},), ({"mask": True},), ("training",), (None,)):
-        assert not trains_always(node("BatchNormalization", *call))
-        assert check_bn(node("BatchNormalization", *call), "x.h5") == 1e-3
+    for call in (
+        Call(),
+        Call((), (("training", False),)),
+        Call((), (("mask", True),)),
+        Call(("training", True)),
+    ):
+        assert not trains_always(node("BatchNormalization", call))
+        assert check_bn(node("BatchNormalization", call), "x.h5") == 1e-3
 
 
 def test_dtypes():

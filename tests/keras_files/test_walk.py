@@ -3,7 +3,7 @@
 import pytest
 
 from npcam import InputError
-from npcam.keras_files.graph import Graph, Node
+from npcam.keras_files.graph import Call, Graph, Node, Tensor
 from npcam.keras_files.walk import Walk
 
 # Keras's layers that do nothing outside of training.
@@ -19,11 +19,11 @@ IDENTITIES = (
 
 
 def walk(outputs, **layers):
-    """A graph of layers, each given as (class, layers that it reads, settings, call)."""
+    """A graph of layers, each given as (class, layers that it reads, settings, keywords of the call)."""
     nodes = {}
     for name, (kind, inputs, *more) in layers.items():
         config = more[0] if more else {}
-        call = tuple(more[1:])
+        call = Call(tuple(Tensor((i,)) for i in inputs), tuple(more[1].items()) if len(more) > 1 else ())
         nodes[(name,)] = Node((name,), (name,), kind, config, tuple((i,) for i in inputs), call, True)
     return Walk(Graph(nodes, tuple((o,) for o in outputs)), "x.h5")
 
@@ -54,8 +54,8 @@ def test_what_does_nothing_is_skipped():
     assert w.skip(w.graph.nodes[("linear",)]).path == ("first",)
     assert w.skip(end) is end
     assert names(w.sources(end)) == ["first"]
-    assert w.skip(Node(("x",), (), "LayerNormalization", {}, (("first",),), (), True)).path == ("x",)
-    relu = Node(("r",), (), "Activation", {"activation": "relu"}, (("first",),), (), True)
+    assert w.skip(Node(("x",), (), "LayerNormalization", {}, (("first",),), Call(), True)).path == ("x",)
+    relu = Node(("r",), (), "Activation", {"activation": "relu"}, (("first",),), Call(), True)
     assert w.skip(relu) is relu
 
 
