@@ -24,7 +24,7 @@ BLOCK = "conv3_block2"
 ENGINES, ISOLATED = ("reference", "fast"), (False, True)
 
 
-def photographs(n=2, height=33, width=48, seed=1):
+def photographs(n=1, height=33, width=48, seed=1):
     """Noise over the range that preprocessed photographs have."""
     return np.random.default_rng(seed).uniform(-120, 150, (n, height, width, 3)).astype(np.float32)
 
