@@ -166,6 +166,8 @@ def test_a_layer_that_only_the_reference_has(tiny):
     alone = verify(weights, npcam, reference, isolated=True)
     assert [row.name for row in alone.rows] == ["conv1_pad", "conv1_conv", "conv1_bn"]
     assert alone.ok
+    assert [row.npcam_error is None for row in alone.rows] == [True, False, True]
+    assert alone.rows[2].shape == alone.rows[2].reference_shape == (2, 16, 20, 4)
     # of npcam's layers alone, there is nothing to say where npcam has none
     for row in verify(weights, npcam, reference, isolated=True, on_trial="npcam").rows:
         assert row.ok
