@@ -17,19 +17,19 @@ from npcam.verify.record import write_record
 from npcam.verify.run_npcam import run_npcam
 from npcam.weights import Weights, write_weights
 
-ARCH = Architecture(blocks=(1, 1), strides=(1, 2))
+ARCH = Architecture(blocks=(1,), strides=(1,))
 
 
 @pytest.fixture(scope="module")
 def weights():
-    """A narrow network of two blocks."""
-    return Weights(ARCH, random_tensors(ARCH, width=4), input_size=(32, 40))
+    """A narrow network of one block, for photographs of 32x40."""
+    return Weights(ARCH, random_tensors(ARCH, width=4, classes=3), input_size=(32, 40))
 
 
 @pytest.fixture
 def source(weights, tmp_path):
-    """A saved batch, and the network for it."""
-    x = np.random.default_rng(1).uniform(-120, 150, (2, 32, 40, 3)).astype(np.float32)
+    """A saved batch of another size, and the network."""
+    x = np.random.default_rng(1).uniform(-120, 150, (2, 32, 32, 3)).astype(np.float32)
     np.save(tmp_path / "x.npy", x)
     return Source(str(tmp_path / "x.npy"), x, weights)
 
@@ -87,7 +87,7 @@ def test_keras_from_npcams_weights(keras, source, photograph):
     assert np.array_equal(run.activations["input_layer"], batch)
 
 
-def test_files_of_keras(keras, source, photograph, tmp_path):
+def test_files_of_keras(keras, source, tmp_path):
     """A whole model in either format, and weights alone, which npcam reads."""
     model = build_keras_model(keras, source.weights)
     model.save(tmp_path / "m.keras")
@@ -105,11 +105,19 @@ def test_files_of_keras(keras, source, photograph, tmp_path):
             assert close(run, own), name
             assert run.provenance["model"] == name
             assert run.tensors == own.tensors
-    path, _ = photograph
-    run = run_keras_file(str(tmp_path / "m.keras"), path, None)  # of the size that a ResNet expects
-    assert run.activations["input_layer"].shape == (1, 224, 224, 3)
-    run = run_keras_file(str(tmp_path / "m.keras"), path, None, source.weights)
-    assert run.activations["input_layer"].shape == (1, 32, 40, 3)
+
+
+def test_photographs_have_the_size_that_the_network_expects(keras, source, photograph, tmp_path):
+    """The one that npcam's weights say, or, without them, the model's own."""
+    path, batch = photograph
+    model = build_keras_model(keras, source.weights)
+    model.save(tmp_path / "any.keras")
+    run = run_keras_file(str(tmp_path / "any.keras"), path, None, source.weights)
+    assert np.array_equal(run.activations["input_layer"], batch)
+    entry = keras.Input((32, 40, 3))
+    keras.Model(entry, model(entry)).save(tmp_path / "fixed.keras")
+    run = run_keras_file(str(tmp_path / "fixed.keras"), path, None)
+    assert np.array_equal(run.activations["input_layer"], batch)
 
 
 @pytest.mark.parametrize("top", ["gap", None])
@@ -131,7 +139,7 @@ def test_a_network_that_npcam_cannot_run_goes_by_its_names(keras, source, tmp_pa
     names = {layer.name for layer in model.layers[1:]} | {"input_layer"}
     assert set(run.activations) == (names | {"logits"} if top else names)
     # a stride of 1 or 2 decides how large a stage's maps are, not what they are called
-    assert run.activations["conv3_block2_out"].shape == (2, 4, 5, 32)
+    assert run.activations["conv3_block2_out"].shape == (2, 4, 4, 32)
 
 
 def test_what_is_no_network_is_refused_in_one_line(keras, source, tmp_path):

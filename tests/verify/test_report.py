@@ -259,6 +259,11 @@ ERRORS = "  in the flow, from npcam in float64, npcam is off by 0.25, the refere
             [IN_THE_FLOW, "  worst at [0, 1, 2, 3]: npcam 1.23456789, reference -0.5", ERRORS],
         ),
         (
+            replace(BAD, alone=None),
+            {},
+            [IN_THE_FLOW, "  worst at [0, 1, 2, 3]: npcam 1.23456789, reference -0.5", ERRORS],
+        ),
+        (
             replace(BAD, alone=FAR),
             {},
             [ALONE, "  worst at [0, 1, 2, 3]: float64 1.23456789, reference -0.5", ERRORS],
