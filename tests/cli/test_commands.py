@@ -159,6 +159,7 @@ def bad_calls():
     }
 
 
+@pytest.mark.slow
 def test_every_mistake_is_one_line_and_status_2(capsys):
     """No traceback, nothing written, and the line says what is wrong."""
     calls = bad_calls()
@@ -188,6 +189,7 @@ def test_a_full_disk_is_one_line():
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_no_half_written_file(number):
     """Ctrl-C among a thousand photographs: whole pictures only, and no traceback."""
