@@ -48,6 +48,7 @@ def test_heat_map_and_probabilities_are_keras(keras, model):
     assert np.abs(e.probabilities - np.asarray(found["predictions"])[0]).max() <= 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [None, "dog", 12])
 @pytest.mark.parametrize("engine", ["fast", "reference"])
 def test_the_map_accounts_for_the_logit(target, engine):

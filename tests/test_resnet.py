@@ -51,6 +51,7 @@ def test_the_forward_pass_equals_the_definitions(monkeypatch):
         assert np.abs(fast[name] - slow[name]).max() <= bound, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arch", "parameters", "count"),
     [(RESNET50, 25_636_712, 177), (RESNET101, 44_707_176, 347), (RESNET152, 60_419_944, 517)],

@@ -254,8 +254,13 @@ def bad_calls(narrow, photo):
     }
 
 
+<<<<<<< HEAD
 @pytest.mark.usefixtures("alone")
 def test_every_mistake_is_one_line_and_status_2(narrow, photo, capsys):
+=======
+@pytest.mark.slow
+def test_every_mistake_is_one_line_and_status_2(capsys):
+>>>>>>> tools
     """No traceback, nothing written, and the line says what is wrong."""
     calls = bad_calls(narrow, photo)
     before = {p: p.stat().st_mtime_ns for p in Path().rglob("*")}
@@ -278,6 +283,7 @@ def test_a_full_disk_is_one_line(run, narrow):
     assert done.stderr == f"npcam: output: {os.strerror(errno.ENOSPC)}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_no_half_written_file(narrow, photo, number):
     """Ctrl-C among a thousand photographs: whole pictures only, and no traceback."""

@@ -28,6 +28,7 @@ from npcam.weights import read_weights, write_weights
 REFERENCE = Path(__file__).parents[1] / "reference"
 CHELSEA = str(Path(__file__).parents[2] / "examples" / "chelsea.png")
 NARROW = str(REFERENCE / "narrow_weights.h5")
+pytestmark = pytest.mark.slow  # most run whole networks in float64, or start processes
 
 
 @pytest.fixture(autouse=True)

@@ -127,6 +127,7 @@ def test_float64():
     check(SMALL, random_tensors(SMALL, dtype=np.float64), x, np.float64)
 
 
+@pytest.mark.slow
 def test_every_activation_by_name():
     """Each Keras layer's own value, also where the fast pass never has it."""
     tensors, x = random_tensors(SMALL), photographs(2, 64, 64)
@@ -198,6 +199,7 @@ def test_a_batch_larger_than_memory_is_cut(monkeypatch):
     assert_close(cut.activations["avg_pool"], whole.activations["avg_pool"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("batch", [1, 2, 7])
 @pytest.mark.parametrize("size", [(64, 64), (97, 130), (224, 160)])
@@ -241,6 +243,7 @@ def test_filters_are_transformed_once(monkeypatch):
     assert 0 < len(count) <= sum(SMALL.blocks)
 
 
+@pytest.mark.slow
 def test_errors_stay_small_at_full_size():
     """Probabilities within 1e-6 and features within 1e-5 of their maximum, all speed-ups on."""
     arch = Architecture()

@@ -168,6 +168,7 @@ def test_steps_of_a_small_network():
     assert step[:4] == ("conv3_block1_2_conv", "3x3 by im2col", (18, 19, 4), "rows")
 
 
+@pytest.mark.slow
 def test_products_of_full_size():
     """Without Winograd and skipping, Keras's ResNet-50 takes 3.86 billion; the plan needs 2.4 to 3.1."""
     widths = {"predictions": 1000, "conv1_conv": 64}

@@ -314,6 +314,7 @@ def test_montage_refuses(count, columns):
     assert str(caught.value) == f"montage: expected pictures and columns, got {count} and {columns}"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux to tell its peak memory")
 def test_memory_of_a_large_photograph():
     """100 megapixels are drawn within 1.5 GB: photograph and picture take 400 MB each."""

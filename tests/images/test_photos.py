@@ -77,6 +77,7 @@ def test_damaged_exif_does_not_refuse_the_photograph():
     assert open_photo(io.BytesIO(data), exif_transpose=True).size == (23, 17)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 300), (20_000, 1), (20_000, 8_000)])
 def test_sizes(tmp_path, width, height):
     """From a single pixel to 160 megapixels, without Pillow's warning about large pictures."""

@@ -49,6 +49,7 @@ def cats(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_program_counts_right_answers_and_boxes(cats, capsys):
     assert measure_bundled.main([str(cats), "--boxes", str(cats / "boxes.json"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
