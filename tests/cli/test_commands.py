@@ -254,13 +254,8 @@ def bad_calls(narrow, photo):
     }
 
 
-<<<<<<< HEAD
 @pytest.mark.usefixtures("alone")
 def test_every_mistake_is_one_line_and_status_2(narrow, photo, capsys):
-=======
-@pytest.mark.slow
-def test_every_mistake_is_one_line_and_status_2(capsys):
->>>>>>> tools
     """No traceback, nothing written, and the line says what is wrong."""
     calls = bad_calls(narrow, photo)
     before = {p: p.stat().st_mtime_ns for p in Path().rglob("*")}
