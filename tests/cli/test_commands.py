@@ -77,33 +77,9 @@ def test_version(capsys):
 OTHER_WORDS = "positional arguments h help message and exit strange"
 
 
-@pytest.mark.usefixtures("wide")
-@pytest.mark.parametrize("name", ["", *NAMES])
-def test_help_has_no_word_of_its_own(name, capsys):
-    """Each word of it stands in the documentation, too, or in the rest of the program: no slip of the pen."""
-    sources = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("npcam/**/*.py")]
-    others = "\n".join(path.read_text() for path in sources if path.parent.name != "cli")
-    assert words(help_of([name] if name else [], capsys)) - words(others) - words(OTHER_WORDS) == set()
-
-
 def words(text):
     """The words of a text, in small letters."""
     return set(re.findall(r"[a-z0-9]+", text.lower()))
-
-
-@pytest.mark.usefixtures("wide")
-@pytest.mark.parametrize("name", NAMES)
-def test_help_gives_each_default(name, capsys):
-    """Where an option's help names a default, that is its default; every option has a help."""
-    help_of([name], capsys)
-    for action in parser_of(name)._actions:
-        assert action.help
-        said = re.search(r"\(default: ([^),]+)", action.help)
-        if action.default is None or isinstance(action.default, bool) or action.dest == "help":
-            # Without a default there is a rule: the bundled model, what is installed, ...
-            assert said is None or said[1] not in (action.choices or ()) or action.dest == "activation"
-        else:
-            assert said[1] == str(action.default)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -13,10 +13,9 @@ from helpers.networks import random_tensors
 from PIL import Image
 
 import npcam
-from npcam.cli import explain as module
 from npcam.cli.commands import main
 from npcam.resnet import Architecture
-from npcam.weights import Weights, read_weights, write_weights
+from npcam.weights import Weights, write_weights
 
 CHELSEA = str(Path(__file__).parents[2] / "examples" / "chelsea.png")
 
@@ -42,28 +41,6 @@ def test_words_and_picture(run):
         assert overlay.size == (451, 300)
         assert overlay.format == "PNG"
     assert np.array_equal(np.load("chelsea_cam.npy"), e.cam)
-
-
-def test_json_is_the_explanation(capsys):
-    """Every field of the array is what `npcam.explain` gives, in full precision."""
-    assert main(["explain", CHELSEA, "--json", "--top", "3", "--target", "dog", "-o", "maps/here"]) == 0
-    out = capsys.readouterr().out
-    (found,) = json.loads(out)
-    assert out == json.dumps([found], indent=2) + "\n"
-    e = npcam.explain(npcam.load_model(), CHELSEA, "dog")
-    assert found == {
-        "photo": CHELSEA,
-        "top": [p._asdict() for p in e.top(3)],
-        "target": e.target,
-        "label": "dog",
-        "probability": e.probability,
-        "logit": e.logit,
-        "box": list(e.box),
-        "completeness": e.completeness,
-        "overlay": str(Path("maps/here/chelsea_cam.png")),
-    }
-    assert np.array_equal(np.asarray(Image.open(found["overlay"])), np.asarray(e.overlay()))
-    assert [path.name for path in Path("maps/here").iterdir()] == ["chelsea_cam.png"]
 
 
 @pytest.mark.parametrize(
@@ -96,15 +73,6 @@ def test_options(narrow, photo, capsys, words, options, drawn):
     assert np.array_equal(pixels, np.asarray(e.overlay(**drawn)))
     plain = npcam.explain(npcam.load_model(narrow), "turned.png").overlay()
     assert np.array_equal(pixels, np.asarray(plain)) == (words in ([], ["--align", "corners"]))
-
-
-def test_nothing_speaks_for_a_class(narrow, photo, capsys):
-    """A class that every activation speaks against has no box, and the words say why."""
-    weights = read_weights(narrow)
-    weights.tensors["predictions"]["kernel"][:, 2] = -1
-    write_weights("against.h5", weights)
-    assert main(["explain", photo, "--weights", "against.h5", "--target", "cow"]) == 0
-    assert "  box           none: nothing speaks for this class\n" in capsys.readouterr().out
 
 
 def test_one_bad_photograph_does_not_stop_the_others(narrow, photo, capsys):
@@ -187,56 +155,3 @@ def test_photographs_of_one_name_do_not_hide_each_other(narrow, photo, capsys):
     overlays = [e["overlay"] for e in json.loads(capsys.readouterr().out)]
     assert overlays == ["cat_cam-2.png", "cat_cam-3.png", "cat_cam-4.png", "cat_cam_cam.png"]
     assert Path("cat_cam.png").read_bytes() == before
-
-
-@pytest.mark.parametrize(
-    ("photos", "names"),
-    [
-        (["a.jpg"], ["a_cam"]),
-        (["x/a.tar.gz", "y/a.tar.png"], ["a.tar_cam", "a.tar_cam-2"]),
-        (["a.jpg", "a-2.jpg", "b.jpg", "a.png"], ["a_cam", "a-2_cam", "b_cam", "a_cam-2"]),
-        (["a.jpg", "a.png", "a_cam-2.jpg"], ["a_cam", "a_cam-2", "a_cam-2_cam"]),
-        (["a.jpg", "maps/a_cam.png"], ["a_cam-2", "a_cam_cam"]),
-        (["a.jpg", "a_cam.png"], ["a_cam", "a_cam_cam"]),  # lies elsewhere
-    ],
-)
-def test_names_of_the_files(photos, names):
-    """After the photograph, with a number where there was one of that name; none is a photograph's own."""
-    assert module._output_names(photos, Path("maps")) == [Path("maps", name) for name in names]
-
-
-@pytest.mark.parametrize("words", [[], ["--save-map"]])
-def test_files_are_whole_or_not_there(narrow, photo, monkeypatch, capsys, words):
-    """A disk that fills up while a picture or a map is written leaves what was there before."""
-
-    def full(*_, **__):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    Path("cat_cam.png").write_bytes(b"old")
-    Path("cat_cam.npy").write_bytes(b"old")
-    monkeypatch.setattr(*((np, "save", full) if words else (Image.Image, "save", full)))
-    assert main(["explain", photo, "--weights", narrow, *words]) == 2
-    name = "cat_cam.npy" if words else "cat_cam.png"
-    assert Path(name).read_bytes() == b"old"
-    assert sorted(p.name for p in Path().iterdir()) == ["cat.png", "cat_cam.npy", "cat_cam.png"]
-    reason = f"writing failed ({os.strerror(errno.ENOSPC)}); nothing was changed"
-    assert capsys.readouterr().err == f"npcam: {name}: {reason}\n"
-
-
-def test_each_explanation_is_printed_at_once(narrow, photo, monkeypatch):
-    """Who waits for a thousand photographs sees each when it is done, in a pipe as well."""
-    flushed = []
-
-    class Pipe:
-        def __init__(self):
-            self.text = ""
-
-        def write(self, text):
-            self.text += text
-
-        def flush(self):
-            flushed.append(self.text.count("overlay"))
-
-    monkeypatch.setattr(sys, "stdout", Pipe())
-    assert main(["explain", photo, photo, "--weights", narrow]) == 0
-    assert flushed[:2] == [1, 2]

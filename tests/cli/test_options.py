@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from npcam.cli.options import add_weights_option, complain, positive
+from npcam.cli.options import add_weights_option, positive
 
 
 @pytest.mark.parametrize(("text", "value"), [("1", 1), ("2", 2), ("007", 7), ("1000", 1000)])
@@ -19,12 +19,6 @@ def test_numbers_that_do_not(text):
     with pytest.raises(argparse.ArgumentTypeError) as caught:
         positive(text)
     assert str(caught.value) == f"expected a whole number from 1 up, got {text!r}"
-
-
-def test_a_complaint_is_one_line(capsys):
-    """Line breaks and blanks become single blanks; it goes to standard error, and the status is 2."""
-    assert complain("a file:\n  is\tdamaged \n") == 2
-    assert capsys.readouterr() == ("", "npcam: a file: is damaged\n")
 
 
 def test_weights():

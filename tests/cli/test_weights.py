@@ -1,7 +1,6 @@
 """`npcam convert`, `inspect`, `fetch` and `summary` as people run them."""
 
 import hashlib
-import json
 from pathlib import Path
 
 import pytest
@@ -10,22 +9,7 @@ import npcam
 from npcam.cli.commands import main
 from npcam.common import published
 from npcam.convert import fetch
-from npcam.convert.inspection import describe, inspect
 from npcam.weights import read_weights
-
-
-def test_convert(alone, capsys):
-    """What was written, counted; and each note below it."""
-    assert main(["convert", "alone.h5", "w.h5"]) == 0
-    arrays = [a for layer in alone.values() for a in layer.values()]
-    numbers = sum(a.size for a in arrays)
-    lines = capsys.readouterr().out.split("\n")
-    assert lines[0] == f"w.h5: {len(alone)} layers, {len(arrays)} arrays, {numbers:,} parameters"
-    weights = read_weights("w.h5")
-    assert [line.removeprefix("  note: ") for line in lines[1:-1]] == list(weights.notes)
-    assert weights.notes
-    assert (weights.architecture.epsilon, weights.architecture.activation) == (1.001e-5, "softmax")
-    assert weights.class_names is None
 
 
 @pytest.mark.usefixtures("alone")
@@ -51,18 +35,6 @@ def test_convert_refuses_what_there_is_not(capsys, words):
     """An unknown network or activation is bad usage."""
     assert main(["convert", "alone.h5", "w.h5", *words]) == 2
     assert "invalid choice" in capsys.readouterr().err
-
-
-@pytest.mark.usefixtures("alone")
-def test_inspect(narrow, capsys):
-    """The finding in words, or as indented JSON, of a file that converts and of one that does not."""
-    for path in ("alone.h5", narrow):
-        assert main(["inspect", path]) == 0
-        assert capsys.readouterr().out == describe(inspect(path)) + "\n"
-        assert main(["inspect", path, "--json"]) == 0
-        out = capsys.readouterr().out
-        assert out == json.dumps(inspect(path).to_json(), indent=2) + "\n"
-        assert json.loads(out)["converts"] == (path == "alone.h5")
 
 
 @pytest.mark.usefixtures("alone")

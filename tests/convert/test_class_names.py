@@ -1,8 +1,6 @@
 """Class names from files of every form, and from files of none."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 
@@ -123,23 +121,3 @@ def test_the_largest_file(tmp_path, monkeypatch):
     path.write_text("cats\ndog")
     with pytest.raises(InputError, match="is larger than"):
         read_class_names(path)
-
-
-@pytest.mark.parametrize(
-    ("error", "reason"), [(PermissionError(13, os.strerror(13)), os.strerror(13)), (OSError("gone"), "gone")]
-)
-def test_no_file(tmp_path, monkeypatch, error, reason):
-    """A missing file, a directory, and one that the system does not open."""
-    for path, said in [(tmp_path / "none", "no such file"), (tmp_path, "is a directory")]:
-        with pytest.raises(InputError) as caught:
-            read_class_names(path)
-        assert str(caught.value) == f"{path}: {said}; give a text or JSON file of class names"
-
-    def refuse(*_, **__):
-        raise error
-
-    (tmp_path / "names.txt").write_text("cat")
-    monkeypatch.setattr(Path, "read_text", refuse)
-    with pytest.raises(InputError) as caught:
-        read_class_names(tmp_path / "names.txt")
-    assert str(caught.value) == f"{tmp_path / 'names.txt'}: cannot be read ({reason})"

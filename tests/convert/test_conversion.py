@@ -76,14 +76,6 @@ def test_provenance(source, tmp_path):
     assert read_weights(tmp_path / "a.h5").source_sha256 == weights.source_sha256
 
 
-def test_source_and_destination_may_be_one(source, tmp_path):
-    """Converting a file onto itself replaces it with the whole result."""
-    path = tmp_path / "model.keras"
-    path.write_bytes(source.read_bytes())
-    convert(path, path)
-    assert read_weights(path).source == "model.keras"
-
-
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 def test_killed_at_any_moment(source, tmp_path):
     """A conversion that is killed leaves the old file, or the whole new one."""

@@ -13,11 +13,10 @@ import pytest
 from helpers.networks import random_tensors
 
 from npcam import InputError
-from npcam.cli.commands import main
 from npcam.common import published
 from npcam.convert import inspection
 from npcam.convert.conversion import convert
-from npcam.convert.inspection import Inspection, describe, inspect
+from npcam.convert.inspection import inspect
 from npcam.resnet import RESNET50, RESNET101, RESNET152, Architecture
 from npcam.weights import Weights, write_weights
 
@@ -33,57 +32,9 @@ def folder(saved, tmp_path_factory):
     return saved.folder
 
 
-@pytest.mark.parametrize(
-    ("name", "form"),
-    [
-        ("model.keras", "Keras .keras"),
-        ("model.weights.h5", "Keras .weights.h5"),
-        ("whole.h5", "Keras HDF5 (.h5), whole model"),
-        ("weights.h5", "Keras HDF5 (.h5), weights only"),
-        ("npcam.h5", "npcam weights, version 1"),
-    ],
-)
-def test_layouts(keras, saved, folder, name, form):
-    """The layout, the architecture, and as many parameters as Keras counts."""
-    found = inspect(folder / name)
-    assert found.format == form
-    assert found.parameters == saved.parameters
-    assert found.architecture["name"] == "ResNet of 1, 1 blocks"
-    assert (found.architecture["blocks"], found.architecture["strides"]) == ((1, 1), (1, 2))
-    told = name in ("model.keras", "whole.h5", "npcam.h5")  # where the configuration is
-    assert found.architecture["input_size"] == ([64, 64] if told else None)
-    assert found.converts == (name != "npcam.h5")
-    assert len(found.layers) == 19  # nine convolutions with their batch norms, and the Dense layer
-    if form.startswith("Keras") and name != "model.weights.h5":
-        assert found.metadata["keras_version"] == keras.__version__
-    assert found.reason == (None if found.converts else "npcam's own already")
-    if name == "npcam.h5":
-        assert found.metadata["source"] == "model.keras"
-        assert found.metadata["source_sha256"] == sha256(folder / "model.keras")
-        assert found.metadata["converter"].startswith("npcam ")
-    else:
-        assert {"conv1_conv", "predictions"} < {layer["name"] for layer in found.layers}
-
-
 def sha256(path):
     """As hashlib has it, all at once."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def test_what_is_missing(folder, tmp_path):
-    """Missing, extra and misshapen tensors are listed, all of them."""
-    path = tmp_path / "bad.h5"
-    shutil.copy(folder / "weights.h5", path)
-    with h5py.File(path, "a") as file:
-        for name in ("conv1_conv", "conv2_block1_1_bn"):
-            file[name].attrs["weight_names"] = file[name].attrs["weight_names"][1:]
-        file["conv2_block1_2_conv"].attrs["weight_names"] = np.array([b"k/kernel", b"k/bias"])
-        file["conv2_block1_2_conv/k/kernel"] = np.ones((3, 3, 5, 4), "f4")
-        file["conv2_block1_2_conv/k/bias"] = np.ones(4, "f4")
-    found = inspect(path)
-    assert not found.converts
-    assert set(found.missing) == {"conv1_conv/kernel", "conv2_block1_1_bn/gamma"}
-    assert found.misshapen == ["conv2_block1_2_conv/kernel (3, 3, 5, 4) (expected (3, 3, 4, 4))"]
 
 
 def test_layers_of_no_resnet_of_keras(keras, tmp_path):
@@ -171,22 +122,6 @@ def test_published_files_are_recognised(tmp_path, monkeypatch, has_top, words):
     assert inspect(tmp_path / "f.h5").official == f"resnet101 {words}, network 2017"
 
 
-def test_any_hdf5(tmp_path):
-    """An HDF5 file of something else: its arrays, and that it does not convert."""
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["some/where/data"] = np.ones((2, 3))
-        file["some/where/empty"] = np.ones((0, 3))
-        file["some/number"] = 7.0
-        file["link"] = h5py.ExternalLink("/nowhere", "/x")
-    found = inspect(tmp_path / "a.h5")
-    assert sorted(found.layers, key=lambda layer: layer["name"]) == [
-        {"name": "/some", "weights": {"number": []}, "parameters": 1},
-        {"name": "/some/where", "weights": {"data": [2, 3], "empty": [0, 3]}, "parameters": 6},
-    ]
-    assert (found.format, found.converts) == ("HDF5, not Keras's", False)
-    assert found.reason.startswith(f"{tmp_path / 'a.h5'}: HDF5, but not Keras's")
-
-
 @pytest.mark.parametrize(("depth", "count"), [(32, 1), (33, 0)])
 def test_groups_in_groups(tmp_path, depth, count):
     """Arrays are listed that lie up to 32 groups deep."""
@@ -210,56 +145,6 @@ def test_as_many_members_as_the_limit(tmp_path, monkeypatch, limit, listed):
     assert len(inspect(tmp_path / "a.h5").layers) == listed
 
 
-def test_in_words():
-    """Every line as a reader sees it; what does not print is a question mark."""
-    found = Inspection(
-        "a\x1b.h5",
-        1234567,
-        "5a",
-        "d5",
-        "Keras HDF5 (.h5), weights only",
-        {"keras_version": "2.1.6", "backend": "tensor\nflow"},
-        "resnet50 with top, network keras",
-        {"name": "ResNet-50", "blocks": (3, 4, 6, 3), "epsilon": 1e-3},
-        [
-            {"name": "conv1_conv", "weights": {"kernel": [7, 7, 3, 64], "bias": [64]}, "parameters": 9472},
-            {"name": "fc", "weights": {"kernel": [2, 600]}, "parameters": 1200},
-        ],
-        ["conv1_bn/beta"],
-        ["fc/a", "fc/b"],
-        ["fc/kernel (2, 600) (expected (2, 500))"],
-        converts=False,
-        reason="a reason",
-        notes=["a note"],
-    )
-    assert describe(found) == "\n".join(
-        [
-            "a?.h5",
-            "  format        Keras HDF5 (.h5), weights only",
-            "  keras_version  2.1.6",
-            "  backend       tensor?flow",
-            "  size          1,234,567 bytes",
-            "  SHA-256       5a",
-            "  MD5           d5",
-            "  official      resnet50 with top, network keras",
-            "  architecture  ResNet-50: blocks (3, 4, 6, 3), epsilon 0.001",
-            "  layers        2 with weights, 10,672 parameters",
-            "    conv1_conv                      9,472  kernel (7, 7, 3, 64)  bias (64,)",
-            "    fc                              1,200  kernel (2, 600)",
-            "  missing       conv1_bn/beta",
-            "  extra         fc/a",
-            "  extra         fc/b",
-            "  misshapen     fc/kernel (2, 600) (expected (2, 500))",
-            "  notes         a note",
-            "  converts      no: a reason",
-        ]
-    )
-    few = describe(Inspection("b", converts=True)).split("\n")
-    assert few[1:3] == ["  format        not HDF5", "  size          0 bytes"]
-    assert few[-2:] == ["  layers        0 with weights, 0 parameters", "  converts      yes"]
-    assert len(few) == 7
-
-
 def test_no_file(tmp_path, monkeypatch):
     """Nothing there, or nothing that can be read, is an error and no finding."""
     with pytest.raises(InputError) as caught:
@@ -274,19 +159,3 @@ def test_no_file(tmp_path, monkeypatch):
     with pytest.raises(InputError) as caught:
         inspect(tmp_path / "a.h5")
     assert str(caught.value) == f"{tmp_path / 'a.h5'}: cannot be read ({os.strerror(errno.EACCES)})"
-
-
-def test_command(folder, tmp_path, capsys):
-    """`npcam inspect`, in words and as JSON, on good files and bad ones."""
-    path = str(folder / "model.keras")
-    assert main(["inspect", path]) == 0
-    assert capsys.readouterr().out == describe(inspect(path)) + "\n"
-    assert main(["inspect", path, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found == json.loads(json.dumps(inspect(path).to_json()))
-    assert found["converts"] is True
-    assert found["architecture"]["activation"] == "softmax"
-    (tmp_path / "bad.keras").write_bytes((folder / "model.keras").read_bytes()[:5000])
-    assert main(["inspect", str(tmp_path / "bad.keras")]) == 0
-    assert "converts      no" in capsys.readouterr().out
-    assert main(["inspect", str(tmp_path / "none.h5")]) == 2

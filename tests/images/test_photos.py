@@ -1,13 +1,10 @@
 """Photographs of every mode and format, and everything that is none."""
 
-import errno
 import io
 import logging
-import os
 import re
 import struct
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -227,39 +224,6 @@ def test_damaged_bytes_never_raise_anything_else(file_format):
             open_photo(io.BytesIO(data[: rng.integers(1, len(data) + 1)].tobytes()), exif_transpose=True)
         except InputError as error:
             assert "\n" not in str(error)  # noqa: PT017  # most of them are read
-
-
-def test_paths_that_lead_nowhere(tmp_path):
-    """A missing file, a directory and a pipe without end are refused, not waited for."""
-    os.mkfifo(tmp_path / "pipe")
-    found = {"none.jpg": "no such file", "": "is a directory", "pipe": "not a regular file"}
-    for name, said in found.items():
-        with pytest.raises(InputError) as caught:
-            open_photo(str(tmp_path / name))
-        assert str(caught.value) == f"{tmp_path / name}: {said}; give the path of a photograph"
-    with pytest.raises(InputError, match=r"a\?b: no such file; give the path"):
-        open_photo("a\0b")
-
-
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (PermissionError(errno.EACCES, "Permission denied"), "Permission denied"),
-        (OSError("gone"), "gone"),
-    ],
-)
-def test_a_file_that_cannot_be_read(tmp_path, monkeypatch, error, reason):
-    """The system's reason stands in the line."""
-
-    def refuse(*_):
-        raise error
-
-    (tmp_path / "photo.png").write_bytes(PNG)
-    monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(InputError) as caught:
-        open_photo(tmp_path / "photo.png")
-    expected = f"{tmp_path / 'photo.png'}: cannot be read ({reason}); check its permissions"
-    assert str(caught.value) == expected
 
 
 ARRAY = "expected an array (H, W, 3) of uint8, RGB"

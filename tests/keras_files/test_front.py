@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 from helpers.handmade_graphs import Handmade, Ref
-from helpers.recorded_cases import probabilities, recorded
 
 from npcam import InputError
-from npcam.keras_files import read_keras
 from npcam.keras_files.front import declared_size, read_front
 from npcam.keras_files.graph import Tensor
 from npcam.preprocessing import MODES, Preprocessing, Step, preprocess
@@ -519,13 +517,3 @@ RECORDED = {
     "minus_one_to_one_ops_front.keras": ("model", (), (64, 64)),
     "preprocesses_itself.keras": ("model", (), (64, 64)),
 }
-
-
-@pytest.mark.parametrize("name", RECORDED)
-def test_recorded(name):
-    """A photograph goes through files that Keras wrote, and gets the probabilities that Keras gave."""
-    path, expected = recorded(name)
-    weights = read_keras(path)
-    found = probabilities(weights)
-    assert np.abs(found - expected).max() < 1e-6
-    assert (weights.preprocessing.name, weights.assumed, weights.photo_size) == RECORDED[name]

@@ -204,45 +204,6 @@ def test_layers_of_another_name():
     check(from_weights(named(tensors=tensors), None, "x.h5"), tensors, activation=None)
 
 
-def test_layers_without_what_they_can_be_built_without():
-    """By names whatever there is; by order a convolution's kernel, and two moving statistics."""
-    less = {
-        layer: {n: a for n, a in arrays.items() if n not in ("bias", "gamma", "beta")}
-        for layer, arrays in TENSORS.items()
-    }
-    for saved in (named(tensors=less), named(weights=False, tensors=less), numbered(tensors=less)):
-        check(from_weights(saved, None, "x.h5"), less)
-    three = {layer: {n: a for n, a in arrays.items() if n != "beta"} for layer, arrays in TENSORS.items()}
-    check(from_weights(named(tensors=three), None, "x.h5"), three)
-    refused(named(weights=False, tensors=three), "conv1_bn has 3 arrays that nothing tells apart")
-    odd = [*named(weights=False)[1:], SavedLayer(("conv1_conv",), (), (array((1,)),) * 5)]
-    refused(odd, "conv1_conv has 5 arrays that nothing tells apart")
-
-
-def test_layers_besides_the_resnets():
-    """Two Dense layers, a convolution, a batch norm."""
-    reason = f"besides the ResNet's; {ONE_DENSE}"
-    more = {
-        "second": [array((8, 3)), array((3,))],
-        "extra_conv": [array((3, 3, 8, 8))],
-        "extra_bn": [array((8,))] * 4,
-    }
-    for name, arrays in more.items():
-        saved = [*named(), SavedLayer((name,), (), tuple(arrays))]
-        refused(saved, f"layers {'predictions, second' if name == 'second' else name} {reason}")
-    both = [SavedLayer((name,), (), tuple(arrays)) for name, arrays in more.items()]
-    refused([*named(), *both], f"layers predictions, second, extra_conv, extra_bn {reason}")
-    # What npcam does not know by its arrays is no layer of these.
-    for arrays in (
-        (array((5,)),),
-        (array((5,)),) * 5,
-        (array((2, 2, 2)),),
-        (array((2, 2)),) * 3,
-        (array((1, 1, 2, 2)),) * 3,
-    ):
-        check(from_weights([*named(), SavedLayer(("other",), (), arrays)], None, "x.h5"))
-
-
 def test_batch_norms_by_their_arrays():
     """Two to four arrays of one axis are a batch norm's."""
     for count in (2, 3, 4):
@@ -270,32 +231,7 @@ def test_a_dense_layer_that_reads_whole_maps():
     assert from_weights(one, None, "x.h5").architecture.activation == "softmax"
 
 
-def test_layers_that_are_not_run():
-    """The maximum and code are refused; what changes the input is noted, in a fixed order."""
-    for name, kind in (("global_max_pooling2d", "globalmaxpooling2d"), ("lambda_1", "lambda")):
-        refused([*named(), *bare(name)], f"holds a layer of the class {kind}, which npcam can't run")
-        by_slot = SavedLayer(("any name",), (name,), ())
-        refused([*numbered(True), by_slot], f"holds a layer of the class {kind}, which npcam can't run")
-    front = bare(
-        "resizing", "rescaling_2", "normalization", "slicing_op_lambda", "tf_op_lambda_1", "random_flip"
-    )
-    assert from_weights([*named(), *front], None, "x.h5").notes == tuple(
-        f"{kind} in the file, not run by npcam"
-        for kind in ("rescaling", "normalization", "resizing", "slicingoplambda", "tfoplambda")
-    )
-
-
 def test_version_2():
     """A layer that only ResNetV2 has, by its name."""
     saved = [*named(), SavedLayer(("post_bn",), (), (array((8,)),) * 4)]
     refused(saved, "layer post_bn is ResNetV2's; npcam runs ResNet (v1)")
-
-
-def test_no_network_at_all():
-    """Layers that are none of a ResNet's."""
-    saved = [SavedLayer(("dense",), (), (array((8, 3)), array((3,))))]
-    reason = (
-        "0 convolutions and 0 batch norms, not named, are no ResNet's; npcam converts ResNet-50, -101, -152"
-    )
-    refused(saved, reason)
-    refused([], reason)

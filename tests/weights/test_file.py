@@ -123,24 +123,6 @@ def test_damaged_files_are_refused_by_name(path, words):
     assert "\n" not in str(caught.value)
 
 
-def test_files_of_other_kinds_are_refused(tmp_path, path):
-    """Not there, a directory, empty, a photograph, cut short."""
-    (tmp_path / "empty.h5").write_bytes(b"")
-    (tmp_path / "photo.h5").write_bytes(b"\xff\xd8\xff" + bytes(1000))
-    (tmp_path / "cut.h5").write_bytes(path.read_bytes()[:5000])
-    for name in ("none.h5", ".", "empty.h5", "photo.h5", "cut.h5"):
-        with pytest.raises(InputError, match=r"no such file|directory|not an HDF5 file"):
-            read_weights(tmp_path / name)
-
-
-def test_weights_that_do_not_fit_are_not_written(tmp_path, weights):
-    """The check comes before the file."""
-    del weights.tensors["conv1_bn"]["gamma"]
-    with pytest.raises(InputError, match="conv1_bn/gamma"):
-        write_weights(tmp_path / "w.h5", weights)
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_killed_writer_leaves_the_old_file(path):
     """SIGKILL in the middle of writing: the name still holds what it held."""
     before = path.read_bytes()
@@ -178,12 +160,12 @@ def copy_storing(source, target, userblock=0, dtype="<f4", **options):
     ids=["plain", "behind a user block", "big-endian", "float64", "compressed"],
 )
 def test_arrays_are_read_however_they_are_stored(tmp_path, path, weights, storage):
-    """Whatever bytes hold them, the same numbers come out, in writable float32 arrays."""
+    """Whatever bytes hold them, the same numbers come out, in read-only float32 arrays."""
     copy_storing(path, tmp_path / "other.h5", **storage)
     found = read_weights(tmp_path / "other.h5").tensors
     assert list(found) == list(weights.tensors)
     for layer, arrays in weights.tensors.items():
         for name, array in arrays.items():
             assert found[layer][name].dtype == np.float32
-            assert found[layer][name].flags.writeable
+            assert not found[layer][name].flags.writeable
             assert np.array_equal(found[layer][name], array)
