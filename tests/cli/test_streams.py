@@ -12,6 +12,8 @@ from PIL import Image
 
 from npcam.cli.commands import main
 
+pytestmark = pytest.mark.slow  # each test starts processes
+
 STRANGE = ("cat\x1b[2J", "\x07\ndog", "café", "ネコ", "\ud800")
 SHOWN = (r"cat\x1b[2J", r"\x07\ndog", "café", "ネコ", r"\ud800")
 

@@ -14,7 +14,7 @@ class Saved(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def saved(tmp_path_factory):
+def saved(keras, tmp_path_factory):  # noqa: ARG001 -- what needs Keras is slow, or skipped
     """A ResNet of two blocks with two classes, as Keras saves it in each layout."""
     from helpers.keras_models import randomise, resnet, save_legacy
 

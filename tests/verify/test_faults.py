@@ -19,6 +19,8 @@ from npcam.verify.record import Record, chosen, read_record
 from npcam.verify.run_npcam import run_npcam
 from npcam.weights import Weights, read_weights
 
+pytestmark = pytest.mark.slow  # whole networks, in float64
+
 REFERENCE = Path(__file__).parents[1] / "reference"
 SMALL = Architecture(blocks=(1, 2, 1, 1))
 BLOCK = "conv3_block2"
