@@ -1,6 +1,7 @@
 """HDF5 is written in memory first, then as one file that is whole or not there."""
 
 import io
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,5 +28,7 @@ def new_hdf5(path: str | Path) -> Iterator["h5py.File"]:
     image = io.BytesIO()
     with h5py.File(image, "w") as file:
         yield file
-    with replacing(path) as unfinished:
-        unfinished.write_bytes(image.getbuffer())
+    image.seek(0)
+    with replacing(path) as unfinished, unfinished.open("wb") as output:
+        # Piece by piece: a view of all would outlive a write that fails, in the traceback, and trouble the collector.
+        shutil.copyfileobj(image, output, 2**20)
