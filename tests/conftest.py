@@ -16,8 +16,8 @@ def keras():
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """A test that uses Keras is slow: Keras compiles for seconds what NumPy does at once."""
+    """A test that uses Keras, or runs npcam in a process of its own, is slow: it begins with long imports."""
     for item in items:
-        module = getattr(item, "module", None)
-        if "keras" in getattr(item, "fixturenames", ()) or hasattr(module, "keras"):
+        fixtures = getattr(item, "fixturenames", ())
+        if "keras" in fixtures or "run" in fixtures or hasattr(getattr(item, "module", None), "keras"):
             item.add_marker("slow")

@@ -101,6 +101,7 @@ def test_copies(weights, engine):
         assert not twin.weights.tensors["conv1_conv"]["kernel"].flags.writeable
 
 
+@pytest.mark.slow
 def test_a_process_pool(weights):
     """A model is sent to another process, which starts anew, and works there."""
     model = Model(weights)

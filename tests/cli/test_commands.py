@@ -172,6 +172,7 @@ def test_as_a_module(run, narrow):
     assert run("summary", "--weights", "none.h5").returncode == 2
 
 
+@pytest.mark.slow
 def test_output_may_be_piped_into_head():
     """A reader that leaves early is no error."""
     command = f'"{sys.executable}" -m npcam summary | head -n 1'
@@ -179,6 +180,7 @@ def test_output_may_be_piped_into_head():
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_importing_is_quick_because_the_heavy_libraries_wait():
     """SciPy, h5py and Pillow are not imported before they are needed."""
     program = "import npcam, sys; print([m for m in ('scipy', 'h5py', 'PIL') if m in sys.modules])"

@@ -141,6 +141,7 @@ def test_an_interrupt_at_any_line_leaves_nothing(tmp_path):
     assert line > 25
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_leaves_is_swept(tmp_path):
     """The next one that writes there removes it; what is not npcam's, or still being written, stays."""
     program = (

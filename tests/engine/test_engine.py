@@ -236,6 +236,7 @@ def test_errors_stay_small_at_full_size():
         assert np.abs(found["predictions"][:n] - expected["predictions"][:n]).max() <= 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_after_a_fork():
     """A child process has no threads of its parent's, and starts its own."""

@@ -44,8 +44,10 @@ def small_disk():
 
 @pytest.mark.usefixtures("small_disk")
 def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
-    """What can be written ends while the bytes are written out: InputError, the old file stays, and nothing is left
-    for the collector to stumble over (a buffer that is still looked at)."""
+    """The bytes cannot all be written: InputError, and the old file stays.
+
+    Nothing is left for the collector to stumble over: no buffer that is still looked at.
+    """
     path = tmp_path / "a.h5"
     path.write_bytes(b"old")
     stumbled = []

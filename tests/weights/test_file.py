@@ -123,6 +123,7 @@ def test_damaged_files_are_refused_by_name(path, words):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_killed_writer_leaves_the_old_file(path):
     """SIGKILL in the middle of writing: the name still holds what it held."""
     before = path.read_bytes()
