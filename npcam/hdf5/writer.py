@@ -30,5 +30,5 @@ def new_hdf5(path: str | Path) -> Iterator["h5py.File"]:
         yield file
     image.seek(0)
     with replacing(path) as unfinished, unfinished.open("wb") as output:
-        # Piece by piece: a view of all would outlive a failed write, in its traceback, and stop the collector.
+        # Piece by piece: a view of all would outlive a failed write in its traceback, and stop the collector.
         shutil.copyfileobj(image, output, 2**20)
