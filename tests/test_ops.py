@@ -1,7 +1,10 @@
 """The layers against three other ways to the same numbers: loops, SciPy and Keras's own layers."""
 
+from functools import partial
+
 import numpy as np
 import pytest
+import scipy.special
 from helpers.rounding import assert_within_rounding
 from scipy.signal import correlate
 
@@ -75,36 +78,64 @@ def test_im2col_equals_its_definition():
         assert np.array_equal(ops.im2col(x, kernel, strides), naive.im2col(x, kernel, strides))
 
 
-@pytest.mark.parametrize("padding", [0, 3, (1, 2), ((0, 1), (2, 3))])
-def test_zero_pad2d_equals_its_definition_and_keras(keras, padding):
-    """All of Keras's ways to say a padding put the same zeros in the same places."""
+PADDINGS = [0, 3, (1, 2), ((0, 1), (2, 3))]
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_zero_pad2d_equals_its_definition(padding):
+    """All of Keras's ways to say a padding put zeros where the loops put them."""
     x = draw(2, 3, 4, 2)
     assert np.array_equal(ops.zero_pad2d(x, padding), naive.zero_pad2d(x, padding))
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_zero_pad2d_equals_keras(keras, padding):
+    """Keras's ZeroPadding2D puts the same zeros in the same places."""
+    x = draw(2, 3, 4, 2)
     assert np.array_equal(ops.zero_pad2d(x, padding), np.asarray(keras.layers.ZeroPadding2D(padding)(x)))
 
 
 @pytest.mark.parametrize(("image", "pool", "strides"), POOLS)
-def test_max_pool2d_equals_its_definition_and_keras(keras, image, pool, strides):
+def test_max_pool2d_equals_its_definition(image, pool, strides):
     """The largest value of each window, also where all values are negative: no rounding at all."""
     x = -np.abs(draw(*image))
     assert np.array_equal(ops.max_pool2d(x, pool, strides), naive.max_pool2d(x, pool, strides))
+
+
+@pytest.mark.parametrize(("image", "pool", "strides"), POOLS)
+def test_max_pool2d_equals_keras(keras, image, pool, strides):
+    """Keras's MaxPooling2D finds the same largest values."""
+    x = -np.abs(draw(*image))
     assert np.array_equal(
         ops.max_pool2d(x, pool, strides), np.asarray(keras.layers.MaxPooling2D(pool, strides)(x))
     )
 
 
-@pytest.mark.parametrize("epsilon", [1.001e-5, 1e-3])
-def test_batch_norm_equals_its_definition_and_keras(keras, epsilon):
-    """The inference formula, with small variances, for which epsilon counts."""
+def batch_norm_case(epsilon):
+    """A batch, [gamma, beta, mean, variance] with variances so small that epsilon counts, and the terms' size."""
     x, gamma, beta, mean = draw(2, 3, 4, 5), draw(5), draw(5), draw(5)
     variance = np.array([1e-6, 1e-5, 1e-3, 1, 100], np.float32)
-    found = ops.batch_norm(x, gamma, beta, mean, variance, epsilon)
     size = np.abs(gamma) * (np.abs(x) + np.abs(mean)) / np.sqrt(variance + epsilon) + np.abs(beta)
-    assert_within_rounding(found, naive.batch_norm(x, gamma, beta, mean, variance, epsilon), size, terms=6)
+    return x, [gamma, beta, mean, variance], size
+
+
+@pytest.mark.parametrize("epsilon", [1.001e-5, 1e-3])
+def test_batch_norm_equals_its_definition(epsilon):
+    """The inference formula, one number at a time."""
+    x, statistics, size = batch_norm_case(epsilon)
+    expected = naive.batch_norm(x, *statistics, epsilon)
+    assert_within_rounding(ops.batch_norm(x, *statistics, epsilon), expected, size, terms=6)
+
+
+@pytest.mark.parametrize("epsilon", [1.001e-5, 1e-3])
+def test_batch_norm_equals_keras(keras, epsilon):
+    """Keras's BatchNormalization at inference, its weights in Keras's order."""
+    x, statistics, size = batch_norm_case(epsilon)
     layer = keras.layers.BatchNormalization(epsilon=epsilon)
     layer.build(x.shape)
-    layer.set_weights([gamma, beta, mean, variance])
-    assert_within_rounding(found, np.asarray(layer(x, training=False)), 2 * size, terms=6)
+    layer.set_weights(statistics)
+    expected = np.asarray(layer(x, training=False))
+    assert_within_rounding(ops.batch_norm(x, *statistics, epsilon), expected, 2 * size, terms=6)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -119,17 +150,29 @@ def test_dense_pool_and_relu_equal_their_definitions(dtype):
     assert np.array_equal(ops.relu(images), naive.relu(images).astype(dtype))
 
 
-def test_softmax_and_sigmoid_equal_their_definitions_and_keras(keras):
-    """Probabilities agree to a few roundings, without overflow for huge logits."""
-    x = np.array([[0, 1, -2, 3], [1000, 999, -1000, 0], [-88, -87, -86, -85]], np.float32)
-    for name in ("softmax", "sigmoid"):
-        found, expected = getattr(ops, name)(x), getattr(naive, name)(x)
-        # exp turns a logit's error of half an ulp of 88 into a relative one; sums add a few more
-        assert_within_rounding(found, expected, np.ones_like(x), terms=8)
-        assert_within_rounding(
-            found, np.asarray(getattr(keras.activations, name)(x)), np.ones_like(x), terms=8
-        )
-    assert np.allclose(ops.softmax(x).sum(axis=-1), 1, rtol=0, atol=4 * np.finfo(np.float32).eps)
+# exp makes of half an ulp of 88 in a logit a relative error, and sums add a few: 8 roundings of 1.
+LOGITS = np.array([[0, 1, -2, 3], [1000, 999, -1000, 0], [-88, -87, -86, -85]], np.float32)
+
+
+@pytest.mark.parametrize("name", ["softmax", "sigmoid"])
+def test_probabilities_equal_their_definitions(name):
+    """Softmax and sigmoid, and their loops, without overflow for huge logits; SciPy has them too."""
+    found = getattr(ops, name)(LOGITS)
+    theirs = {"softmax": partial(scipy.special.softmax, axis=-1), "sigmoid": scipy.special.expit}[name]
+    for expected in (getattr(naive, name)(LOGITS), theirs(LOGITS.astype(np.float64))):
+        assert_within_rounding(found, expected, np.ones_like(LOGITS), terms=8)
+
+
+@pytest.mark.parametrize("name", ["softmax", "sigmoid"])
+def test_probabilities_equal_keras(keras, name):
+    """Keras's activations of the same names."""
+    expected = np.asarray(getattr(keras.activations, name)(LOGITS))
+    assert_within_rounding(getattr(ops, name)(LOGITS), expected, np.ones_like(LOGITS), terms=8)
+
+
+def test_softmax_sums_to_one():
+    """Whatever the logits."""
+    assert np.allclose(ops.softmax(LOGITS).sum(axis=-1), 1, rtol=0, atol=4 * np.finfo(np.float32).eps)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -181,6 +224,7 @@ def test_nan_is_not_hidden():
         (lambda: ops.max_pool2d(np.zeros((1, 2, 2, 1)), 3, 1), "does not fit"),
         (lambda: ops.im2col(np.zeros((1, 2, 2, 1)), 1, 0), "must be positive"),
         (lambda: ops.zero_pad2d(np.zeros((1, 2, 2, 1)), -1), "must not be negative"),
+        (lambda: ops.zero_pad2d(np.zeros((2, 2, 1)), 1), "zero_pad2d"),
     ],
 )
 def test_shapes_that_do_not_fit_are_named(call, message):

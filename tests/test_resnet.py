@@ -51,19 +51,36 @@ def test_the_forward_pass_equals_the_definitions(monkeypatch):
         assert np.abs(fast[name] - slow[name]).max() <= bound, name
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arch", "parameters", "count"),
     [(RESNET50, 25_636_712, 177), (RESNET101, 44_707_176, 347), (RESNET152, 60_419_944, 517)],
 )
 def test_the_parameters_are_those_that_keras_publishes(arch, parameters, count):
     """Shapes of all weights add up to the published counts of ResNet-50, -101 and -152."""
-    filters = {
-        name: a["kernel"].shape[-1] for name, a in random_tensors(arch, 64, 1000).items() if "kernel" in a
-    }
+    filters = {"conv1_conv": 64, "predictions": 1000}
+    for layer in layers(arch):
+        stage, _, place = layer.name.removesuffix("_conv").partition("_block")
+        if place and layer.name.endswith("_conv"):
+            f = 64 * 2 ** (int(stage.removeprefix("conv")) - 2)
+            filters[layer.name] = f if place.endswith(("_1", "_2")) else 4 * f
     shapes = weight_shapes(arch, filters)
     assert sum(int(np.prod(s)) for arrays in shapes.values() for s in arrays.values()) == parameters
     assert len(layers(arch)) == count
+
+
+@pytest.mark.parametrize(("arch", "depth"), [(RESNET50, 50), (RESNET101, 101), (RESNET152, 152)])
+def test_the_depth_is_the_names(arch, depth):
+    """Three convolutions a block, the stem and the dense layer, as He et al. count; sizes of every stage."""
+    assert 3 * sum(arch.blocks) + 2 == depth
+    filters = {layer.name: 1 for layer in layers(arch)}
+    shapes = output_shapes(arch, filters, (224, 224))
+    assert [shapes[f"conv{s}_block1_out"][1:3] for s in (2, 3, 4, 5)] == [
+        (56, 56),
+        (28, 28),
+        (14, 14),
+        (7, 7),
+    ]
+    assert shapes["pool1_pad"][1:3] == (114, 114)
 
 
 def test_what_keep_returns_flows_on():
