@@ -112,7 +112,7 @@ def test_max_pool2d_equals_keras(keras, image, pool, strides):
 
 
 def batch_norm_case(epsilon):
-    """A batch, [gamma, beta, mean, variance] with variances so small that epsilon counts, and the terms' size."""
+    """A batch; gamma, beta, mean and variance, so small that epsilon counts; the size of the terms."""
     x, gamma, beta, mean = draw(2, 3, 4, 5), draw(5), draw(5), draw(5)
     variance = np.array([1e-6, 1e-5, 1e-3, 1, 100], np.float32)
     size = np.abs(gamma) * (np.abs(x) + np.abs(mean)) / np.sqrt(variance + epsilon) + np.abs(beta)
