@@ -170,15 +170,20 @@ def _check_arrays(layers: list[WeightLayer], where: str) -> None:
 
 def _check_flattened(dense: WeightLayer, parts: dict[str, WeightLayer], where: str) -> None:
     """Raise InputError where the Dense layer reads whole maps: more inputs than the maps have channels."""
-    rows = dense.arrays[0].dataset.extent[0]
-    ends = [layer.arrays[0].dataset.extent[-1] for name, layer in parts.items() if name.endswith("3_conv")]
-    channels = max(ends, default=0)
+    rows = _kernel(dense)[0]
+    channels = max((_kernel(layer)[-1] for name, layer in parts.items() if name.endswith("3_conv")), default=0)
     if channels and rows > channels and rows % channels == 0:
         msg = (
             f"{where}: {dense.name} reads {rows} values, {rows // channels} positions of {channels} channels "
             "(a Flatten); a class activation map needs global average pooling before the Dense layer"
         )
         raise InputError(msg)
+
+
+def _kernel(layer: WeightLayer) -> tuple[int, ...]:
+    """The shape of a layer's kernel, by its name or as its first array; of a misshapen one (0,)."""
+    named = [array for array in layer.arrays if array.weight == "kernel"]
+    return (named or layer.arrays)[0].dataset.extent or (0,)
 
 
 def _layers(saved: list[SavedLayer], where: str) -> list[WeightLayer]:
@@ -199,17 +204,23 @@ def _layers(saved: list[SavedLayer], where: str) -> list[WeightLayer]:
     for name in (key[-1] for key in groups):
         if is_v2(name):
             raise InputError(f"{where}: layer {name} is ResNetV2's; npcam runs ResNet (v1)")
-    return [WeightLayer(key[-1], _kind(arrays, classes[key]), arrays) for key, arrays in groups.items()]
+    return [WeightLayer(key[-1], _kind(arrays, classes[key], key[-1]), arrays) for key, arrays in groups.items()]
 
 
-def _kind(arrays: list[SavedArray], names: set[str]) -> str:
+def _kind(arrays: list[SavedArray], names: set[str], name: str) -> str:
     """The class of a layer that has such arrays, told by their own names or, without these, by their ranks.
 
     Layers of other classes may have arrays of the same ranks: so a layer that goes by such a class's
-    name is none of these.
+    name is none of these. One that goes by a ResNet's name, and so do its arrays, is the ResNet's, even
+    if an array is missing or misshapen: whoever compares shapes names it.
     """
     if names & LOOK_ALIKE:
         return "other"
+    own = {array.weight for array in arrays}
+    if (part := new_name(name)) is not None and len(own) == len(arrays):
+        kind = "Conv2D" if part.endswith("_conv") else "BatchNormalization"
+        if own <= set(ARRAYS[kind]):
+            return kind
     ranks = [len(array.dataset.extent) for array in arrays]
     known = set(ENDINGS.values())
     if any(array.weight for array in arrays):
