@@ -103,7 +103,7 @@ def test_its_own_may_be_written_over():
 def test_all_else_may_not(data):
     """Another program's pictures and arrays, text, damaged files."""
     Path("a.png").write_bytes(data)
-    with pytest.raises(InputError, match="^a.png: is there, and npcam did not make it; move it or choose "):
+    with pytest.raises(InputError, match=r"^a\.png: is there, and npcam did not make it; move it or choose "):
         require_own(Path("a.png"))
 
 
