@@ -50,7 +50,7 @@ def add_verify_options(parser: argparse.ArgumentParser) -> None:
         help="show each layer alone, from the input that the run on trial has",
     )
     parser.add_argument(
-        "--partial", action="store_true", help="allow layers that the other run lacks: only the rest is judged"
+        "--partial", action="store_true", help="allow layers that the other run lacks; the rest is judged"
     )
     parser.add_argument("--json", action="store_true", help="print a JSON object instead of a table")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="also write the table as CSV")
