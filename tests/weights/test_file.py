@@ -123,6 +123,42 @@ def test_damaged_files_are_refused_by_name(path, words):
     assert "\n" not in str(caught.value)
 
 
+def test_files_of_other_kinds_are_refused(tmp_path, path):
+    """Not there, a directory, empty, a photograph, a zip, cut short: each is called what it is."""
+    (tmp_path / "empty.h5").write_bytes(b"")
+    (tmp_path / "photo.h5").write_bytes(b"\xff\xd8\xff" + bytes(1000))
+    (tmp_path / "model.keras").write_bytes(b"PK\x03\x04" + bytes(1000))
+    (tmp_path / "cut.h5").write_bytes(path.read_bytes()[:5000])
+    damaged = "not an HDF5 file, or a truncated one; get it again or convert it anew"
+    for name, said in {
+        "none.h5": "no such file; give the path of a weights file",
+        "": "is a directory; give the path of a weights file",
+        "empty.h5": "is empty (0 bytes); get it again",
+        "photo.h5": damaged,
+        "cut.h5": damaged,
+        "model.keras": "is a zip, perhaps a .keras file; `npcam convert model.keras weights.h5` converts it",
+    }.items():
+        with pytest.raises(InputError) as caught:
+            read_weights(tmp_path / name)
+        assert str(caught.value) == f"{tmp_path / name}: {said}"
+
+
+def test_weights_that_do_not_fit_are_not_written(tmp_path, weights):
+    """The check comes before the file: what is there stays, and nothing is begun beside it."""
+    tensors = {layer: dict(arrays) for layer, arrays in weights.tensors.items()}
+    del tensors["conv1_bn"]["gamma"]
+    variance = np.full_like(tensors["conv2_block1_1_bn"]["moving_variance"], -ARCH.epsilon)
+    negative = {**weights.tensors["conv2_block1_1_bn"], "moving_variance": variance}
+    (tmp_path / "w.h5").write_bytes(b"old")
+    for changed, said in (
+        (tensors, "1 missing: conv1_bn/gamma"),
+        ({**weights.tensors, "conv2_block1_1_bn": negative}, "conv2_block1_1_bn/moving_variance holds "),
+    ):
+        with pytest.raises(InputError, match=said):
+            write_weights(tmp_path / "w.h5", dataclasses.replace(weights, tensors=changed))
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("w.h5", b"old")]
+
+
 def test_a_killed_writer_leaves_the_old_file(path):
     """SIGKILL in the middle of writing: the name still holds what it held."""
     before = path.read_bytes()
