@@ -187,6 +187,38 @@ def test_what_a_command_may_meet(monkeypatch, capsys, error, status, said):
     assert capsys.readouterr() == ("", said)
 
 
+@pytest.mark.parametrize("error", [ValueError("a bug"), KeyError("a bug"), ZeroDivisionError()])
+def test_a_bug_is_not_called_somebodys_mistake(monkeypatch, capsys, error):
+    """What is nobody's input is raised as it is: a line that blames the file would be untrue."""
+
+    def stopped(_):
+        raise error
+
+    monkeypatch.setattr(commands, "COMMANDS", [c._replace(run=stopped) for c in COMMANDS])
+    with pytest.raises(type(error)) as caught:
+        main(["summary"])
+    assert caught.value is error
+    assert capsys.readouterr() == ("", "")
+
+
+def test_an_interrupt_that_became_another_error(monkeypatch, capsys):
+    """A library may turn a KeyboardInterrupt into an error of its own: still status 130, with no word."""
+
+    def swallowed(_):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise npcam.InputError("a.h5: is bad") from None
+
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        monkeypatch.setattr(commands, "COMMANDS", [c._replace(run=swallowed) for c in COMMANDS])
+        assert main(["summary"]) == 130
+    finally:
+        signal.signal(signal.SIGINT, former)
+    assert capsys.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("status", [0, 1, 2])
 def test_a_commands_status_is_the_programs(monkeypatch, status):
     """`npcam verify` says 1 where a layer is off."""

@@ -226,6 +226,27 @@ def test_mistakes_are_one_line(arguments, capfd):
     assert sorted(Path().iterdir()) == before
 
 
+def test_outputs_that_would_be_one_file_or_an_input(narrow, photo, capsys):
+    """A table and a picture in one file, or over what is read: refused before anything is computed."""
+    command = ["verify", photo, "--weights", narrow, "--against", "reference"]
+    before = Path(photo).read_bytes()
+    Path("link.png").symlink_to("p.png")
+    for words, said in (
+        (["--csv", "p.png", "--plot", "link.png"], "link.png: the table and the picture go to the same file"),
+        (["--csv", photo], f"{photo}: is the input {photo} itself; choose another place"),
+        (["--plot", narrow], f"{narrow}: is the input {narrow} itself; choose another place"),
+    ):
+        assert main([*command, *words]) == 2
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n")) == ("", 1)
+        assert err.startswith(f"npcam: {said}")
+    assert main(["record", photo, "--weights", narrow, "-o", photo]) == 2
+    said = f"{photo}: is the input {photo} itself; choose another place for the record"
+    assert capsys.readouterr() == ("", f"npcam: {said}\n")
+    assert Path(photo).read_bytes() == before
+    assert not Path("p.png").exists()
+
+
 def test_weights_and_keras_are_two_things_to_record(capsys):
     """The line says which option is for what."""
     command = ["record", "x.npy", "-o", "r.h5", "--keras", "m.keras", "--weights", NARROW]

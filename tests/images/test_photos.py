@@ -78,6 +78,18 @@ def test_damaged_exif_does_not_refuse_the_photograph():
     assert open_photo(io.BytesIO(data), exif_transpose=True).size == (23, 17)
 
 
+def test_exif_that_cannot_be_read_does_not_refuse_the_photograph(monkeypatch):
+    """Whatever Pillow raises at it, the pixels are good, and stay as they lie."""
+
+    def broken(_):
+        raise SyntaxError("not a TIFF file")
+
+    data = saved(picture(), "PNG")
+    monkeypatch.setattr(Image.Image, "getexif", broken)
+    found = open_photo(io.BytesIO(data), exif_transpose=True)
+    np.testing.assert_array_equal(np.asarray(found), np.asarray(picture()))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 300), (20_000, 1), (20_000, 8_000)])
 def test_sizes(tmp_path, width, height):
