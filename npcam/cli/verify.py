@@ -128,7 +128,7 @@ def record(options: argparse.Namespace) -> int:
     if options.keras and options.weights:
         raise InputError("give --weights for npcam or --keras for Keras, not both; see npcam record --help")
     require_apart(options.output, _inputs(options, options.keras), "choose another place for the record")
-    names = options.layers.split(",") if options.layers else None
+    names = None if options.layers is None else options.layers.split(",")
     if options.keras:
         found = run_keras_file(options.keras, options.input, options.backend, layers=names)
     else:

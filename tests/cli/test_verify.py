@@ -207,6 +207,8 @@ def test_live_keras(keras, tmp_path, capsys, run):
         ["record", "x.npy"],
         ["record", "x.npy", "-o", "no/such/folder.h5"],
         ["record", "x.npy", "-o", "r.h5", "--layers", "conv99"],
+        ["record", "x.npy", "-o", "r.h5", "--layers", ""],
+        ["record", "x.npy", "-o", "r.h5", "--layers", "predictions,"],
         ["record", "x.npy", "-o", "r.h5", "--keras", "missing.keras"],
         ["record", "x.npy", "-o", "r.h5", "--keras", "m.keras", "--weights", NARROW],
     ],
