@@ -50,7 +50,7 @@ def add_verify_options(parser: argparse.ArgumentParser) -> None:
         help="show each layer alone, from the input that the run on trial has",
     )
     parser.add_argument(
-        "--partial", action="store_true", help="allow layers that the other run lacks: judge only the rest"
+        "--partial", action="store_true", help="allow layers that the other run lacks; the rest is judged"
     )
     parser.add_argument("--json", action="store_true", help="print a JSON object instead of a table")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="also write the table as CSV")
@@ -128,7 +128,7 @@ def record(options: argparse.Namespace) -> int:
     if options.keras and options.weights:
         raise InputError("give --weights for npcam or --keras for Keras, not both; see npcam record --help")
     require_apart(options.output, _inputs(options, options.keras), "choose another place for the record")
-    names = options.layers.split(",") if options.layers else None
+    names = None if options.layers is None else options.layers.split(",")
     if options.keras:
         found = run_keras_file(options.keras, options.input, options.backend, layers=names)
     else:

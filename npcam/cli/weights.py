@@ -91,7 +91,7 @@ def run_inspect(options: argparse.Namespace) -> int:
 
     found = inspect(options.file)
     show(to_json(found.to_json()) if options.json else describe(found))
-    return 0 if found.converts else 2 if found.format == "not HDF5" else 1
+    return 0 if found.converts else 1 if found.readable else 2
 
 
 def add_fetch_options(parser: argparse.ArgumentParser) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npcam.common.errors import InputError
-from npcam.common.limits import MAX_HDF5_MEMBERS
+from npcam.common.limits import MAX_HDF5_DEPTH, MAX_HDF5_MEMBERS
 from npcam.common.text import printable
 from npcam.hdf5 import Dataset, Group
 from npcam.shapes import Array
@@ -144,18 +144,21 @@ def in_values(tensors: Mapping[str, Mapping[str, Array]]) -> Iterator[Finding]:
 def _numbers(group: Group, name: str) -> str:
     """How much a member holds, in words, as far as plain links reach."""
     try:
-        todo = [group.child(name)]
+        todo = [(group.child(name), 0)]
     except InputError:
         return "a link to elsewhere"
-    arrays = numbers = 0
-    while todo and arrays < MAX_HDF5_MEMBERS:
-        member = todo.pop()
+    arrays = numbers = seen = 0
+    while todo:
+        member, depth = todo.pop()
         if isinstance(member, Dataset):
             arrays, numbers = arrays + 1, numbers + int(np.prod(member.extent, dtype=float))
             continue
+        seen += len(member)
+        if seen > MAX_HDF5_MEMBERS or depth > MAX_HDF5_DEPTH:  # a hard link may close a circle
+            return "groups of more members than any weights file has"
         for inner in member:
             try:
-                todo.append(member.child(inner))
+                todo.append((member.child(inner), depth + 1))
             except InputError:
                 arrays += 1
     return f"{arrays} arrays, {numbers:,} values"

@@ -1,5 +1,6 @@
 """What is in a weights file, npcam's, Keras's or any other HDF5, and whether it would convert."""
 
+import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ from npcam.resnet import RESNET50, RESNET101, RESNET152, Architecture
 from npcam.weights import FORMAT, Shapes, Weights, compare_shapes, read_weights, tensors_sha256
 
 RECORD = "npcam record"  # what a record says that it is
+UNREADABLE = ("not HDF5", "damaged zip")
 
 NAMES = {RESNET50.blocks: "ResNet-50", RESNET101.blocks: "ResNet-101", RESNET152.blocks: "ResNet-152"}
 
@@ -37,7 +39,7 @@ class Inspection:
 
     Attributes:
         file, bytes, sha256, md5: the file itself.
-        format: in words: "Keras .keras", "npcam weights", "HDF5, not Keras's", "not HDF5".
+        format: in words: "Keras .keras", "npcam weights", "HDF5, not Keras's", "zip", or one of UNREADABLE.
         metadata: what it says of itself: Keras's version, backend, date.
         official: which of Keras's published files it is, by its MD5, or None.
         architecture: the network found, or None.
@@ -80,6 +82,11 @@ class Inspection:
         """How many numbers the layers hold."""
         return sum(int(layer["parameters"]) for layer in self.layers)
 
+    @property
+    def readable(self) -> bool:
+        """Whether there was anything to look into."""
+        return self.format not in UNREADABLE
+
     def to_json(self) -> dict[str, Any]:
         """The same as plain JSON types."""
         return asdict(self) | {"parameters": self.parameters}
@@ -107,7 +114,7 @@ def inspect(path: str | Path) -> Inspection:
         found.official = f"{official.model} {top}, network {official.network}"
     try:
         if zipped:
-            found.format = "zip"
+            found.format = "zip" if zipfile.is_zipfile(path) else "damaged zip"
             _inspect_keras(path, found)
         else:
             _inspect_hdf5(path, found)

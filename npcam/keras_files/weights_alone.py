@@ -170,8 +170,8 @@ def _check_arrays(layers: list[WeightLayer], where: str) -> None:
 
 def _check_flattened(dense: WeightLayer, parts: dict[str, WeightLayer], where: str) -> None:
     """Raise InputError where the Dense layer reads whole maps: more inputs than the maps have channels."""
-    rows = dense.arrays[0].dataset.extent[0]
-    ends = [layer.arrays[0].dataset.extent[-1] for name, layer in parts.items() if name.endswith("3_conv")]
+    rows = _kernel(dense)[0]
+    ends = [_kernel(layer)[-1] for name, layer in parts.items() if name.endswith("3_conv")]
     channels = max(ends, default=0)
     if channels and rows > channels and rows % channels == 0:
         msg = (
@@ -179,6 +179,12 @@ def _check_flattened(dense: WeightLayer, parts: dict[str, WeightLayer], where: s
             "(a Flatten); a class activation map needs global average pooling before the Dense layer"
         )
         raise InputError(msg)
+
+
+def _kernel(layer: WeightLayer) -> tuple[int, ...]:
+    """The shape of a layer's kernel, by its name or as its first array; of a misshapen one (0,)."""
+    named = [array for array in layer.arrays if array.weight == "kernel"]
+    return (named or layer.arrays)[0].dataset.extent or (0,)
 
 
 def _layers(saved: list[SavedLayer], where: str) -> list[WeightLayer]:
@@ -199,17 +205,26 @@ def _layers(saved: list[SavedLayer], where: str) -> list[WeightLayer]:
     for name in (key[-1] for key in groups):
         if is_v2(name):
             raise InputError(f"{where}: layer {name} is ResNetV2's; npcam runs ResNet (v1)")
-    return [WeightLayer(key[-1], _kind(arrays, classes[key]), arrays) for key, arrays in groups.items()]
+    kinds = {key: _resnets_kind(key[-1], arrays) or _kind(arrays) for key, arrays in groups.items()}
+    # Layers of other classes may have arrays of the same ranks, and go by such a class's name.
+    return [
+        WeightLayer(key[-1], "other" if classes[key] & LOOK_ALIKE else kinds[key], arrays)
+        for key, arrays in groups.items()
+    ]
 
 
-def _kind(arrays: list[SavedArray], names: set[str]) -> str:
-    """The class of a layer that has such arrays, told by their own names or, without these, by their ranks.
+def _resnets_kind(name: str, arrays: list[SavedArray]) -> str | None:
+    """The class of a layer that goes by a ResNet's name, and whose arrays do so, too; else None.
 
-    Layers of other classes may have arrays of the same ranks: so a layer that goes by such a class's
-    name is none of these.
+    Even if an array is missing or misshapen: whoever compares shapes names it.
     """
-    if names & LOOK_ALIKE:
-        return "other"
+    part, own = new_name(name), {array.weight for array in arrays}
+    kind = "BatchNormalization" if part is None or part.endswith("_bn") else "Conv2D"
+    return kind if part is not None and len(own) == len(arrays) and own <= set(ARRAYS[kind]) else None
+
+
+def _kind(arrays: list[SavedArray]) -> str:
+    """The class of a layer of such arrays, told by their own names or, without these, by their ranks."""
     ranks = [len(array.dataset.extent) for array in arrays]
     known = set(ENDINGS.values())
     if any(array.weight for array in arrays):

@@ -75,6 +75,9 @@ def check(weights: Weights, where: str) -> None:
         for name, array in arrays.items():
             if not np.isfinite(array).all():
                 raise InputError(f"{where}: {layer}/{name} holds NaN or infinity; weights must be finite")
+            if name == "moving_variance" and not (array + weights.architecture.epsilon > 0).all():
+                found = f"{layer}/{name} holds {array.min():.6g}, which is not above -epsilon"
+                raise InputError(f"{where}: {found}; its root is no divisor; get the file again")
 
 
 def check_architecture(arch: Architecture, weights: Weights, path: str) -> None:

@@ -62,9 +62,7 @@ def read_weights(path: str | Path, dtype: Any = np.float32) -> Weights:
         require_size(path, Path(path).stat().st_size)
         header = _from_attributes(file, str(path))
         nodes = {layer: _datasets(file, layer) for layer in file}
-        shapes = {
-            layer: {name: node.shape for name, node in members.items()} for layer, members in nodes.items()
-        }
+        shapes = {layer: {n: a.shape for n, a in members.items()} for layer, members in nodes.items()}
         check_header(header, shapes, str(path))
         tensors, found = _read_tensors(nodes, weight_shapes(header.architecture, {}))
         expected = file.attribute("tensors_sha256")
@@ -92,9 +90,8 @@ def _read_tensors(
     try:
         names = sorted_names(nodes)
         arrays: dict[tuple[str, str], Array] = {}
-        for key, array in zip(
-            names, read_together([nodes[layer][name] for layer, name in names]), strict=True
-        ):
+        read = read_together([nodes[layer][name] for layer, name in names])
+        for key, array in zip(names, read, strict=True):
             arrays[key] = array
             seen.put((*key, array))
     finally:

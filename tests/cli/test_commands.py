@@ -73,13 +73,51 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"npcam {npcam.__version__}\n"
 
 
-# What argparse says by itself, and what people call their files.
-OTHER_WORDS = "positional arguments h help message and exit strange"
+# What argparse says by itself, what people call their files, and how a size is written.
+OTHER_WORDS = "positional arguments h help message and exit strange HxW"
+
+
+@pytest.mark.usefixtures("wide")
+@pytest.mark.parametrize("name", ["", *NAMES])
+def test_help_has_no_word_of_its_own(name, capsys):
+    """Each word of it stands in the documentation, too, or in the rest of the program: no slip of the pen."""
+    sources = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("npcam/**/*.py")]
+    others = "\n".join(path.read_text() for path in sources if path.parent.name != "cli")
+    assert words(help_of([name] if name else [], capsys)) - words(others) - words(OTHER_WORDS) == set()
 
 
 def words(text):
     """The words of a text, in small letters."""
     return set(re.findall(r"[a-z0-9]+", text.lower()))
+
+
+# What an option without a default of its own is taken for, as the library has it.
+RULES = {
+    ("convert", "activation"): "softmax",
+    ("convert", "input_size"): "224",
+    ("explain", "target"): "the most probable one",
+    ("record", "backend"): "$KERAS_BACKEND, or an installed one",
+    ("record", "layers"): "all, and the logits",
+    ("summary", "plan"): "1",
+    ("verify", "backend"): "$KERAS_BACKEND, or an installed one",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_gives_each_default(name):
+    """Every option has a help, which names its default: the parser's own, or the rule that stands for one."""
+    rules = {}
+    for action in parser_of(name)._actions:
+        assert action.help
+        said = re.search(r"\(default: ([^)]+)\)|(\w+) \(default[;)]", action.help)
+        found = said and (said[1] or said[2])
+        if action.dest == "weights":
+            assert found == "the bundled model"
+        elif action.default is None or isinstance(action.default, bool) or action.dest == "help":
+            rules |= {(name, action.dest): found} if found else {}
+        else:
+            assert found == str(action.default)
+    assert rules == {key: rule for key, rule in RULES.items() if key[0] == name}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -147,6 +185,38 @@ def test_what_a_command_may_meet(monkeypatch, capsys, error, status, said):
     monkeypatch.setattr(commands, "COMMANDS", [c._replace(run=stopped) for c in COMMANDS])
     assert main(["summary"]) == status
     assert capsys.readouterr() == ("", said)
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), KeyError("a bug"), ZeroDivisionError()])
+def test_a_bug_is_not_called_somebodys_mistake(monkeypatch, capsys, error):
+    """What is nobody's input is raised as it is: a line that blames the file would be untrue."""
+
+    def stopped(_):
+        raise error
+
+    monkeypatch.setattr(commands, "COMMANDS", [c._replace(run=stopped) for c in COMMANDS])
+    with pytest.raises(type(error)) as caught:
+        main(["summary"])
+    assert caught.value is error
+    assert capsys.readouterr() == ("", "")
+
+
+def test_an_interrupt_that_became_another_error(monkeypatch, capsys):
+    """A library may turn a KeyboardInterrupt into an error of its own: still status 130, with no word."""
+
+    def swallowed(_):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise npcam.InputError("a.h5: is bad") from None
+
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        monkeypatch.setattr(commands, "COMMANDS", [c._replace(run=swallowed) for c in COMMANDS])
+        assert main(["summary"]) == 130
+    finally:
+        signal.signal(signal.SIGINT, former)
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("status", [0, 1, 2])

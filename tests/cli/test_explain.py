@@ -1,10 +1,12 @@
 """`npcam explain` as people run it: words, JSON, pictures, and the names of files."""
 
 import errno
+import io
 import json
 import os
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from PIL import Image
 import npcam
 from npcam.cli.commands import main
 from npcam.resnet import Architecture
-from npcam.weights import Weights, write_weights
+from npcam.weights import Weights, read_weights, write_weights
 
 CHELSEA = str(Path(__file__).parents[2] / "examples" / "chelsea.png")
 
@@ -41,6 +43,29 @@ def test_words_and_picture(run):
         assert overlay.size == (451, 300)
         assert overlay.format == "PNG"
     assert np.array_equal(np.load("chelsea_cam.npy"), e.cam)
+
+
+def test_json_is_the_explanation(capsys):
+    """Every field of the array is what `npcam.explain` gives, in full precision."""
+    assert main(["explain", CHELSEA, "--json", "--top", "3", "--target", "dog", "-o", "maps/here"]) == 0
+    out = capsys.readouterr().out
+    (found,) = json.loads(out)
+    assert out == json.dumps([found], indent=2) + "\n"
+    e = npcam.explain(npcam.load_model(), CHELSEA, "dog")
+    assert found == {
+        "photo": CHELSEA,
+        "top": [p._asdict() for p in e.top(3)],
+        "target": e.target,
+        "label": "dog",
+        "probability": e.probability,
+        "logit": e.logit,
+        "box": list(e.box),
+        "completeness": e.completeness,
+        "overlay": str(Path("maps/here/chelsea_cam.png")),
+        "notes": [],
+    }
+    assert np.array_equal(np.asarray(Image.open(found["overlay"])), np.asarray(e.overlay()))
+    assert [path.name for path in Path("maps/here").iterdir()] == ["chelsea_cam.png"]
 
 
 @pytest.mark.parametrize(
@@ -73,6 +98,46 @@ def test_options(narrow, photo, capsys, words, options, drawn):
     assert np.array_equal(pixels, np.asarray(e.overlay(**drawn)))
     plain = npcam.explain(npcam.load_model(narrow), "turned.png").overlay()
     assert np.array_equal(pixels, np.asarray(plain)) == (words in ([], ["--align", "corners"]))
+
+
+def test_nothing_speaks_for_a_class(narrow, photo, capsys):
+    """A class that every activation speaks against has no box, and the words and the JSON say so."""
+    model = npcam.load_model(narrow)
+    kernel = model.weights.tensors["predictions"]["kernel"].copy()
+    kernel[:, 2] = -1
+    write_weights("against.h5", model.with_weights({"predictions": {"kernel": kernel}}).weights)
+    command = ["explain", photo, "--weights", "against.h5", "--target", "cow"]
+    assert main(command) == 0
+    assert "  box           none: nothing speaks for this class\n" in capsys.readouterr().out
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["box"] is None
+
+
+def test_what_is_assumed_is_said(narrow, photo, capsys):
+    """Each assumption of the weights stands on standard error, and in the JSON of every photograph."""
+    weights = replace(read_weights(narrow), assumed=("preprocessing", "activation"))
+    write_weights("assumed.h5", weights)
+    assert len(weights.assumptions) == 2
+    assert main(["explain", photo, photo, "--weights", "assumed.h5", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert [found["notes"] for found in json.loads(out)] == [list(weights.assumptions)] * 2
+    assert err == "".join(f"npcam: note: {note}\n" for note in weights.assumptions)
+
+
+def test_a_linear_top_has_values_and_no_probabilities(narrow, photo, capsys):
+    """The words show no percentage, and the JSON says `value`: both are the logits themselves."""
+    weights = read_weights(narrow)
+    write_weights("l.h5", replace(weights, architecture=replace(weights.architecture, activation="linear")))
+    e = npcam.explain(npcam.load_model("l.h5"), photo)
+    assert main(["explain", photo, "--weights", "l.h5", "--json", "--top", "2"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert "probability" not in found
+    assert found["value"] == found["logit"] == e.logit
+    best = [{"index": p.index, "name": p.name, "value": p.probability} for p in e.top(2)]
+    assert found["top"] == best
+    assert main(["explain", photo, "--weights", "l.h5", "--top", "2"]) == 0
+    lines = capsys.readouterr().out.split("\n")
+    assert lines[1:3] == [f"  {p['value']:9.4f}  {p['name']}" for p in best]
 
 
 def test_one_bad_photograph_does_not_stop_the_others(narrow, photo, capsys):
@@ -155,3 +220,63 @@ def test_photographs_of_one_name_do_not_hide_each_other(narrow, photo, capsys):
     overlays = [e["overlay"] for e in json.loads(capsys.readouterr().out)]
     assert overlays == ["cat_cam-2.png", "cat_cam-3.png", "cat_cam-4.png", "cat_cam_cam.png"]
     assert Path("cat_cam.png").read_bytes() == before
+
+
+@pytest.mark.parametrize("full_at", ["png", "npy"])
+def test_files_are_whole_or_not_there(narrow, photo, monkeypatch, capsys, full_at):
+    """A disk that fills up while a picture or a map is written leaves what was there before."""
+    command = ["explain", photo, "--weights", narrow, "--save-map"]
+    assert main([*command, "--target", "cow"]) == 0
+    name = f"cat_cam.{full_at}"
+    before = Path(name).read_bytes()
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(*((Image.Image, "save", full) if full_at == "png" else (Path, "write_bytes", full)))
+    capsys.readouterr()
+    assert main([*command, "--target", "dog"]) == 2
+    assert Path(name).read_bytes() == before
+    assert sorted(p.name for p in Path().iterdir()) == ["cat.png", "cat_cam.npy", "cat_cam.png"]
+    reason = f"writing failed ({os.strerror(errno.ENOSPC)}); nothing was changed"
+    assert capsys.readouterr() == ("", f"npcam: {name}: {reason}\n")
+
+
+@pytest.mark.parametrize("name", ["cat_cam.png", "cat_cam.npy"])
+def test_another_programs_file_is_not_written_over(narrow, photo, capsys, name):
+    """It stays as it is, nothing else is written for that photograph, and the line says what to do."""
+    Path(name).write_bytes(b"old")
+    assert main(["explain", photo, "--weights", narrow, "--save-map"]) == 2
+    assert Path(name).read_bytes() == b"old"
+    assert sorted(p.name for p in Path().iterdir()) == sorted(["cat.png", name])
+    said = "is there, and npcam did not make it; move it or choose another -o"
+    assert capsys.readouterr() == ("", f"npcam: {name}: {said}\n")
+
+
+def test_a_map_of_before_stands_in_no_ones_way(narrow, photo):
+    """Without --save-map no map is written, so whose file lies at its place does not matter."""
+    Path("cat_cam.npy").write_bytes(b"old")
+    assert main(["explain", photo, "--weights", narrow]) == 0
+    assert Path("cat_cam.npy").read_bytes() == b"old"
+
+
+def test_each_explanation_is_printed_at_once(narrow, photo, monkeypatch):
+    """Who waits for a thousand photographs sees each when it is done, in a pipe as well."""
+    flushed = []
+
+    class Pipe(io.StringIO):
+        encoding = "utf-8"
+
+        def flush(self):
+            flushed.append(self.getvalue().count("overlay"))
+
+    monkeypatch.setattr(sys, "stdout", Pipe())
+    explain, seen = npcam.explain, []
+
+    def watched(*arguments, **options):
+        seen.append(max(flushed, default=0))
+        return explain(*arguments, **options)
+
+    monkeypatch.setattr(sys.modules["npcam.explain"], "explain", watched)
+    assert main(["explain", photo, photo, photo, "--weights", narrow]) == 0
+    assert seen == [0, 1, 2]

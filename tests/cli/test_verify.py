@@ -1,5 +1,7 @@
 """`npcam verify` and `npcam record` as people run them: exit status, JSON, files, one line for a mistake."""
 
+import csv
+import io
 import json
 import os
 import subprocess
@@ -9,6 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 import npcam
 from npcam.cli.commands import main
@@ -16,8 +19,10 @@ from npcam.layers import layers
 from npcam.model import load_model
 from npcam.verify.batch import read_input
 from npcam.verify.compare import verify
+from npcam.verify.plot import plot_errors
+from npcam.verify.prepare import SAVED, in_words
 from npcam.verify.record import read_record
-from npcam.verify.report import as_text
+from npcam.verify.report import as_csv, as_json, as_text, error_lines
 from npcam.verify.run_npcam import run_npcam
 from npcam.weights import read_weights, write_weights
 
@@ -41,6 +46,44 @@ def test_a_photograph_against_what_keras_recorded(capsys):
     assert (found["ok"], found["first_bad"]) == (True, None)
     assert found["layers"][0] | {"max_abs": 0, "shape": [1, 224, 224, 3]} == found["layers"][0]
     assert found["runs"]["reference"]["made_by"].startswith("keras ")
+
+
+@pytest.mark.parametrize(
+    ("words", "engine", "isolated"),
+    [([], "reference", False), (["--isolated"], "reference", True), (["--engine", "fast"], "fast", False)],
+)
+def test_a_batch_against_float64_with_files(narrow, photo, capsys, words, engine, isolated):
+    """A table on the terminal or JSON, CSV and PNG beside it, are those of the library's own comparison."""
+    command = ["verify", photo, "--weights", narrow, "--against", "reference", *words]
+    assert main([*command, "--csv", "t.csv", "--plot", "p.png"]) == 0
+    out = capsys.readouterr().out
+    weights = read_weights(narrow)
+    x = read_input(photo, (40, 56))
+    own, exact = run_npcam(weights, x, engine), run_npcam(weights, x, "reference", "float64")
+    report = verify(weights, own, exact, isolated=isolated, on_trial="npcam")
+    first, given, second, given_too, empty, *table = out.split("\n")
+    assert first.startswith(f"npcam:     npcam {npcam.__version__}")
+    assert second.startswith("reference: npcam ")
+    assert "float64" in second
+    assert "float64" not in first
+    assert (engine in first, empty) == (True, "")
+    how = f"           preprocessing: {in_words(weights.preprocessing, weights)}"
+    assert (given, given_too) == (how, how)
+    assert "\n".join(table) == as_text(report) + "\n"
+    assert Path("t.csv").read_bytes().decode() == as_csv(report)
+    assert len(list(csv.reader(io.StringIO(Path("t.csv").read_text())))) == 1 + len(report.rows)
+    with Image.open("p.png") as picture:
+        drawn = plot_errors(error_lines(report), [row.name for row in report.rows])
+        assert np.array_equal(np.asarray(picture), np.asarray(drawn))
+        assert picture.format == "PNG"
+    assert main([*command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {key: found["runs"][key]["engine"] for key in found["runs"]} == {
+        "npcam": own.provenance["engine"],
+        "reference": exact.provenance["engine"],
+    }
+    del found["runs"]
+    assert found == json.loads(json.dumps(as_json(report)))
 
 
 def test_who_is_on_trial(narrow, photo, capsys):
@@ -82,6 +125,27 @@ def test_a_wrong_layer_is_status_1(capsys):
         assert json.loads(capsys.readouterr().out)["first_bad"] == "conv3_block2_2_bn"
         assert main(command) == 1
         assert "the first is conv3_block2_2_bn" in capsys.readouterr().out
+
+
+def test_a_record_of_npcam(capsys):
+    """All layers or some, in float32 or float64, to be verified against."""
+    assert main(["record", "x.npy", "--weights", NARROW, "-o", "all.h5"]) == 0
+    record = read_record("all.h5")
+    numbers = sum(array.size for array in record.activations.values())
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first == f"all.h5: 178 layers, {numbers:,} numbers"
+    assert second.startswith(f"  from npcam {npcam.__version__}")
+    assert third == f"       preprocessing: {SAVED}"
+    assert record.provenance["preprocessing"] == SAVED
+    assert record.activations["predictions"].dtype == np.float32
+    command = ["record", "x.npy", "--weights", NARROW, "--dtype", "float64"]
+    assert main([*command, "--layers", "conv5_block3_out,predictions", "-o", "some.h5"]) == 0
+    record = read_record("some.h5")
+    assert list(record.activations) == ["input_layer", "conv5_block3_out", "predictions"]
+    assert record.activations["predictions"].dtype == np.float64
+    assert record.provenance["input"] == "x.npy"
+    for name, partial in (("all.h5", []), ("some.h5", ["--partial"])):
+        assert main(["verify", "x.npy", "--weights", NARROW, "--against", name, *partial]) == 0
 
 
 def test_a_record_of_the_fast_engine(narrow, photo):
@@ -143,6 +207,8 @@ def test_live_keras(keras, tmp_path, capsys, run):
         ["record", "x.npy"],
         ["record", "x.npy", "-o", "no/such/folder.h5"],
         ["record", "x.npy", "-o", "r.h5", "--layers", "conv99"],
+        ["record", "x.npy", "-o", "r.h5", "--layers", ""],
+        ["record", "x.npy", "-o", "r.h5", "--layers", "predictions,"],
         ["record", "x.npy", "-o", "r.h5", "--keras", "missing.keras"],
         ["record", "x.npy", "-o", "r.h5", "--keras", "m.keras", "--weights", NARROW],
     ],
@@ -160,6 +226,27 @@ def test_mistakes_are_one_line(arguments, capfd):
     assert error.startswith("npcam: ")
     assert error.count("\n") == 1
     assert sorted(Path().iterdir()) == before
+
+
+def test_outputs_that_would_be_one_file_or_an_input(narrow, photo, capsys):
+    """A table and a picture in one file, or over what is read: refused before anything is computed."""
+    command = ["verify", photo, "--weights", narrow, "--against", "reference"]
+    before = Path(photo).read_bytes()
+    Path("link.png").symlink_to("p.png")
+    for words, said in (
+        (["--csv", "p.png", "--plot", "link.png"], "link.png: the table and the picture go to the same file"),
+        (["--csv", photo], f"{photo}: is the input {photo} itself; choose another place"),
+        (["--plot", narrow], f"{narrow}: is the input {narrow} itself; choose another place"),
+    ):
+        assert main([*command, *words]) == 2
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n")) == ("", 1)
+        assert err.startswith(f"npcam: {said}")
+    assert main(["record", photo, "--weights", narrow, "-o", photo]) == 2
+    said = f"{photo}: is the input {photo} itself; choose another place for the record"
+    assert capsys.readouterr() == ("", f"npcam: {said}\n")
+    assert Path(photo).read_bytes() == before
+    assert not Path("p.png").exists()
 
 
 def test_weights_and_keras_are_two_things_to_record(capsys):

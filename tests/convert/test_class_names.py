@@ -1,8 +1,11 @@
 """Class names from files of every form, and from files of none."""
 
+import io
 import json
+import os
 
 import pytest
+from helpers.unreadable import refuse_to_open
 
 from npcam import InputError
 from npcam.convert import class_names
@@ -121,3 +124,36 @@ def test_the_largest_file(tmp_path, monkeypatch):
     path.write_text("cats\ndog")
     with pytest.raises(InputError, match="is larger than"):
         read_class_names(path)
+
+
+def test_no_file(tmp_path):
+    """A missing file, a directory, and a pipe without end, which is not waited for."""
+    os.mkfifo(tmp_path / "pipe")
+    found = {"none": "no such file", "": "is a directory", "pipe": "not a regular file"}
+    for name, said in found.items():
+        with pytest.raises(InputError) as caught:
+            read_class_names(tmp_path / name)
+        assert str(caught.value) == f"{tmp_path / name}: {said}; give a text or JSON file of class names"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [(PermissionError(13, os.strerror(13)), os.strerror(13)), (OSError("gone"), "gone")]
+)
+def test_a_file_that_cannot_be_read(tmp_path, monkeypatch, error, reason):
+    """One that the system does not open, and one that it stops reading: its reason stands in the line."""
+    path = tmp_path / "names.txt"
+    path.write_text("cat")
+    with monkeypatch.context() as patch:
+        refuse_to_open(patch, path, error)
+        with pytest.raises(InputError) as caught:
+            read_class_names(path)
+    assert str(caught.value) == f"{path}: cannot be read ({reason}); check its permissions"
+
+    class Gone(io.BytesIO):
+        def read(self, *_):
+            raise error
+
+    monkeypatch.setattr(class_names, "open_file", lambda *_: Gone())
+    with pytest.raises(InputError) as caught:
+        read_class_names(path)
+    assert str(caught.value) == f"{path}: cannot be read ({reason})"

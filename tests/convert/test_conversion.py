@@ -13,6 +13,7 @@ import pytest
 from npcam import InputError
 from npcam.convert.class_names import ClassNames
 from npcam.convert.conversion import convert
+from npcam.preprocessing import MODES
 from npcam.weights import read_weights
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,6 +75,38 @@ def test_provenance(source, tmp_path):
     assert weights.source_sha256 == hashlib.sha256(source.read_bytes()).hexdigest()
     assert weights.converter.startswith("npcam ")
     assert read_weights(tmp_path / "a.h5").source_sha256 == weights.source_sha256
+
+
+def test_what_is_read_is_not_written_over(source, tmp_path):
+    """The source or the file of class names, by whatever path, is no destination: it stays as it was."""
+    path, names = tmp_path / "model.keras", tmp_path / "names.txt"
+    path.write_bytes(source.read_bytes())
+    names.write_text("cat\ndog\n")
+    (tmp_path / "link.h5").symlink_to(path)
+    os.link(names, tmp_path / "second.h5")
+    for destination, read in ((path, path), (tmp_path / "link.h5", path), (tmp_path / "second.h5", names)):
+        with pytest.raises(InputError) as caught:
+            convert(path, destination, class_names=names)
+        assert str(caught.value) == f"{destination}: is the input {read} itself; choose another destination"
+    assert path.read_bytes() == source.read_bytes()
+    assert names.read_text() == "cat\ndog\n"
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_preprocessing_and_size(saved, tmp_path):
+    """What is said of them is written, and no longer assumed; what is not said is told as assumed."""
+    path = tmp_path / "a.h5"
+    for mode in MODES:
+        weights = convert(saved.folder / "weights.h5", path, preprocessing=mode, input_size=(64, 96))
+        for found in (weights, read_weights(path)):
+            assert (found.preprocessing, found.input_size) == (MODES[mode], (64, 96))
+            assert found.assumed == ("activation",)
+    convert(saved.folder / "weights.h5", path, activation="softmax")
+    found = read_weights(path)
+    assert (found.preprocessing.name, found.input_size) == ("caffe", (224, 224))
+    assert found.assumed == ("preprocessing", "input_size")
+    with pytest.raises(InputError, match="its configuration says input size 64x64, not 64x96; leave the opt"):
+        convert(saved.folder / "model.keras", path, input_size=(64, 96))
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")

@@ -216,6 +216,29 @@ def test_what_pooch_is_asked_for(world, monkeypatch):
     assert world["asked"] == []
 
 
+def test_from_a_copy(world, tmp_path, published_bytes):
+    """`--from` takes the published file from disk, and its class names from beside it; no server is asked."""
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes(published_bytes)
+    assert read_weights(get(world, source=copy)).class_names is None
+    (tmp_path / "imagenet_class_index.json").write_bytes(CLASSES)
+    assert read_weights(get(world, source=copy)).class_names[0] == "class0"
+    assert world["asked"] == []
+    (tmp_path / "imagenet_class_index.json").rename(cache_folder() / "imagenet_class_index.json")
+    assert read_weights(get(world, source=str(copy))).class_names[4] == "class4"
+    copy.write_bytes(published_bytes + b"x")
+    md5, wanted = (hashlib.md5(data).hexdigest() for data in (copy.read_bytes(), published_bytes))
+    end = "a file of your own converts with `npcam convert`"
+    with pytest.raises(InputError) as caught:
+        get(world, source=copy)
+    said = f"MD5 {md5} is none of Keras's files, expected {wanted} (resnet50); {end}"
+    assert str(caught.value) == f"{copy}: {said}"
+    with pytest.raises(InputError) as caught:
+        get(world, source=tmp_path / "none")
+    assert str(caught.value) == f"{tmp_path / 'none'}: no such file; give the path of a weights file"
+    assert read_weights(find("resnet50")).class_names[4] == "class4"  # what was there before stays
+
+
 def test_a_copy_of_another_model(world, tmp_path, monkeypatch, published_bytes):
     """A published file under another one's name is told by its MD5."""
     copy = tmp_path / "copy.h5"
@@ -224,6 +247,20 @@ def test_a_copy_of_another_model(world, tmp_path, monkeypatch, published_bytes):
     monkeypatch.setattr(official, "FILES", (Official("resnet50", "published.h5", "0" * 32), other))
     with pytest.raises(InputError, match=rf"MD5 {other.md5} is Keras's resnet101, expected 0{{32}} "):
         get(world, source=copy)
+
+
+def test_a_copy_without_top_of_2017(world, tmp_path, monkeypatch):
+    """It has no class names, even where they lie beside it, and says of which year it is."""
+    tensors = {name: arrays for name, arrays in random_tensors(TINY).items() if name != "predictions"}
+    data = published_file(tmp_path / "copy.h5", tensors)
+    file = Official("resnet50", "old.h5", hashlib.md5(data).hexdigest(), has_top=False, network="2017")
+    monkeypatch.setattr(official, "FILES", (file,))
+    (tmp_path / "imagenet_class_index.json").write_bytes(CLASSES)
+    weights = read_weights(get(world, source=tmp_path / "copy.h5"))
+    assert weights.class_names is None
+    assert (weights.architecture.pool_padding, weights.architecture.epsilon) == (0, 1e-3)
+    assert (weights.source, weights.notes) == ("old.h5", ("Keras's official resnet50, the file of 2017",))
+    assert (weights.assumed, weights.preprocessing.name, weights.input_size) == ((), "caffe", (224, 224))
 
 
 def test_a_copy_replaces_what_is_there(world, tmp_path, published_bytes):

@@ -70,6 +70,71 @@ def test_stowaways_in_hdf5(tmp_path):
     assert inspect(path).converts
 
 
+def test_bytes_before_a_zip(tmp_path):
+    """A program, say, that a zip was put behind: the model is read all the same, and they are told."""
+    path = tmp_path / "a.keras"
+    path.write_bytes(b"PK\x03\x04" + bytes(96) + (CASES / "windows.keras").read_bytes())
+    found = inspect(path)
+    assert ("member", "before the zip") in findings(path)
+    assert [f["what"] for f in found.findings if f["where"] == "before the zip"] == [
+        "100 bytes, which npcam does not read"
+    ]
+
+
+def test_groups_of_every_kind_beside_a_model(tmp_path):
+    """Links to elsewhere are not followed; arrays within reach of plain links are counted, not read."""
+    path = tmp_path / "a.h5"
+    shutil.copy(CASES / "softmax_v2.h5", path)
+    with h5py.File(path, "a") as file:
+        file["away"] = h5py.ExternalLink("/etc/passwd", "/x")
+        file["deep/er/x"] = np.zeros((2, 3))
+        file["deep/y"] = np.zeros(4)
+        file["deep/link"] = h5py.SoftLink("/model_weights")
+        file["empty"] = np.zeros((0, 3))
+    beside = "not part of the model; npcam does not read it"
+    assert {f["where"]: f["what"] for f in inspect(path).findings if f["kind"] == "group"} == {
+        "away": f"a link to elsewhere, {beside}",
+        "deep": f"3 arrays, 10 values, {beside}",
+        "empty": f"1 arrays, 0 values, {beside}",
+    }
+    assert inspect(path).converts
+
+
+def test_groups_in_circles(tmp_path):
+    """Hard links that lead back, one or two at each turn, and more members than are counted: no hang."""
+    path = tmp_path / "a.h5"
+    shutil.copy(CASES / "softmax_v2.h5", path)
+    with h5py.File(path, "a") as file:
+        for name, links in (("one", 1), ("two", 2)):
+            group = file.create_group(name)
+            for number in range(links):
+                group[f"again{number}"] = group
+        for number in range(10_001):
+            file.create_group(f"many/{number}")
+        file["/".join(["deep"] * 33) + "/x"] = np.zeros(3)
+    found = inspect(path)
+    endless = (
+        "groups of more members than any weights file has, not part of the model; npcam does not read it"
+    )
+    for where, what in {
+        "one": endless,
+        "two": endless,
+        "many": endless,
+        "deep": f"1 arrays, 3 values, {endless.split(', ')[1]}",
+    }.items():
+        assert {"kind": "group", "where": where, "what": what} in found.findings
+    assert found.converts
+
+
+def test_long_settings_of_training_are_cut():
+    """Two hundred characters of them are shown, escaped."""
+    (finding,) = in_configuration({"compile_config": {"loss": "\x1b" * 300}})
+    assert finding.kind == "compile"
+    assert finding.what.isprintable()
+    assert finding.what.endswith("...")
+    assert len(finding.what) == 203
+
+
 def test_configurations_that_name_code():
     """Own classes, foreign modules and lambdas, wherever they stand; Keras's own are not named."""
     config = {

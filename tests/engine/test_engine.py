@@ -98,6 +98,28 @@ def test_every_convolution_of_another_width(channels_from, few_tiles, batch, mon
     check(arch, tensors, photographs(batch, 70, 59))
 
 
+@pytest.mark.parametrize(
+    "arch",
+    [
+        Architecture(blocks=(3, 4, 6, 3)),
+        Architecture(blocks=(1,), strides=(1,)),
+        Architecture(blocks=(1, 1), strides=(2, 3)),
+        Architecture(blocks=(2, 2, 2, 2), stride_in=2),
+        Architecture(blocks=(1, 1, 1, 1), pool_padding=0, epsilon=1e-3),
+        Architecture(blocks=(2, 1, 1, 1), strides=(1, 2, 2, 1)),
+        Architecture(blocks=(1, 1, 1, 1), activation="sigmoid"),
+        Architecture(blocks=(1, 1, 1, 1), activation=None),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("size", [(64, 64), (71, 90)])
+def test_architectures(arch, size):
+    """Every entry of an architecture, at an even and an odd size."""
+    tensors = random_tensors(arch)
+    assert ("predictions" in tensors) == (arch.activation is not None)
+    check(arch, tensors, photographs(2, *size))
+
+
 def test_float64():
     """A float64 engine rounds like float64."""
     x = photographs(2, 64, 64, dtype=np.float64)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers.networks import random_tensors
+from helpers.rounding import assert_within_rounding
 
 from npcam import ops
 from npcam.engine import filters
@@ -20,6 +21,19 @@ def conv_bn(x, tensors, name):
     conv = {n: a.astype(np.float64) for n, a in tensors[f"{name}_conv"].items()}
     bn = {n: a.astype(np.float64) for n, a in tensors[f"{name}_bn"].items()}
     return ops.batch_norm(ops.conv2d(x, **conv), **bn, epsilon=ARCH.epsilon)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_one_convolution_for_two_layers(bias):
+    """conv(x, kernel) + bias is the batch norm of the convolution, with and without its own bias."""
+    tensors = dict(random_tensors(ARCH, 3, dtype=np.float64))
+    if not bias:
+        tensors["conv2_block1_2_conv"] = {"kernel": tensors["conv2_block1_2_conv"]["kernel"]}
+    x = np.random.default_rng(0).normal(size=(1, 5, 4, 3))
+    kernel, offset = fold_batch_norm(tensors, "conv2_block1_2_conv", "conv2_block1_2_bn", ARCH)
+    found, expected = ops.conv2d(x, kernel, offset), conv_bn(x, tensors, "conv2_block1_2")
+    size = ops.conv2d(abs(x), abs(kernel), abs(offset) + 3)
+    assert_within_rounding(found, expected, size, 40, np.float64)
 
 
 def test_folded_into_memory_that_is_given():

@@ -1,6 +1,7 @@
 """A file opened, its groups listed and entered: by plain links only, and errors name the place."""
 
 import io
+import os
 
 import h5py
 import numpy as np
@@ -111,6 +112,29 @@ def test_groups_of_many_members(path, monkeypatch):
         with pytest.raises(InputError) as error:
             iter(file.group("a"))
         assert str(error.value) == f"{path}: /a has 6 members; no weights file has as many"
+
+
+def test_files_that_are_none(tmp_path, path):
+    """Nothing, a folder, a pipe, text, a web page, a file cut short: one line each, with what to do."""
+    (tmp_path / "text.h5").write_bytes(b"hello")
+    (tmp_path / "page.h5").write_bytes(b"<!DOCTYPE html>")
+    os.mkfifo(tmp_path / "pipe.h5")
+    (tmp_path / "empty.h5").write_bytes(b"")
+    (tmp_path / "cut.h5").write_bytes(path.read_bytes()[:-100])
+    damaged = "not an HDF5 file, or a truncated one; get it again or convert it anew"
+    cases = {
+        tmp_path / "none.h5": "no such file; give the path of a weights file",
+        tmp_path: "is a directory; give the path of a weights file",
+        tmp_path / "text.h5": damaged,
+        tmp_path / "pipe.h5": "not a regular file; give the path of a weights file",
+        tmp_path / "empty.h5": "is empty (0 bytes); get it again",
+        tmp_path / "page.h5": "is a web page, perhaps an error page of the server; download it again",
+        tmp_path / "cut.h5": damaged,
+    }
+    for where, reason in cases.items():
+        with pytest.raises(InputError) as error, open_hdf5(where):
+            pass
+        assert str(error.value) == f"{where}: {reason}"
 
 
 def test_a_file_that_may_not_be_read(path, monkeypatch):

@@ -1,7 +1,9 @@
 """Photographs of every mode and format, and everything that is none."""
 
+import errno
 import io
 import logging
+import os
 import re
 import struct
 import warnings
@@ -9,9 +11,11 @@ import warnings
 import numpy as np
 import pytest
 from helpers.pictures import picture, saved
+from helpers.unreadable import refuse_to_open
 from PIL import Image, ImageOps, features
 
 from npcam import InputError
+from npcam.images import photos
 from npcam.images.photos import open_photo
 
 ORIENTATION = 0x0112
@@ -72,6 +76,18 @@ def test_damaged_exif_does_not_refuse_the_photograph():
     """Good pixels with nonsense for EXIF are read, without a warning."""
     data = saved(picture(), "JPEG", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xffnonsense")
     assert open_photo(io.BytesIO(data), exif_transpose=True).size == (23, 17)
+
+
+def test_exif_that_cannot_be_read_does_not_refuse_the_photograph(monkeypatch):
+    """Whatever Pillow raises at it, the pixels are good, and stay as they lie."""
+
+    def broken(_):
+        raise SyntaxError("not a TIFF file")
+
+    data = saved(picture(), "PNG")
+    monkeypatch.setattr(Image.Image, "getexif", broken)
+    found = open_photo(io.BytesIO(data), exif_transpose=True)
+    np.testing.assert_array_equal(np.asarray(found), np.asarray(picture()))
 
 
 @pytest.mark.slow
@@ -224,6 +240,45 @@ def test_damaged_bytes_never_raise_anything_else(file_format):
             open_photo(io.BytesIO(data[: rng.integers(1, len(data) + 1)].tobytes()), exif_transpose=True)
         except InputError as error:
             assert "\n" not in str(error)  # noqa: PT017  # most of them are read
+
+
+def test_paths_that_lead_nowhere(tmp_path):
+    """A missing file, a directory and a pipe without end are refused, not waited for."""
+    os.mkfifo(tmp_path / "pipe")
+    found = {"none.jpg": "no such file", "": "is a directory", "pipe": "not a regular file"}
+    for name, said in found.items():
+        with pytest.raises(InputError) as caught:
+            open_photo(str(tmp_path / name))
+        assert str(caught.value) == f"{tmp_path / name}: {said}; give the path of a photograph"
+    with pytest.raises(InputError, match=r"^a\\x00b: no such file; give the path of a photograph$"):
+        open_photo("a\0b")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied"), "Permission denied"),
+        (OSError("gone"), "gone"),
+    ],
+)
+def test_a_file_that_cannot_be_read(tmp_path, monkeypatch, error, reason):
+    """The system's reason stands in the line, whether it does not open the file or stops reading it."""
+    path = tmp_path / "photo.png"
+    path.write_bytes(PNG)
+    with monkeypatch.context() as patch:
+        refuse_to_open(patch, path, error)
+        with pytest.raises(InputError) as caught:
+            open_photo(path)
+    assert str(caught.value) == f"{path}: cannot be read ({reason}); check its permissions"
+
+    class Gone(io.BytesIO):
+        def read(self, *_):
+            raise error
+
+    monkeypatch.setattr(photos, "open_file", lambda *_: Gone())
+    with pytest.raises(InputError) as caught:
+        open_photo(path)
+    assert str(caught.value) == f"{path}: cannot be read ({reason})"
 
 
 ARRAY = "expected an array (H, W, 3) of uint8, RGB"

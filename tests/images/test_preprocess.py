@@ -106,7 +106,27 @@ def test_sizes_are_height_and_width():
     np.testing.assert_array_equal(to_input(image, None), np.asarray(image))
 
 
-SHAPE = "expected RGB pixels (N, H, W, 3) or (H, W, 3), got shape"
+SHAPE = "expected RGB pixels (N, H, W, 3) or the same without N, got shape"
+
+
+@pytest.mark.parametrize(
+    ("x", "said"),
+    [
+        (np.zeros((4, 3)), f"{SHAPE} (4, 3)"),
+        (np.zeros((1, 1, 2, 4, 3)), f"{SHAPE} (1, 1, 2, 4, 3)"),
+        (np.zeros((1, 4, 4, 4)), f"{SHAPE} (1, 4, 4, 4)"),
+        (np.zeros((4, 4, 1)), f"{SHAPE} (4, 4, 1)"),
+        (7.0, f"{SHAPE} ()"),
+        (np.zeros((2, 2, 3), complex), "expected real numbers from 0 to 255, got complex128"),
+        (np.zeros((2, 2, 3), object), "expected real numbers from 0 to 255, got object"),
+        (np.full((2, 2, 3), "a"), "expected real numbers from 0 to 255, got <U1"),
+    ],
+)
+def test_preprocess_input_refuses(x, said):
+    """Anything that is not RGB pixels."""
+    with pytest.raises(InputError) as caught:
+        preprocess_input(x)
+    assert str(caught.value) == f"preprocess_input: {said}"
 
 
 def test_load_image_refuses():

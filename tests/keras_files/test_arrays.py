@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from npcam import InputError
-from npcam.common.limits import MAX_KERAS_LAYERS
+from npcam.common.limits import MAX_KERAS_LAYERS, MAX_KERAS_NESTING, MAX_LAYER_ARRAYS
 from npcam.hdf5 import open_hdf5
-from npcam.keras_files.arrays import has_layers, named_layers, names, numbered_layers
+from npcam.keras_files.arrays import has_layers, named_layers, names, numbered_layers, split_name
 
 
 def written(path, fill):
@@ -34,7 +34,8 @@ SPLIT = {
     "conv1_conv/kernel:0": ("conv1_conv", "kernel"),
     "conv1_conv/kernel": ("conv1_conv", "kernel"),
     "resnet50/conv1_bn/moving_variance:0": ("conv1_bn", "moving_variance"),
-    "conv1_1/conv1_W_1:0": ("conv1", "kernel"),
+    "conv1_1/conv1_W_1:0": ("conv1_1", ""),  # of no layer of the scope's name
+    "sep/depthwise_kernel:0": ("sep", ""),
     "conv1_W:0": ("conv1", "kernel"),
     "conv1_b:0": ("conv1", "bias"),
     "bn_conv1_running_mean:0": ("bn_conv1", "moving_mean"),
@@ -51,6 +52,11 @@ SPLIT = {
     "resnet50/conv1/odd:0": ("conv1", ""),
     "w": ("", ""),
 }
+
+
+def test_names_of_weights():
+    """The layer before the slash or underscore, the weight by today's name; nothing where there is none."""
+    assert {name: split_name(name) for name in SPLIT} == SPLIT
 
 
 def test_lists_of_names(tmp_path):
@@ -173,6 +179,43 @@ def layer(group, *values, name=None):
         variables.attrs["name"] = name
 
 
+@pytest.mark.parametrize("container", ["layers", "_layer_checkpoint_dependencies"])
+def test_the_newer_layout(tmp_path, container):
+    """Layers by class and number in the right order, with their names or without, nested or not."""
+
+    def fill(file):
+        for i in (0, 1, 2, 10, 11):
+            layer(
+                file.create_group(f"{container}/conv2d_{i}" if i else f"{container}/conv2d"), i, name=f"c{i}"
+            )
+        layer(file.create_group(f"{container}/batch_normalization"), 20, 21, name="bn")
+        layer(file.create_group(f"{container}/dense"), 30)
+        model = file.create_group(f"{container}/functional")
+        layer(model, name="inner")
+        layer(model.create_group(f"{container}/conv2d"), 40, name="deep")
+        layer(model.create_group(f"{container}/conv2d_1"), 41)
+        file.create_group(f"{container}/dropout")
+        file.create_group(f"{container}/zero_padding2d")
+        layer(file, 99, name="outer")
+
+    path = written(tmp_path / "a.h5", fill)
+    assert read(path, lambda file: shown(numbered_layers(file))) == [
+        ((), (), [("", "", [99.0])]),  # the model's own
+        (("bn",), ("batch_normalization",), [("", "", [20.0]), ("", "", [21.0])]),
+        (("c0",), ("conv2d",), [("", "", [0.0])]),
+        (("c1",), ("conv2d_1",), [("", "", [1.0])]),
+        (("c2",), ("conv2d_2",), [("", "", [2.0])]),
+        (("c10",), ("conv2d_10",), [("", "", [10.0])]),
+        (("c11",), ("conv2d_11",), [("", "", [11.0])]),
+        ((), ("dense",), [("", "", [30.0])]),
+        ((), ("dropout",), []),
+        (("inner",), ("functional",), []),
+        ((), ("zero_padding2d",), []),
+        (("inner", "deep"), ("functional", "conv2d"), [("", "", [40.0])]),
+        (("inner",), ("functional", "conv2d_1"), [("", "", [41.0])]),
+    ]
+
+
 def test_layers_by_bare_numbers(tmp_path):
     """Keras 2.12 numbers a model's layers without their classes; names with odd ends come last of all."""
 
@@ -198,6 +241,45 @@ def test_a_nest_without_names(tmp_path):
         ((), ("functional",)),
         ((), ("functional", "conv2d")),
     ]
+
+
+def test_what_the_newer_layout_may_hold(tmp_path, monkeypatch):
+    """So many layers, all models together, and so many models in each other; so many arrays of a layer."""
+
+    def fill(file):
+        layer(file.create_group("layers/conv2d"), 1)
+        layer(file.create_group("layers/functional/layers/conv2d"), 1)
+
+    path = written(tmp_path / "a.h5", fill)
+    inner = "/layers/functional/layers/conv2d"
+    for limit, where in ((4, None), (3, inner), (2, "/layers/functional"), (1, "/layers")):
+        monkeypatch.setattr("npcam.keras_files.arrays.MAX_KERAS_LAYERS", limit)
+        if where is None:
+            assert len(read(path, numbered_layers)) == 3
+        else:
+            refused(path, numbered_layers, f"{where} holds more than any ResNet has; refused")
+    monkeypatch.undo()
+
+    def nest(file, depth):
+        layer(file.create_group("layers/functional/" * depth + "layers/conv2d"), 1)
+
+    most = MAX_KERAS_NESTING - 1  # in the file's own model
+    path = written(tmp_path / "b.h5", lambda file: nest(file, most))
+    assert len(read(path, numbered_layers)) == most + 1
+    path = written(tmp_path / "b.h5", lambda file: nest(file, most + 1))
+    where = "/layers/functional" * (most + 1) + "/layers"
+    refused(path, numbered_layers, f"{where} holds more than any ResNet has; refused")
+    for count, fits in ((MAX_LAYER_ARRAYS, True), (MAX_LAYER_ARRAYS + 1, False)):
+        path = written(
+            tmp_path / "c.h5", lambda file, n=count: layer(file.create_group("layers/dense"), *range(n))
+        )
+        if fits:
+            (found,) = read(path, numbered_layers)
+            assert len(found.arrays) == count
+        else:
+            refused(
+                path, numbered_layers, f"/layers/dense/vars holds {count} arrays; no layer of a ResNet does"
+            )
 
 
 def test_a_model_in_itself(tmp_path):

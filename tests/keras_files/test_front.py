@@ -1,10 +1,13 @@
 """What stands in front of a ResNet, as preprocessing: every form of it, and what is refused by name."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from helpers.handmade_graphs import Handmade, Ref
 
 from npcam import InputError
+from npcam.keras_files import read_keras
 from npcam.keras_files.front import declared_size, read_front
 from npcam.keras_files.graph import Tensor
 from npcam.preprocessing import MODES, Preprocessing, Step, preprocess
@@ -511,9 +514,16 @@ def test_the_size_that_a_nested_model_declares():
     assert declared_size(walk, ("conv",)) == (None, None)
 
 
-RECORDED = {
-    "upsampling_front.keras": ("caffe + model", ("preprocessing",), (32, 32)),
-    "rescaling_front.keras": ("model", (), (64, 64)),
-    "minus_one_to_one_ops_front.keras": ("model", (), (64, 64)),
-    "preprocesses_itself.keras": ("model", (), (64, 64)),
-}
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("upsampling_front.keras", ("caffe + model", ("preprocessing",), (32, 32))),
+        ("rescaling_front.keras", ("model", (), (64, 64))),
+        ("minus_one_to_one_ops_front.keras", ("model", (), (64, 64))),
+        ("preprocesses_itself.keras", ("model", (), (64, 64))),
+    ],
+)
+def test_files_that_keras_wrote(name, told):
+    """Whose preprocessing is found, what is still assumed, and the size; `test_cases.py` has the numbers."""
+    weights = read_keras(Path(__file__).parents[1] / "cases" / name)
+    assert (weights.preprocessing.name, weights.assumed, weights.photo_size) == told

@@ -1,6 +1,8 @@
 """Files from strangers: refused by name, in one line, in bounded time and memory, with nothing run."""
 
+import io
 import json
+import re
 import shutil
 import struct
 import zipfile
@@ -319,3 +321,86 @@ def test_flipped_bytes(good, tmp_path, name, data):
             read(path)
         except InputError as error:
             assert "\n" not in str(error)  # noqa: PT017, either outcome is right
+
+
+def test_not_a_file_of_weights(tmp_path):
+    """Nothing, text, a zip's beginning, an empty zip; a folder or no file at all is no finding, either."""
+    empty = io.BytesIO()
+    zipfile.ZipFile(empty, "w").close()
+    for data, reason in (
+        (b"", r"a\.h5: is empty \(0 bytes\); get it again$"),
+        (b"hello", r"a\.h5: not an HDF5 file, or a truncated one; get it again or convert it anew$"),
+        (b"PK\x03\x04", r"a\.h5: a zip that ends too early; get it again$"),
+        (empty.getvalue(), r"a\.h5: a zip of nothing; a \.keras file holds config\.json and model"),
+    ):
+        (tmp_path / "a.h5").write_bytes(data)
+        refused(tmp_path / "a.h5", reason)
+    for path, reason in ((tmp_path, "is a directory"), (tmp_path / "none", "no such file")):
+        for read in (read_keras, inspect):
+            with pytest.raises(InputError, match=reason):
+                read(path)
+
+
+def layouts(tensors, folder):
+    """The same arrays in each of Keras's layouts, with the model's configuration and without."""
+    yield write_keras(folder / "a.keras", CONFIG, tensors)
+    yield write_keras(folder / "numbered.keras", CONFIG, tensors, names=False)
+    yield write_weights_h5(folder / "a.weights.h5", CONFIG, tensors)
+    yield write_weights_h5(folder / "numbered.weights.h5", CONFIG, tensors, names=False)
+    yield write_h5(folder / "whole.h5", CONFIG, tensors)
+    yield write_h5(folder / "weights.h5", CONFIG, tensors, whole=False)
+    yield write_h5(folder / "keras1.h5", CONFIG, tensors, whole=False, keras1=True)
+
+
+def with_array(layer, name, array):
+    """The tensors of the good files, but for one array."""
+    return {**TENSORS, layer: {**TENSORS[layer], name: array}}
+
+
+@pytest.mark.parametrize(
+    ("layer", "name", "shape"),
+    [
+        ("conv1_conv", "kernel", ()),
+        ("conv2_block1_2_conv", "kernel", ()),
+        ("conv2_block1_3_conv", "kernel", ()),
+        ("conv2_block1_2_conv", "kernel", (1, 1, 4, 4)),
+        ("conv2_block1_2_conv", "kernel", (3, 3, 4)),
+        ("conv2_block1_2_conv", "bias", ()),
+        ("conv2_block1_2_bn", "moving_variance", ()),
+        ("predictions", "kernel", ()),
+        ("predictions", "bias", ()),
+    ],
+)
+def test_arrays_of_another_shape(tmp_path, layer, name, shape):
+    """One number, or too few axes, where a kernel or a vector belongs: refused in every layout."""
+    assert TENSORS[layer][name].shape != shape
+    # Where weights have no names, the layer's class and number, or that the convolutions are no ResNet's.
+    said = rf"{layer}|conv2d(_\d+)?\b|batch_normalization(_\d+)?\b|dense\b|convolutions"
+    for path in layouts(with_array(layer, name, np.full(shape, 0.5, "f4")), tmp_path):
+        with pytest.raises(InputError) as error:
+            read_keras(path)
+        assert str(error.value).startswith(f"{path}: ")
+        assert re.search(said, str(error.value).removeprefix(f"{path}: ")), error.value
+
+
+def test_a_missing_kernel_is_called_missing(tmp_path):
+    """By its layer's name and its own, not as a layer of another kind."""
+    tensors = {**TENSORS, "conv2_block1_2_conv": {"bias": TENSORS["conv2_block1_2_conv"]["bias"]}}
+    for name in ("whole.h5", "weights.h5", "keras1.h5"):
+        options = {"whole": name == "whole.h5", "keras1": name == "keras1.h5"}
+        refused(
+            write_h5(tmp_path / name, CONFIG, tensors, **options), "1 missing: conv2_block1_2_conv/kernel$"
+        )
+
+
+def test_a_variance_that_has_no_root(tmp_path):
+    """At or below -epsilon a batch norm's root is no divisor: refused by the tensor's name; above it runs."""
+    epsilon, good = np.float32(ARCH.epsilon), TENSORS["conv2_block1_2_bn"]["moving_variance"]
+    for value, fine in ((-epsilon / 2, True), (0, True), (-epsilon, False), (-1, False)):
+        variance = good.copy()
+        variance[1] = value
+        for path in layouts(with_array("conv2_block1_2_bn", "moving_variance", variance), tmp_path):
+            if fine:
+                assert read_keras(path).tensors["conv2_block1_2_bn"]["moving_variance"][1] == variance[1]
+            else:
+                refused(path, r": conv2_block1_2_bn/moving_variance holds ")

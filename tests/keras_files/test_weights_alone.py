@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from helpers.handmade_keras import SMALL, snake_case, tensors_of
 
@@ -19,6 +20,7 @@ UNCERTAIN = (
     "nothing in the file tells batch norm's epsilon and the padding before the pool; say with --network "
     "which one it is (keras, 2018, 2017), or convert a file that holds the whole model"
 )
+UNKNOWN = "of no layer that npcam knows in a ResNet; convert a model without it"
 ONE_DENSE = "a class activation map needs global average pooling followed by exactly one Dense layer"
 
 
@@ -204,6 +206,68 @@ def test_layers_of_another_name():
     check(from_weights(named(tensors=tensors), None, "x.h5"), tensors, activation=None)
 
 
+def test_layers_without_what_they_can_be_built_without():
+    """By names whatever there is; by order a convolution's kernel, and two moving statistics."""
+    less = {
+        layer: {n: a for n, a in arrays.items() if n not in ("bias", "gamma", "beta")}
+        for layer, arrays in TENSORS.items()
+    }
+    for saved in (named(tensors=less), named(weights=False, tensors=less), numbered(tensors=less)):
+        check(from_weights(saved, None, "x.h5"), less)
+    three = {layer: {n: a for n, a in arrays.items() if n != "beta"} for layer, arrays in TENSORS.items()}
+    check(from_weights(named(tensors=three), None, "x.h5"), three)
+    refused(named(weights=False, tensors=three), "conv1_bn has 3 arrays that nothing tells apart")
+    odd = [*named(weights=False)[1:], SavedLayer(("conv1_conv",), (), (array((1,)),) * 5)]
+    refused(odd, f"conv1_conv has weights (1,), (1,), (1,), (1,), {UNKNOWN}")
+
+
+def test_a_layer_that_lacks_an_array_is_the_resnets():
+    """Told by its name and its arrays' names, so that what is missing or misshapen can be named."""
+    for layer, kept in (
+        ("conv1_conv", ("bias",)),
+        ("conv2_block1_3_conv", ("bias",)),
+        ("conv2_block1_1_bn", ("gamma", "moving_mean")),
+        ("conv2_block1_1_bn", ("moving_variance",)),
+    ):
+        tensors = {**TENSORS, layer: {name: TENSORS[layer][name] for name in kept}}
+        for name in (str, old_name):
+            check(from_weights(named(name, tensors=tensors), "keras", "x.h5"), tensors)
+    scalar = {**TENSORS, "conv2_block1_3_conv": {"kernel": np.float32(1)}}
+    check(from_weights(named(tensors=scalar), None, "x.h5"), scalar)
+    # A strange array makes it a strange layer.
+    strange = {**TENSORS, "conv1_conv": {**TENSORS["conv1_conv"], "gamma": np.ones(2)}}
+    refused(named(tensors=strange), f"conv1_conv has weights (7, 7, 3, 2), (2,), (2,), {UNKNOWN}")
+
+
+def test_layers_besides_the_resnets():
+    """Two Dense layers, a convolution, a batch norm; and arrays of no layer that npcam knows."""
+    reason = (
+        "besides the ResNet's, and weights alone do not say how they are connected; "
+        f"{ONE_DENSE}; a file that holds the whole model may say more"
+    )
+    more = {
+        "second": [array((8, 3)), array((3,))],
+        "extra_conv": [array((3, 3, 8, 8))],
+        "extra_bn": [array((8,))] * 4,
+    }
+    for name, arrays in more.items():
+        saved = [*named(), SavedLayer((name,), (), tuple(arrays))]
+        refused(saved, f"layers {'predictions, second' if name == 'second' else name} {reason}")
+    both = [SavedLayer((name,), (), tuple(arrays)) for name, arrays in more.items()]
+    refused([*named(), *both], f"layers predictions, second, extra_conv, extra_bn {reason}")
+    for arrays in (
+        (array((5,)),),
+        (array((5,)),) * 5,
+        (array((2, 2, 2)),),
+        (array((2, 2)),) * 3,
+        (array((1, 1, 2, 2)),) * 3,
+        (array(()),),
+    ):
+        shapes = ", ".join(str(array.dataset.extent) for array in arrays[:4])
+        saved = [*named(), SavedLayer(("other",), (), arrays)]
+        refused(saved, f"other has weights {shapes}, {UNKNOWN}")
+
+
 def test_batch_norms_by_their_arrays():
     """Two to four arrays of one axis are a batch norm's."""
     for count in (2, 3, 4):
@@ -231,7 +295,58 @@ def test_a_dense_layer_that_reads_whole_maps():
     assert from_weights(one, None, "x.h5").architecture.activation == "softmax"
 
 
+def test_layers_that_are_not_run():
+    """The maximum and code are refused, wherever they are listed."""
+    for name, reason in (
+        (
+            "global_max_pooling2d",
+            "globalmaxpooling2d is global max pooling; a class activation map needs the average",
+        ),
+        ("max_pool", "maxpool is global max pooling; a class activation map needs the average"),
+        ("lambda_1", "holds a layer of the class lambda, which npcam can't run"),
+    ):
+        refused([*named()[:-1], *bare(name), named()[-1]], reason)
+        by_slot = SavedLayer(("any name",), (name,), ())
+        saved = [layer for layer in numbered(True) if layer.path[-1] != "avg_pool"]
+        refused([*saved, by_slot], reason)
+
+
+def test_layers_in_front():
+    """What changes the input is refused, unless a person says what was done; then it is noted, in order."""
+    kinds = {
+        "rescaling_2": "rescaling",
+        "normalization": "normalization",
+        "resizing": "resizing",
+        "slicing_op_lambda": "slicingoplambda",
+        "tf_op_lambda_1": "tfoplambda",
+    }
+    unknown = (
+        "stands in the file, and weights alone do not say what it does to a photograph; convert a file "
+        "that holds the whole model, or say it with --preprocessing"
+    )
+    for name, kind in kinds.items():
+        refused([*named(), *bare(name)], f"a layer of the class {kind} {unknown}")
+    saved = [*named(), *bare(*reversed(kinds), "random_flip")]
+    found = from_weights(saved, None, "x.h5", preprocessing_told=True)
+    check(found)
+    said = "in the file: what it does is what --preprocessing says"
+    assert found.notes == tuple(f"a layer of the class {kind} {said}" for kind in kinds.values())
+    # Its own arrays, a mean and a variance, are no batch norm's.
+    own = SavedLayer(("normalization",), (), (array((3,)), array((3,)), array(())))
+    check(from_weights([own, *named()], None, "x.h5", preprocessing_told=True))
+
+
 def test_version_2():
     """A layer that only ResNetV2 has, by its name."""
     saved = [*named(), SavedLayer(("post_bn",), (), (array((8,)),) * 4)]
     refused(saved, "layer post_bn is ResNetV2's; npcam runs ResNet (v1)")
+
+
+def test_no_network_at_all():
+    """A head alone, nothing at all, and convolutions that no ResNet begins with."""
+    head = SavedLayer(("dense",), (), (array((8, 3)), array((3,))))
+    refused([head], "a head without its backbone: dense, and no convolution")
+    none = "not named, are no ResNet's; npcam converts ResNet-50, -101, -152"
+    refused([], f"0 convolutions and 0 batch norms, {none}")
+    other = SavedLayer(("conv2d",), (), (array((3, 3, 3, 8)), array((8,))))
+    refused([other, head], f"1 convolutions and 0 batch norms, {none}")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,10 @@ from helpers.needs import needs
 from PIL import Image
 
 import npcam
+from npcam.cli.commands import main
 from npcam.convert.conversion import convert
+from npcam.preprocessing import MODES
+from npcam.weights import read_weights
 
 torch = needs("torch")
 keras = needs("keras")
@@ -87,11 +91,22 @@ def test_the_log_the_curve_and_the_recipe_are_there(whole):
     assert (recipe["seed"], recipe["photographs"], recipe["classes"]) == (0, 18, list(CLASSES))
 
 
-def test_the_model_converts_and_explains(photos, whole, tmp_path):
-    names = whole / "class_names.txt"
-    weights = convert(whole / "model.keras", tmp_path / "model.h5", class_names=names)
+def test_the_model_converts_and_explains(photos, whole, tmp_path, capsys):
+    """By the command that the export says: the names are in the file, and nothing of it is assumed."""
+    run = tmp_path / "a run"  # which a shell must be told in quotes
+    shutil.copytree(whole, run)
+    assert train(photos / "train", "--out", run, "--export") == 0
+    said = capsys.readouterr().err.strip().split("\n")[-1]
+    program, *arguments = shlex.split(said.removeprefix("for npcam's own file: "))
+    assert program == "npcam"
+    assert main(arguments) == 0
+    weights = read_weights(run / "model.h5")
+    assert weights.assumed == ()
+    assert weights.preprocessing == MODES["caffe"]
     assert weights.architecture.strides == (1, 2, 2, 1)
-    model = npcam.load_model(tmp_path / "model.h5")
+    model = npcam.load_model(run / "model.h5")
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3))
+    assert np.array_equal(model.preprocess(pixels), npcam.preprocess_input(pixels))
     assert model.class_names == CLASSES
     e = npcam.explain(model, photos / "dev" / "red" / "0.png")
     assert e.cam.shape == (14, 14)
@@ -119,7 +134,7 @@ def test_a_calibrated_model_says_the_same_in_other_numbers(photos, whole, tmp_pa
     assert train(photos / "train", *more) == 2
     assert "--validate" in capsys.readouterr().err
     assert train(photos / "train", *more, "--validate", photos / "dev") == 0
-    found = float(capsys.readouterr().err.split("temperature ")[1])
+    found = float(capsys.readouterr().err.split("temperature ")[1].split()[0])
     before, after = (keras.saving.load_model(run / "model.keras") for run in (whole, tmp_path / "run"))
     assert abs(found - 1) > 0.01
     for weight, other in zip(before.weights, after.weights, strict=True):

@@ -1,6 +1,7 @@
 """Saved batches: read as data, or refused in one line."""
 
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image
 
 from npcam import load_image, preprocess_input
 from npcam.common.errors import InputError
+from npcam.verify import batch
 from npcam.verify.batch import is_batch, read_batch, read_input
 
 
@@ -75,6 +77,47 @@ def test_other_arrays_are_refused(tmp_path, array, message):
     assert str(caught.value) == f"{path}: {message}"
 
 
+def test_the_largest_batch(tmp_path, monkeypatch):
+    """A batch that takes as many bytes in float32 as the limit is read, one of more is not."""
+    path = tmp_path / "x.npy"
+    np.save(path, np.ones((2, 5, 10, 3), np.float64))  # 300 numbers, 1,200 bytes in float32
+    monkeypatch.setattr(batch, "MAX_BATCH_BYTES", 1200)
+    assert read_batch(path).shape == (2, 5, 10, 3)
+    monkeypatch.setattr(batch, "MAX_BATCH_BYTES", 1199)
+    with pytest.raises(InputError) as caught:
+        read_batch(path)
+    said = "(2, 5, 10, 3) takes 1,200 bytes, 1,199 at most; save fewer pictures"
+    assert str(caught.value) == f"{path}: {said}"
+
+
+def test_the_largest_pictures(tmp_path, monkeypatch):
+    """Pictures of as many pixels as the limit are read, larger ones are not."""
+    path = tmp_path / "x.npy"
+    np.save(path, np.ones((2, 5, 10, 3), np.float32))
+    monkeypatch.setattr(batch, "MAX_INPUT_PIXELS", 50)
+    assert read_batch(path).shape == (2, 5, 10, 3)
+    monkeypatch.setattr(batch, "MAX_INPUT_PIXELS", 49)
+    with pytest.raises(InputError) as caught:
+        read_batch(path)
+    assert str(caught.value) == f"{path}: its pictures have 50 pixels, 49 at most; save smaller ones"
+
+
+def test_the_limit_is_asked_before_anything_is_read(tmp_path):
+    """A file with a hole of 3 GB in it is refused, not read: it takes no memory to speak of."""
+    text = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1, 16384, 16384, 3)}".ljust(117) + b"\n"
+    path = tmp_path / "x.npy"
+    with path.open("wb") as file:
+        file.write(header(text))
+        file.truncate(file.tell() + 3 * 2**30)
+    tracemalloc.start()
+    with pytest.raises(InputError) as caught:
+        read_input(path, (224, 224))
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+    said = "(1, 16384, 16384, 3) takes 3,221,225,472 bytes, 268,435,456 at most; save fewer pictures"
+    assert str(caught.value) == f"{path}: {said}"
+
+
 def header(text):
     """The start of an .npy file that says this of itself."""
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
@@ -93,6 +136,25 @@ def test_damaged_files_are_refused(tmp_path, data):
     message = str(caught.value)
     assert message.startswith(f"{path}: not a readable .npy file (")
     assert message.endswith("); save it again")
+
+
+def test_a_long_reason_is_cut(tmp_path):
+    """Of a header that is no array's 60 characters are shown, on one line; of a long one its length."""
+    path = tmp_path / "x.npy"
+    text = repr("a" * 900 + "\n")
+    for data, reason in (
+        (header(text.encode()), f"its header is no plain array's: {text[:60]!r}"),
+        (header(b" " * 10_001), "its header has 10,001 bytes, 10,000 at most"),
+        (header(b"{'descr': '<f4', 'fortran_order': False"), "its header is no plain array's: "),
+    ):
+        path.write_bytes(data)
+        with pytest.raises(InputError) as caught:
+            read_batch(path)
+        message = str(caught.value)
+        assert message.startswith(f"{path}: not a readable .npy file ({reason}")
+        assert message.endswith("); save it again")
+        assert "\n" not in message
+        assert len(message) < len(str(path)) + 150
 
 
 @pytest.mark.parametrize("data", [b"", b"not numpy at all", b"\x94NUMPY\x01\x00"])

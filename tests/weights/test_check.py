@@ -165,6 +165,25 @@ def test_numbers_that_are_not_finite(name, value):
     assert str(error.value) == f"x.h5: {name} holds NaN or infinity; weights must be finite"
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("epsilon", [1.001e-5, 1e-3, 0.0])
+def test_variances_that_have_no_root(epsilon, dtype):
+    """At -epsilon a batch norm divides by 0, below it by no number: refused by name; just above it runs."""
+    arch, least = dataclasses.replace(ARCH, epsilon=epsilon), np.nextafter(dtype(-epsilon), dtype(1))
+    found = {layer: {n: a.astype(dtype) for n, a in arrays.items()} for layer, arrays in tensors().items()}
+    variance = found["conv2_block1_3_bn"]["moving_variance"]
+    variance[-1] = least
+    check(weights(architecture=arch, tensors=found), "x.h5")
+    for value in (dtype(-epsilon), dtype(-1)):
+        variance[-1] = value
+        with np.errstate(divide="ignore", invalid="ignore"):
+            assert not np.isfinite(1 / np.sqrt(variance + dtype(epsilon))).all()
+        with pytest.raises(InputError) as error:
+            check(weights(architecture=arch, tensors=found), "x.h5")
+        said = f"conv2_block1_3_bn/moving_variance holds {value:.6g}, which is not above -epsilon"
+        assert str(error.value) == f"x.h5: {said}; its root is no divisor; get the file again"
+
+
 SANE = [
     {"blocks": (1, MAX_STAGE_BLOCKS)},
     {"blocks": (1,) * MAX_STAGES, "strides": (1,) * MAX_STAGES},

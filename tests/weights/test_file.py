@@ -11,6 +11,7 @@ import pytest
 from helpers.networks import random_tensors
 
 from npcam import InputError
+from npcam.preprocessing import MODES, Preprocessing, Step
 from npcam.resnet import Architecture
 from npcam.weights import Weights, read_weights, tensors_sha256, write_weights
 
@@ -69,6 +70,58 @@ def test_many_class_names_fit(tmp_path, weights):
     assert read_weights(tmp_path / "w.h5").class_names == names
 
 
+STEPS = (Step("channels", (0, 0, 0)), Step("divide", (0.1,)), Step("enlarge", (2, 3)), Step("add", (1 / 3,)))
+
+
+def test_what_is_known_of_a_network_comes_back(path, weights):
+    """Any preprocessing to the last bit, what was assumed, notes, and a source whose name is no text."""
+    known = dataclasses.replace(
+        weights,
+        preprocessing=Preprocessing("model", STEPS, grey=True),
+        assumed=("input_size", "activation"),
+        notes=("eine Bemerkung", "a" * 100_000, ""),
+        class_names=None,
+        wnids=None,
+        source="caf\udce9.keras",
+    )
+    write_weights(path, known)
+    found = read_weights(path)
+    assert found.preprocessing == known.preprocessing
+    assert (found.assumed, found.notes) == (known.assumed, known.notes)
+    assert (found.class_names, found.wnids) == (None, None)
+    assert found.source == r"caf\udce9.keras"  # which is shown, and opens nothing
+
+
+def test_files_of_version_1(path, weights):
+    """They knew one preprocessing by its name: it is what the steps say today, and noted as assumed."""
+    with h5py.File(path, "r+") as file:
+        file.attrs["format_version"] = 1
+        file.attrs["preprocessing"] = np.bytes_("caffe")
+        file.attrs.pop("assumed", None)
+    found = read_weights(path)
+    assert found.preprocessing == MODES["caffe"]
+    assert found.assumed == ("preprocessing",)
+    assert dataclasses.replace(found, tensors={}, assumed=()) == dataclasses.replace(weights, tensors={})
+    with h5py.File(path, "r+") as file:
+        file.attrs["preprocessing"] = np.bytes_("rgb")
+    with pytest.raises(InputError, match=r"root attributes are missing or damaged \('rgb'\); convert again"):
+        read_weights(path)
+
+
+def test_without_a_second_thread(path, weights, monkeypatch):
+    """Where the system starts none, the hash is found afterwards: what was altered is still refused."""
+
+    def none(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("threading.Thread.start", none)
+    found = read_weights(path)
+    assert tensors_sha256(found.tensors) == tensors_sha256(weights.tensors)
+    damage(path, DAMAGE["SHA-256 differs"])
+    with pytest.raises(InputError, match="SHA-256 differs"):
+        read_weights(path)
+
+
 def test_the_hash_is_that_of_the_bytes_in_name_order():
     """The documented recipe, spelled out with hashlib."""
     import hashlib
@@ -105,6 +158,20 @@ DAMAGE = {
     "attribute epsilon is -1": lambda f: f.attrs.__setitem__("epsilon", -1.0),
     "attribute blocks": lambda f: f.attrs.__setitem__("blocks", [10**9]),
     "attributes are missing": lambda f: f.attrs.__delitem__("strides"),
+    "damaged .*; convert again": lambda f: f.attrs.__setitem__("preprocessing", np.bytes_(b"{}")),
+    "attribute preprocessing is": lambda f: f.attrs.__setitem__(
+        "preprocessing", np.bytes_(b'{"name": "x", "grey": false, "steps": [["exec", [1]]]}')
+    ),
+    "attribute assumed is": lambda f: f.attrs.__setitem__("assumed", np.bytes_(b'["all"]')),
+    "class_names is not a list of names": lambda f: f.attrs.__setitem__(
+        "class_names", np.bytes_(b'{"0": 1}')
+    ),
+    "/conv1_conv is not a layer's group of weights": lambda f: _replace(
+        f, "conv1_conv", data=np.ones(2, "f4")
+    ),
+    "/conv1_bn is not a layer's": lambda f: [
+        f.__setitem__(f"conv1_bn/{n}", np.ones(2, "f4")) for n in range(13)
+    ],
     "5 classes": lambda f: f.attrs.__setitem__("class_names", np.bytes_(b'["cat"]')),
     "link to elsewhere": lambda f: (
         f.__delitem__("conv1_conv"),
@@ -121,6 +188,42 @@ def test_damaged_files_are_refused_by_name(path, words):
         read_weights(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_files_of_other_kinds_are_refused(tmp_path, path):
+    """Not there, a directory, empty, a photograph, a zip, cut short: each is called what it is."""
+    (tmp_path / "empty.h5").write_bytes(b"")
+    (tmp_path / "photo.h5").write_bytes(b"\xff\xd8\xff" + bytes(1000))
+    (tmp_path / "model.keras").write_bytes(b"PK\x03\x04" + bytes(1000))
+    (tmp_path / "cut.h5").write_bytes(path.read_bytes()[:5000])
+    damaged = "not an HDF5 file, or a truncated one; get it again or convert it anew"
+    for name, said in {
+        "none.h5": "no such file; give the path of a weights file",
+        "": "is a directory; give the path of a weights file",
+        "empty.h5": "is empty (0 bytes); get it again",
+        "photo.h5": damaged,
+        "cut.h5": damaged,
+        "model.keras": "is a zip, perhaps a .keras file; `npcam convert model.keras weights.h5` converts it",
+    }.items():
+        with pytest.raises(InputError) as caught:
+            read_weights(tmp_path / name)
+        assert str(caught.value) == f"{tmp_path / name}: {said}"
+
+
+def test_weights_that_do_not_fit_are_not_written(tmp_path, weights):
+    """The check comes before the file: what is there stays, and nothing is begun beside it."""
+    tensors = {layer: dict(arrays) for layer, arrays in weights.tensors.items()}
+    del tensors["conv1_bn"]["gamma"]
+    variance = np.full_like(tensors["conv2_block1_1_bn"]["moving_variance"], -ARCH.epsilon)
+    negative = {**weights.tensors["conv2_block1_1_bn"], "moving_variance": variance}
+    (tmp_path / "w.h5").write_bytes(b"old")
+    for changed, said in (
+        (tensors, "1 missing: conv1_bn/gamma"),
+        ({**weights.tensors, "conv2_block1_1_bn": negative}, "conv2_block1_1_bn/moving_variance holds "),
+    ):
+        with pytest.raises(InputError, match=said):
+            write_weights(tmp_path / "w.h5", dataclasses.replace(weights, tensors=changed))
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("w.h5", b"old")]
 
 
 @pytest.mark.slow

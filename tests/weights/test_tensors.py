@@ -4,7 +4,9 @@ import hashlib
 
 import numpy as np
 
-from npcam.weights import cast, tensors_sha256
+from npcam.preprocessing import MODES, Preprocessing, Step
+from npcam.resnet import Architecture
+from npcam.weights import Weights, cast, tensors_sha256
 
 RNG = np.random.default_rng(0)
 
@@ -14,6 +16,33 @@ def tensors():
         "b": {"kernel": RNG.normal(size=(2, 3)).astype("f4"), "bias": np.zeros(3, "f4")},
         "a": {"gamma": np.ones(4, "f4"), "empty": np.ones((0, 2), "f4")},
     }
+
+
+def test_the_size_of_a_photograph():
+    """The network's own, or smaller where its preprocessing enlarges it, if that leaves nothing over."""
+    enlarging = Preprocessing("model", (Step("enlarge", (2, 4)), Step("enlarge", (1, 2))))
+    for size, photo, evenly in (((64, 96), (32, 12), True), ((64, 100), (32, 12), False)):
+        weights = Weights(Architecture(), {}, input_size=size, preprocessing=enlarging)
+        assert (weights.photo_size, weights.enlarges_evenly) == (photo, evenly)
+    plain = Weights(Architecture(), {}, input_size=(33, 35))
+    assert (plain.photo_size, plain.enlarges_evenly) == ((33, 35), True)
+
+
+def test_what_is_assumed_in_words():
+    """A sentence for each: what is assumed, and the option that says otherwise."""
+    weights = Weights(
+        Architecture(activation="sigmoid"),
+        {},
+        input_size=(160, 96),
+        preprocessing=MODES["unit"],
+        assumed=("preprocessing", "input_size", "activation"),
+    )
+    assert weights.assumptions == (
+        "preprocessing unit (divide 255) is assumed; convert again with --preprocessing if it was another",
+        "input size 160x96 is assumed; convert again with --input-size if it was another",
+        "activation sigmoid is assumed; convert again with --activation if it was another",
+    )
+    assert Weights(Architecture(), {}).assumptions == ()
 
 
 def test_cast():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from npcam.common.files import replacing
 from npcam.hdf5 import open_hdf5
 from npcam.keras_files import read_keras
 from npcam.weights import FORMAT, read_weights, tensors_sha256
+
+PREPROCESSING = "caffe"  # what `npcam.preprocess_input` does to every photograph of a batch
 
 
 def starting_arrays(
@@ -80,7 +83,11 @@ def calibrate(model: Any, photographs: Photographs, size: int) -> float:
 
 
 def export(checkpoint: Path, folder: Path, size: int, calibration: Photographs | None) -> None:
-    """Write model.keras and class_names.txt from a checkpoint's averaged weights, calibrated or not."""
+    """Write model.keras and class_names.txt from a checkpoint's averaged weights, calibrated or not.
+
+    The command that converts them is said, with what a `.keras` file does not tell: how photographs
+    are preprocessed.
+    """
     saved, state = read_checkpoint(checkpoint)
     recipe = saved["recipe"]
     model = build_keras(len(recipe["classes"]), recipe["width"], recipe["last_stride"], size)
@@ -96,3 +103,6 @@ def export(checkpoint: Path, folder: Path, size: int, calibration: Photographs |
     with replacing(folder / "class_names.txt") as unfinished:
         unfinished.write_text("\n".join(recipe["classes"]) + "\n")
     say(f"{folder / 'model.keras'}: step {saved['step']}{how}")
+    files = [str(folder / name) for name in ("model.keras", "model.h5", "class_names.txt")]
+    command = ["npcam", "convert", *files[:2], "--class-names", files[2], "--preprocessing", PREPROCESSING]
+    say(f"for npcam's own file: {shlex.join(command)}")
