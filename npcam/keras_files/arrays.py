@@ -50,11 +50,14 @@ class SavedLayer(NamedTuple):
         path: its name, after those of the models it is in; `()` where the file does not tell.
         slot: its class and number, after those of the models it is in; `()` in the older layout.
         arrays: in the order in which they were saved.
+        attribute: whether the last part of its slot is no class's, but an attribute of its author's or
+            a part of a layer.
     """
 
     path: LayerPath
     slot: LayerPath
     arrays: tuple[SavedArray, ...]
+    attribute: bool = False
 
 
 def has_layers(file: Group) -> str | None:
@@ -106,6 +109,7 @@ def numbered_layers(file: Group) -> list[SavedLayer]:
             or an array lies where a group was expected.
     """
     found: dict[LayerPath, Group | None] = {}
+    classes: set[LayerPath] = set()
     todo: list[tuple[Group, LayerPath]] = [(file, ())]
     while todo:
         group, above = todo.pop()
@@ -119,6 +123,9 @@ def numbered_layers(file: Group) -> list[SavedLayer]:
             member = group.child(name)
             if isinstance(member, Dataset):
                 raise InputError(f"{member.where} is an array where a group was expected")
+            named = parts[:-1] if parts[-1] == VARIABLES else parts
+            if named[-2:-1] and named[-2] in LAYERS:
+                classes.add(slot)
             if parts[-1] == VARIABLES:
                 found[slot] = member
             else:
@@ -134,7 +141,7 @@ def numbered_layers(file: Group) -> list[SavedLayer]:
         labels[slot] = (*outer, str(label)) if label is not None and len(outer) == len(slot) - 1 else outer
         arrays = () if variables is None else _numbered(variables)
         if slot or arrays:
-            saved.append(SavedLayer(labels[slot], slot, arrays))
+            saved.append(SavedLayer(labels[slot], slot, arrays, slot not in classes))
     return saved
 
 

@@ -46,7 +46,7 @@ class Recognised(NamedTuple):
             kernel and one bias of a head of several layers.
         input_size: (height, width) of what the ResNet is given, or None where the file does not say.
         preprocessing: what is done to a photograph before the ResNet.
-        assumed: which of "preprocessing", "input_size" and "activation" nothing tells.
+        assumed: which of "preprocessing", "input_size", "activation" and "pooling" nothing tells.
         notes: what was folded, and what of the model is left out.
         origins: the name that each layer has in the file, by Keras's name of it in a ResNet.
         turned: whether kernels are stored turned by 180 degrees, as Keras on Theano kept them.
@@ -180,7 +180,7 @@ def recognise_file(
 
 def _from_weights(file: KerasFile, where: str, options: Options) -> Recognised:
     """The ResNet in a file of weights alone."""
-    arch, arrays, notes, origins = from_weights(
+    arch, arrays, notes, origins, pooled = from_weights(
         file.saved, options.network, where, options.preprocessing is not None
     )
     told = {"preprocessing": options.preprocessing, "input_size": options.input_size}
@@ -203,7 +203,7 @@ def _from_weights(file: KerasFile, where: str, options: Options) -> Recognised:
         {},
         options.input_size,
         MODES[options.preprocessing or "caffe"],
-        tuple(name for name, value in told.items() if value is None),
+        (*(name for name, value in told.items() if value is None), *(() if pooled else ("pooling",))),
         notes,
         origins,
     )
