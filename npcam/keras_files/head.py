@@ -190,21 +190,24 @@ def _end(
         may_end = (path in pooled or not topped) and not _is_above(walk, node, path in pooled)
         if _ends_block(walk, node) or may_end:
             continue
-        if function is not None and walk.before(function) is node and node.kind in DENSE:
+        applied = function is not None and function.kind not in DENSE and walk.before(function) is node
+        if applied and node.kind in DENSE:
             own = activation(node, walk.where)
             raise top_error(walk, node, f"has two activations, {own} and {name}; one expected")
         raise top_error(walk, node, _why(walk, node))
     if len(stops) != 1:
         names = ", ".join("/".join(path) for path in stops)
-        raise InputError(f"{walk.where}: the top reads {names}; one layer's maps expected")
+        reason = "the predictions are made of the maps of several layers"
+        expected = "a ResNet's are of one ReLU after an addition"
+        raise InputError(f"{walk.where}: {reason}, {names}; {expected}")
     return next(iter(stops.values()))
 
 
 def _ends_block(walk: Walk, node: Node) -> bool:
     """Whether a layer is the ReLU after an addition."""
-    if node.kind not in ("Activation", "ReLU") or activation(node, walk.where) != "relu":
+    if not walk.is_relu(node) or len(node.inputs) != 1:
         return False
-    return len(node.inputs) == 1 and walk.before(node).kind in ("Add", "Merge")
+    return operation(walk.before(node)) in ("Add", "Merge")
 
 
 def _is_above(walk: Walk, node: Node, pooled: bool) -> bool:

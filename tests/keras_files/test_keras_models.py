@@ -106,12 +106,38 @@ def averaged_predictions(maps):
     return layers.Average()(heads)
 
 
+def of_two_stages():
+    """Averages of two stages side by side."""
+    body = backbone()
+    ends = [body.get_layer(f"conv{stage}_block1_out").output for stage in (2, 3)]
+    return keras.Model(body.input, layers.Dense(3)(layers.Concatenate()([GAP()(x) for x in ends])))
+
+
 def two_inputs():
     """A network that is given a photograph and four numbers."""
     body = backbone(top="pooled")
     numbers = layers.Input((4,), name="numbers")
     y = layers.Dense(3)(layers.Concatenate()([body.output, numbers]))
     return keras.Model([body.input, numbers], y)
+
+
+def with_operations(layer, config):
+    """Whoever writes a network as functions gets operations where others have layers."""
+    if layer.name.endswith(("relu", "_out")):
+        return keras.ops.relu
+    return (lambda x: x[0] + x[1]) if layer.name.endswith("add") else type(layer).from_config(config)
+
+
+def of_operations():
+    """A ResNet whose ReLUs and additions are operations."""
+    made = {}
+
+    def call(layer, x, **options):
+        made.setdefault(layer.name, with_operations(layer, layer.get_config()))
+        return made[layer.name](x, **({} if "relu" in layer.name or "_add" in layer.name else options))
+
+    body = backbone(top="gap")
+    return keras.models.clone_model(body, clone_function=lambda layer: layer, call_function=call)
 
 
 GAP = layers.GlobalAveragePooling2D
@@ -134,6 +160,7 @@ ACCEPTED = {
     "built later": built_later,
     "relu layers": lambda: cloned(plain_relus),
     "no scale": lambda: cloned(no_scale),
+    "operations": of_operations,
 }  # fmt: skip
 
 
@@ -253,6 +280,14 @@ REFUSED = {
     "embedding": (
         lambda: topped(GAP(), layers.Dense(3), layers.UnitNormalization(name="u")),
         "the top: u .UnitNormalization. is no linear layer",
+    ),
+    "Dense with a function": (
+        lambda: topped(GAP(), layers.Dense(4, "relu", name="first"), layers.Dense(3, "softmax")),
+        "the top: first .Dense. has the activation relu, and more layers follow",
+    ),
+    "maps of several layers": (
+        of_two_stages,
+        "made of the maps of several layers, conv[23]_block1_out, conv.*; a ResNet's are of one ReLU",
     ),
     "two inputs": (two_inputs, "numbers .InputLayer. is a second input of the top"),
     "V2": (lambda: keras.applications.ResNet50V2(weights=None, input_shape=(64, 64, 3)), "post_bn .*V2"),
