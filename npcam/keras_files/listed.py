@@ -93,7 +93,9 @@ def check_listed(saved: list[SavedLayer], preprocessing_told: bool, where: str) 
                 raise InputError(f"{where}: {reason} the whole model{say}")
             front.append(own)
         elif kind in MAXIMA and not (kind == "maxpool" and averages):
-            raise InputError(f"{where}: {own} is global max pooling; a class activation map needs the average")
+            raise InputError(
+                f"{where}: {own} is global max pooling; a class activation map needs the average"
+            )
         elif not layer.arrays and (
             kind in COMPUTING or (layer.slot and not layer.attribute and not _is_known(own, layer, saved))
         ):
@@ -139,4 +141,6 @@ def _is_known(own: str, layer: SavedLayer, saved: list[SavedLayer]) -> bool:
     kind = plain(own)
     if kind in EXPECTED or kind in FRONT or not own or _PART.fullmatch(own) or new_name(own):
         return True
-    return any(len(other.slot) > len(layer.slot) and other.slot[: len(layer.slot)] == layer.slot for other in saved)
+    return any(
+        len(other.slot) > len(layer.slot) and other.slot[: len(layer.slot)] == layer.slot for other in saved
+    )

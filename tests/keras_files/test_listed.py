@@ -8,13 +8,37 @@ from npcam.keras_files.listed import check_counts, check_listed, listed_kinds
 from npcam.keras_files.walk import IDENTITIES
 
 WEIGHTED = SavedLayer(("resnet50",), (), ("an array",))  # only whether there are any is looked at
-RESNET = ("input_2", "conv1_pad", "conv1_relu", "pool1_pool", "conv2_block1_1_relu", "conv2_block1_add", "add_7")
+RESNET = (
+    "input_2",
+    "conv1_pad",
+    "conv1_relu",
+    "pool1_pool",
+    "conv2_block1_1_relu",
+    "conv2_block1_add",
+    "add_7",
+)
 TOP = ("avg_pool", "dropout_1", "flatten", "softmax", "re_lu_3", "activation_48", "max_pooling2d_1")
 COMPUTES = (
-    *("cropping2d", "up_sampling2d_1", "permute", "concatenate_2", "multiply", "average", "lambda_1", "subtract"),
+    *(
+        "cropping2d",
+        "up_sampling2d_1",
+        "permute",
+        "concatenate_2",
+        "multiply",
+        "average",
+        "lambda_1",
+        "subtract",
+    ),
     *("unit_normalization", "leaky_re_lu_4", "elu", "attention", "global_average_pooling1d", "true_divide_1"),
 )
-FRONT = ("rescaling_1", "normalization", "resizing", "tf.math.truediv_1", "slicing_op_lambda", "tf_op_layer_Sub")
+FRONT = (
+    "rescaling_1",
+    "normalization",
+    "resizing",
+    "tf.math.truediv_1",
+    "slicing_op_lambda",
+    "tf_op_layer_Sub",
+)
 
 
 def bare(*names):
@@ -39,7 +63,9 @@ def test_what_a_resnet_is_made_of():
     found = check_listed([*bare(*RESNET), WEIGHTED, *bare(*TOP, *IDENTITIES)], False, "x.h5")
     assert found == ((), True, ())
     assert check_listed([*bare(*RESNET), WEIGHTED], False, "x.h5").pooled is False
-    assert check_listed(numbered("functional", "zero_padding2d", "random_flip_2"), False, "x.h5").unknown == ()
+    assert (
+        check_listed(numbered("functional", "zero_padding2d", "random_flip_2"), False, "x.h5").unknown == ()
+    )
 
 
 @pytest.mark.parametrize("name", COMPUTES)

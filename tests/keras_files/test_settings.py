@@ -73,7 +73,10 @@ def test_activations(layer, expected):
 
 def test_activations_that_are_code():
     """A lambda's bytes, as Keras 3 and Keras 2 write them, are never run."""
-    for code in ({"value": ["4wEAAAAA", None, None]}, {"class_name": "__lambda__", "config": {"value": "4wEA"}}):
+    for code in (
+        {"value": ["4wEAAAAA", None, None]},
+        {"class_name": "__lambda__", "config": {"value": "4wEA"}},
+    ):
         assert refused(activation, node("Dense", activation=code)) == (
             "a (Dense) has an activation that is Python code kept in the file, which npcam never runs"
         )

@@ -245,7 +245,9 @@ def test_classes_of_another_name():
             f"{kind} has weights {shapes[0]}, {shapes[1]}, of no layer that npcam knows in a ResNet; "
             "convert a model without it",
         )
-    head = [layer._replace(slot=("head",), attribute=True) for layer in numbered() if layer.slot == ("dense",)]
+    head = [
+        layer._replace(slot=("head",), attribute=True) for layer in numbered() if layer.slot == ("dense",)
+    ]
     others = [layer for layer in numbered() if layer.slot != ("dense",)]
     check(from_weights([*others, *head], None, "x.h5"))  # the attribute of a subclassed model
 
