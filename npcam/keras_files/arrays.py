@@ -68,9 +68,22 @@ def has_layers(file: Group) -> str | None:
         if _parts(name)[0] in LAYERS:
             return "numbered"
         member = file.child(name)
-        if isinstance(member, Group) and any(inner in member for inner in (*LAYERS, VARIABLES)):
+        if isinstance(member, Group) and _holds_layers(member, 2):
             return "numbered"  # a subclassed model's, by the names of its attributes
     return None
+
+
+def _holds_layers(group: Group, depth: int) -> bool:
+    """Whether a group is a layer's or a model's, or one of a list of these."""
+    if any(inner in group for inner in (*LAYERS, VARIABLES)):
+        return True
+    if depth == 0 or len(group) > MAX_KERAS_LAYERS:
+        return False
+    try:
+        members = [group.child(name) for name in group]
+    except InputError:  # a link to elsewhere, which no file of Keras's has
+        return False
+    return any(isinstance(member, Group) and _holds_layers(member, depth - 1) for member in members)
 
 
 def named_layers(group: Group) -> list[SavedLayer]:
@@ -155,6 +168,16 @@ def _numbered(variables: Group) -> tuple[SavedArray, ...]:
     if len(variables) > MAX_LAYER_ARRAYS:
         raise InputError(f"{variables.where} holds {len(variables)} arrays; no layer of a ResNet does")
     return tuple(SavedArray("", "", variables.dataset(str(number))) for number in range(len(variables)))
+
+
+def check_order(layer: str, shape: tuple[int, ...], where: str) -> None:
+    """Raise InputError for a stem's kernel as Keras 1 on Theano kept it: (out, in, height, width)."""
+    if len(shape) == 4 and shape[1:] == (3, 7, 7):
+        msg = (
+            f"{where}: the kernel of {layer} has shape {shape}, in Theano's order (out, in, height, width); "
+            "load it in the Keras that wrote it and save the model again"
+        )
+        raise InputError(msg)
 
 
 def split_name(name: str) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from npcam.common.errors import InputError
 from npcam.common.files import sha256_file
 from npcam.common.limits import MAX_INPUT_SIDE, MIN_INPUT_SIDE
 from npcam.common.version import __version__
+from npcam.keras_files.arrays import check_order
 from npcam.keras_files.assign import Datasets, assign
 from npcam.keras_files.file import KerasFile, open_keras
 from npcam.keras_files.front import declared_size, read_front
@@ -229,6 +230,8 @@ def _from_configuration(file: KerasFile, where: str, options: Options) -> Recogn
         return {name: dataset.read() for name, dataset in datasets.items() if name != "count"}
 
     arrays = assign(found.parts, graph, file.saved, where)
+    if "kernel" in arrays["conv1_conv"]:
+        check_order(found.parts["conv1_conv"].path[-1], arrays["conv1_conv"]["kernel"].extent, where)
     front = read_front(walk, found.entry, read, options.preprocessing, options.input_size)
     size, assumed = _size(walk, found, front.size, options, where)
     made, notes = {}, [*front.notes]

@@ -5,7 +5,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from npcam.common.errors import InputError
-from npcam.keras_files.arrays import ENDINGS, SavedArray, SavedLayer
+from npcam.keras_files.arrays import ENDINGS, SavedArray, SavedLayer, check_order
 from npcam.keras_files.assign import Datasets, by_weight
 from npcam.keras_files.listed import FRONT, check_counts, check_listed, listed_kinds, plain
 from npcam.keras_files.names import WeightLayer, by_order, count_blocks, is_old, is_v2, new_name
@@ -38,6 +38,7 @@ CLASSES = {
     "syncbatchnormalization",
 }
 
+MOST_NAMED = 6  # layers in one message
 ARRAYS = {
     "Conv2D": ("kernel", "bias"),
     "Dense": ("kernel", "bias"),
@@ -103,7 +104,9 @@ def from_weights(
     dense = [layer for layer in others if layer.kind == "Dense"]
     extra = [layer.name for layer in others if layer.kind in ("Conv2D", "BatchNormalization")]
     if len(dense) > 1 or extra:
-        names = ", ".join([*(layer.name for layer in dense if len(dense) > 1), *extra])
+        besides = [*(layer.name for layer in dense if len(dense) > 1), *extra]
+        more = f" and {len(besides) - MOST_NAMED} more" if len(besides) > MOST_NAMED else ""
+        names = ", ".join(besides[:MOST_NAMED]) + more
         msg = (
             f"{where}: layers {names} besides the ResNet's, and weights alone do not say how they are "
             "connected; a class activation map needs global average pooling followed by exactly one Dense "
@@ -138,19 +141,11 @@ def from_weights(
 
 
 def _check_arrays(layers: list[WeightLayer], where: str) -> None:
-    """Raise InputError for arrays of no layer that npcam knows, or of kernels in Theano's order.
-
-    Keras 1 on Theano kept them as (out, in, height, width).
-    """
+    """Raise InputError for arrays of no layer that npcam knows, or of kernels in Theano's order."""
     for layer in layers:
         shapes = [array.dataset.extent for array in layer.arrays]
-        turned = next((shape for shape in shapes if len(shape) == 4 and shape[1:] == (3, 7, 7)), None)
-        if turned:
-            msg = (
-                f"{where}: the kernel of {layer.name} has shape {turned}, in Theano's order (out, in, "
-                "height, width); load it in the Keras that wrote it and save the model again"
-            )
-            raise InputError(msg)
+        for shape in shapes:
+            check_order(layer.name, shape, where)
         if layer.kind == "other":
             found = ", ".join(str(shape) for shape in shapes[:4])
             msg = (

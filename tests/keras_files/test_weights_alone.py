@@ -209,6 +209,13 @@ def test_batch_norms_by_their_arrays():
             from_weights([*named(), SavedLayer(("extra",), (), (array((5,)),) * count)], None, "x.h5")
 
 
+def test_many_other_layers():
+    """A network of another kind is not named layer by layer."""
+    others = [SavedLayer((f"other_{i}",), (), (array((1, 1, 2, 2)),)) for i in range(50)]
+    with pytest.raises(InputError, match="layers other_0, other_1, .*, other_5 and 44 more besides"):
+        from_weights([*named(), *others], None, "x.h5")
+
+
 def test_a_dense_layer_that_reads_whole_maps():
     """Its inputs are a multiple of the maps' channels."""
     channels = 16  # of SMALL's last maps
