@@ -17,7 +17,7 @@ EXPECTED = json.loads((CASES / "expected.json").read_text())
 REFUSED = {
     "custom_conv.keras": r"conv1_conv \(Conv2D\) is of a class of its author's own, bit>Conv2D",
     "two_dense_head_weights.h5": "layers dense, dense_1 besides the ResNet's",
-    "max_pool_weights.h5": "maxpool is global max pooling",
+    "max_pool_weights.h5": "max_pool is global max pooling",
     "one_class_weights.h5": "a softmax of one class is always 100 %.*--activation sigmoid",
     "int8.keras": "quantised .int8.",
     "normalization.weights.h5": "normalization stands in the file.*--preprocessing",

@@ -50,11 +50,14 @@ class SavedLayer(NamedTuple):
         path: its name, after those of the models it is in; `()` where the file does not tell.
         slot: its class and number, after those of the models it is in; `()` in the older layout.
         arrays: in the order in which they were saved.
+        attribute: whether the last part of its slot is no class's, but an attribute of its author's or
+            a part of a layer.
     """
 
     path: LayerPath
     slot: LayerPath
     arrays: tuple[SavedArray, ...]
+    attribute: bool = False
 
 
 def has_layers(file: Group) -> str | None:
@@ -65,9 +68,22 @@ def has_layers(file: Group) -> str | None:
         if _parts(name)[0] in LAYERS:
             return "numbered"
         member = file.child(name)
-        if isinstance(member, Group) and any(inner in member for inner in (*LAYERS, VARIABLES)):
+        if isinstance(member, Group) and _holds_layers(member, 2):
             return "numbered"  # a subclassed model's, by the names of its attributes
     return None
+
+
+def _holds_layers(group: Group, depth: int) -> bool:
+    """Whether a group is a layer's or a model's, or one of a list of these."""
+    if any(inner in group for inner in (*LAYERS, VARIABLES)):
+        return True
+    if depth == 0 or len(group) > MAX_KERAS_LAYERS:
+        return False
+    try:
+        members = [group.child(name) for name in group]
+    except InputError:  # a link to elsewhere, which no file of Keras's has
+        return False
+    return any(isinstance(member, Group) and _holds_layers(member, depth - 1) for member in members)
 
 
 def named_layers(group: Group) -> list[SavedLayer]:
@@ -106,6 +122,7 @@ def numbered_layers(file: Group) -> list[SavedLayer]:
             or an array lies where a group was expected.
     """
     found: dict[LayerPath, Group | None] = {}
+    classes: set[LayerPath] = set()
     todo: list[tuple[Group, LayerPath]] = [(file, ())]
     while todo:
         group, above = todo.pop()
@@ -119,6 +136,9 @@ def numbered_layers(file: Group) -> list[SavedLayer]:
             member = group.child(name)
             if isinstance(member, Dataset):
                 raise InputError(f"{member.where} is an array where a group was expected")
+            named = parts[:-1] if parts[-1] == VARIABLES else parts
+            if named[-2:-1] and named[-2] in LAYERS:
+                classes.add(slot)
             if parts[-1] == VARIABLES:
                 found[slot] = member
             else:
@@ -134,7 +154,7 @@ def numbered_layers(file: Group) -> list[SavedLayer]:
         labels[slot] = (*outer, str(label)) if label is not None and len(outer) == len(slot) - 1 else outer
         arrays = () if variables is None else _numbered(variables)
         if slot or arrays:
-            saved.append(SavedLayer(labels[slot], slot, arrays))
+            saved.append(SavedLayer(labels[slot], slot, arrays, slot not in classes))
     return saved
 
 
@@ -148,6 +168,16 @@ def _numbered(variables: Group) -> tuple[SavedArray, ...]:
     if len(variables) > MAX_LAYER_ARRAYS:
         raise InputError(f"{variables.where} holds {len(variables)} arrays; no layer of a ResNet does")
     return tuple(SavedArray("", "", variables.dataset(str(number))) for number in range(len(variables)))
+
+
+def check_order(layer: str, shape: tuple[int, ...], where: str) -> None:
+    """Raise InputError for a stem's kernel as Keras 1 on Theano kept it: (out, in, height, width)."""
+    if len(shape) == 4 and shape[1:] == (3, 7, 7):
+        msg = (
+            f"{where}: the kernel of {layer} has shape {shape}, in Theano's order (out, in, height, width); "
+            "load it in the Keras that wrote it and save the model again"
+        )
+        raise InputError(msg)
 
 
 def split_name(name: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ arithmetic was done to it, in Keras's order. Whatever treats all pixels alike co
 it was written: `x / 127.5 - 1`, a Rescaling, channels taken apart, shifted and put together again.
 """
 
+import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,14 +20,15 @@ from npcam.keras_files.walk import Walk
 from npcam.preprocessing import MODES, Preprocessing, Step, preprocess
 
 SIZED = ("CenterCrop", "RandomCrop", "Resizing")  # which put out a size that they are told
-LARGE = 512.0  # what no preprocessing of pixels exceeds: they were something else before
+# What no preprocessing of RGB 0 to 255 leaves, the range and its middle: it took something else.
+LARGE, OFF_CENTRE = 512.0, 64.0
 REASONS = {
     "Cropping2D": "cuts pixels off, so that the map would lie beside its place on the photograph",
     "ZeroPadding2D": "puts zeros around the photograph, so that the map would lie beside its place on it",
     "AveragePooling2D": "makes one pixel of several, which npcam does not do to a photograph",
     "MaxPooling2D": "makes one pixel of several, which npcam does not do to a photograph",
 }
-OTHERWISE = "does more than compute with constants, move channels and repeat pixels, all that npcam does"
+OTHERWISE = "is none of what npcam follows there: arithmetic with constants, channels moved, pixels repeated"
 
 
 class Channel(NamedTuple):
@@ -100,7 +102,7 @@ def read_front(
     moves = grey or [channel.source for channel in found.channels] != [0, 1, 2]
     outside = MODES[mode or ("none" if computes or moves else "caffe")]
     preprocessing = _preprocessing(walk, found, outside, grey, computes or moves)
-    assumed = mode is None and (not computes or _is_large(preprocessing))
+    assumed = mode is None and (not computes or not _is_plausible(preprocessing))
     idle = [node for node in layers if walk.passes(node)]
     notes = [f"in front of the ResNet, not run by npcam: {node.label}" for node in idle]
     busy = [node.label for node in layers if node not in (*inputs, *idle)]
@@ -108,7 +110,8 @@ def read_front(
         notes.append(f"in front of the ResNet, part of the preprocessing now: {', '.join(busy)}")
     if computes and mode is None:
         kind = "grey" if grey else "RGB"
-        notes.append(f"the model preprocesses by itself, so it is given {kind} 0 to 255")
+        why = "computes, and nothing says with what" if assumed else "preprocesses by itself"
+        notes.append(f"the model {why}, so it is given {kind} 0 to 255")
     return Front(preprocessing, assumed, found.size, tuple(notes))
 
 
@@ -117,6 +120,10 @@ def _photograph(walk: Walk, node: Node) -> Pixels:
     shape = node.config.get("batch_shape") or node.config.get("batch_input_shape")
     shape = shape if isinstance(shape, list) and len(shape) == 4 else [None] * 4
     height, width, channels = (n if isinstance(n, int) else None for n in shape[1:])
+    if channels not in (None, 1, 3) and shape[1] in (1, 3):
+        raise walk.error(
+            node, f"takes {shape[1:]}, its channels first; npcam reads channels_last models only"
+        )
     if channels not in (None, 1, 3):
         raise walk.error(node, f"takes {channels} channels; a photograph has 3, or 1 if it is grey")
     whole = "int" in str(node.config.get("dtype", "float32"))
@@ -168,10 +175,14 @@ def _steps(channels: list[Channel]) -> list[Step]:
     return steps
 
 
-def _is_large(preprocessing: Preprocessing) -> bool:
-    """Whether pixels of 0 to 255 come out larger than any network is given them."""
-    pixels = np.repeat([[[0.0]], [[255.0]]], 1 if preprocessing.grey else 3, axis=-1)
-    return bool(np.abs(preprocess(pixels, preprocessing)).max() > LARGE)
+def _is_plausible(preprocessing: Preprocessing) -> bool:
+    """Whether pixels of 0 to 255 come out around zero, or scaled down, as networks are given them.
+
+    They do not where photographs were preprocessed outside, and the model only adds to that.
+    """
+    pixels = np.repeat([[[0.0]], [[127.5]], [[255.0]]], 1 if preprocessing.grey else 3, axis=-1)
+    ends = np.abs(preprocess(pixels, preprocessing))
+    return bool(ends.max() <= LARGE and ends[len(ends) // 2].max() <= OFF_CENTRE)
 
 
 def _computed(x: Pixels, step: Step) -> Pixels:
@@ -273,7 +284,9 @@ class _Follower:
                 found = _taken(x, range(count - 1, -1, -1))
             case "Repeat", int(times) if times > 0:
                 found = _taken(x, [i for i in range(count) for _ in range(min(times, most))])
-            case "Tile", [1, 1, 1, int(times)] if times > 0:
+            case "Tile", ([1, 1, 1, int(times)] | [1, 1, int(times)] | [1, int(times)] | [int(times)]) | int(
+                times
+            ) if times > 0:
                 found = _taken(x, list(range(count)) * min(times, most))
             case "Take", _:
                 chosen = np.asarray(argument(node, 1, "indices"))
@@ -309,15 +322,22 @@ class _Follower:
         return given[0]._replace(channels=channels, flat=False, whole=all(x.whole for x in given))
 
     def parted(self, node: Node, x: Pixels, unstacks: bool) -> list[Pixels]:
-        """After channels are taken apart, into as many parts of the same width."""
+        """After channels are taken apart, into as many parts of the same width, or at some places."""
         count = len(x.channels)
         parts = count if unstacks else argument(node, 1, "num_or_size_splits", "indices_or_sections")
-        parts = len(parts) if parts == [1] * count else parts  # sizes, as TensorFlow takes them
         axis = argument(node, None, "axis", default=0)
-        if x.flat or axis not in (-1, 3) or not isinstance(parts, int) or parts < 1 or count % parts:
+        if x.flat or axis not in (-1, 3) or not isinstance(parts, (int, list)):
             raise self.walk.error(node, "in front of the ResNet parts other things than channels")
-        width = count // parts
-        return [_taken(x, range(i * width, (i + 1) * width), flat=unstacks) for i in range(parts)]
+        if isinstance(parts, int):
+            even = 0 < parts <= count and count % parts == 0
+            ends = list(range(0, count + 1, count // parts)) if even else []
+        elif node.kind == "Split":  # Keras 3 names the places between the parts, TensorFlow their sizes
+            ends = [0, *parts, count]
+        else:
+            ends = [0, *itertools.accumulate(parts)]
+        if ends[-1:] != [count] or ends != sorted(set(ends)):
+            raise self.walk.error(node, f"in front of the ResNet parts {count} channels in another way")
+        return [_taken(x, range(*pair), flat=unstacks) for pair in itertools.pairwise(ends)]
 
     def enlarged(self, node: Node, x: Pixels) -> Pixels:
         """After pixels are repeated."""

@@ -93,18 +93,9 @@ def find_head(walk: Walk) -> Head:
     """
     output = walk.output()
     function, name = _function(walk, output)
-    seen: dict[LayerPath, Node] = {}
-    stops: dict[LayerPath, Node] = {}
-    todo = [output.path]
-    while todo:
-        node = walk.graph.nodes[todo.pop()]
-        if node.path in seen or node.path in stops:
-            continue
-        if node is function or _is_linear(walk, node):
-            seen[node.path] = node
-            todo += node.inputs
-        else:
-            stops[node.path] = node
+    seen, stops = _linear(walk, output, function, JOINS)
+    if len(stops) > 1 or not all(_ends_block(walk, node) for node in stops.values()):
+        seen, stops = _linear(walk, output, function, ())  # a network of its own joins maps, too
     end = _end(walk, function, name, seen, stops)
     layers = tuple(node for node in walk.in_order(output.path, {end.path}) if node is not end)
     computing = [node for node in layers if operation(node) in (*DENSE, *POINTWISE, *JOINS, "Sum")]
@@ -149,14 +140,33 @@ def _name(walk: Walk, node: Node) -> str:
     return activation(node, walk.where)
 
 
-def _is_linear(walk: Walk, node: Node) -> bool:
-    """Whether a layer may belong to a head: `fold` decides."""
+def _linear(
+    walk: Walk, output: Node, function: Node | None, joins: tuple[str, ...]
+) -> tuple[dict[LayerPath, Node], dict[LayerPath, Node]]:
+    """The layers that may belong to a head, from its output down, and those where that stops."""
+    seen: dict[LayerPath, Node] = {}
+    stops: dict[LayerPath, Node] = {}
+    todo = [output.path]
+    while todo:
+        node = walk.graph.nodes[todo.pop()]
+        if node.path in seen or node.path in stops:
+            continue
+        if node is function or _is_linear(walk, node, joins):
+            seen[node.path] = node
+            todo += node.inputs
+        else:
+            stops[node.path] = node
+    return seen, stops
+
+
+def _is_linear(walk: Walk, node: Node, joins: tuple[str, ...]) -> bool:
+    """Whether a layer may belong to a head: `fold` decides. `joins` may join maps, too, not only averages."""
     kind = operation(node)
     if walk.passes(node):
         return True
     if len(node.inputs) > 1:
         below = walk.ancestors(node.path) - {node.path} if kind in JOINS else ()
-        return any(operation(walk.graph.nodes[path]) in POOLS for path in below)
+        return kind in joins or any(operation(walk.graph.nodes[path]) in POOLS for path in below)
     if kind in DENSE:
         return activation(node, walk.where) == "linear"
     return kind in (*POINTWISE, *POOLS, *SHAPES) and bool(node.inputs)
@@ -172,27 +182,44 @@ def _end(
             pooled |= walk.ancestors(path)
     topped = function is not None or any(node.kind in DENSE for node in seen.values())
     for path, node in stops.items():
+        if node.kind == "InputLayer" and len(stops) > 1:
+            raise walk.error(node, "is a second input of the top; npcam runs models of one photograph")
         if node.kind == "InputLayer":
             reason = "where a ResNet's last activation was expected: a head without its backbone"
             raise walk.error(node, f"{reason}; convert the model that holds both")
-        takes_maximum = node.kind.startswith("GlobalMax")
-        if _ends_block(walk, node) or (not takes_maximum and (path in pooled or not topped)):
+        may_end = (path in pooled or not topped) and not _is_above(walk, node, path in pooled)
+        if _ends_block(walk, node) or may_end:
             continue
-        if function is not None and walk.before(function) is node and node.kind in DENSE:
+        applied = function is not None and function.kind not in DENSE and walk.before(function) is node
+        if applied and node.kind in DENSE:
             own = activation(node, walk.where)
             raise top_error(walk, node, f"has two activations, {own} and {name}; one expected")
         raise top_error(walk, node, _why(walk, node))
     if len(stops) != 1:
         names = ", ".join("/".join(path) for path in stops)
-        raise InputError(f"{walk.where}: the top reads {names}; one layer's maps expected")
+        reason = "the predictions are made of the maps of several layers"
+        expected = "a ResNet's are of one ReLU after an addition"
+        raise InputError(f"{walk.where}: {reason}, {names}; {expected}")
     return next(iter(stops.values()))
 
 
 def _ends_block(walk: Walk, node: Node) -> bool:
     """Whether a layer is the ReLU after an addition."""
-    if node.kind not in ("Activation", "ReLU") or activation(node, walk.where) != "relu":
+    if not walk.is_relu(node) or len(node.inputs) != 1:
         return False
-    return len(node.inputs) == 1 and walk.before(node).kind in ("Add", "Merge")
+    return operation(walk.before(node)) in ("Add", "Merge")
+
+
+def _is_above(walk: Walk, node: Node, pooled: bool) -> bool:
+    """Whether a layer that is not linear stands in the top of a ResNet, and does not end another network."""
+    if node.kind.startswith("GlobalMax"):
+        return True
+    if not pooled and any(walk.graph.nodes[path].kind == "Dense" for path in walk.ancestors(node.path)):
+        return True
+    sources = walk.sources(node)
+    while any(operation(source) in SHAPES for source in sources):
+        sources = [walk.before(s) if operation(s) in SHAPES else s for s in sources]
+    return any(_ends_block(walk, source) for source in sources)
 
 
 def _why(walk: Walk, node: Node) -> str:

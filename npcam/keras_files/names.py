@@ -99,7 +99,7 @@ def by_order(
     if len(norms) != len(convolutions) or not shapes or shapes[0][:2] != (7, 7):
         found = f"{len(convolutions)} convolutions and {len(norms)} batch norms"
         raise InputError(
-            f"{where}: {found}, not named, are no ResNet's; npcam converts ResNet-50, -101, -152"
+            f"{where}: {found}, of other names, are no ResNet's; npcam converts ResNet-50, -101, -152"
         )
     threes = [i for i, shape in enumerate(shapes) if shape[:2] == (3, 3)]
     # From each 3x3 to the next lie the block's end and the next block's first 1x1.

@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 from npcam.keras_files.calls import tensors_in
 from npcam.keras_files.graph import Node, Tensor
+from npcam.keras_files.operations import operation
 from npcam.keras_files.settings import channels_last, check_conv, pads, sides
-from npcam.keras_files.walk import Walk
+from npcam.keras_files.walk import RELUS, Walk
 
 # The main branch from its end: what each layer is, and the part of its name.
 BRANCH = (
@@ -65,7 +66,7 @@ def find_block(walk: Walk, end: Node) -> FoundBlock:
     if add.kind == "BatchNormalization" and walk.before(add).kind == "Add":
         raise walk.error(add, "normalises after the addition, as ResNetV2 does; npcam runs ResNet (v1)")
     merges = add.kind == "Merge" and add.config.get("mode") == "sum"
-    if not (add.kind == "Add" or merges) or len(add.inputs) != 2:
+    if not (operation(add) == "Add" or merges) or len(add.inputs) != 2:
         raise walk.error(add, "where a residual block's Add was expected; npcam runs ResNet (v1)")
     a, b = walk.sources(add)
     for main, shortcut in ((a, b), (b, a)):
@@ -114,7 +115,7 @@ def _branches(walk: Walk, main: Node, shortcut: Node) -> tuple[dict[str, Node], 
     x = main
     for kind, name in BRANCH:
         if kind == "ReLU":
-            if x.kind not in ("Activation", "ReLU"):
+            if operation(x) not in RELUS:
                 return None
             walk.expect_relu(x)
         elif x.kind != kind:

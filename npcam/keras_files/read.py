@@ -15,6 +15,7 @@ from npcam.common.errors import InputError
 from npcam.common.files import sha256_file
 from npcam.common.limits import MAX_INPUT_SIDE, MIN_INPUT_SIDE
 from npcam.common.version import __version__
+from npcam.keras_files.arrays import check_order
 from npcam.keras_files.assign import Datasets, assign
 from npcam.keras_files.file import KerasFile, open_keras
 from npcam.keras_files.front import declared_size, read_front
@@ -46,7 +47,7 @@ class Recognised(NamedTuple):
             kernel and one bias of a head of several layers.
         input_size: (height, width) of what the ResNet is given, or None where the file does not say.
         preprocessing: what is done to a photograph before the ResNet.
-        assumed: which of "preprocessing", "input_size" and "activation" nothing tells.
+        assumed: which of "preprocessing", "input_size", "activation" and "pooling" nothing tells.
         notes: what was folded, and what of the model is left out.
         origins: the name that each layer has in the file, by Keras's name of it in a ResNet.
         turned: whether kernels are stored turned by 180 degrees, as Keras on Theano kept them.
@@ -180,7 +181,7 @@ def recognise_file(
 
 def _from_weights(file: KerasFile, where: str, options: Options) -> Recognised:
     """The ResNet in a file of weights alone."""
-    arch, arrays, notes, origins = from_weights(
+    arch, arrays, notes, origins, pooled = from_weights(
         file.saved, options.network, where, options.preprocessing is not None
     )
     told = {"preprocessing": options.preprocessing, "input_size": options.input_size}
@@ -203,7 +204,7 @@ def _from_weights(file: KerasFile, where: str, options: Options) -> Recognised:
         {},
         options.input_size,
         MODES[options.preprocessing or "caffe"],
-        tuple(name for name, value in told.items() if value is None),
+        (*(name for name, value in told.items() if value is None), *(() if pooled else ("pooling",))),
         notes,
         origins,
     )
@@ -229,6 +230,8 @@ def _from_configuration(file: KerasFile, where: str, options: Options) -> Recogn
         return {name: dataset.read() for name, dataset in datasets.items() if name != "count"}
 
     arrays = assign(found.parts, graph, file.saved, where)
+    if "kernel" in arrays["conv1_conv"]:
+        check_order(found.parts["conv1_conv"].path[-1], arrays["conv1_conv"]["kernel"].extent, where)
     front = read_front(walk, found.entry, read, options.preprocessing, options.input_size)
     size, assumed = _size(walk, found, front.size, options, where)
     made, notes = {}, [*front.notes]

@@ -29,6 +29,9 @@ def activation(node: Node, where: str) -> str:
     for _ in range(4):
         if not isinstance(function, dict):
             break
+        if function.get("class_name") in (None, "__lambda__"):
+            reason = "has an activation that is Python code kept in the file, which npcam never runs"
+            raise InputError(f"{where}: {node.label} {reason}")
         if (own := own_name(function)) is not None:
             reason = f"has an activation of its author's own, {own}; npcam knows Keras's own functions"
             raise InputError(f"{where}: {node.label} {reason}")

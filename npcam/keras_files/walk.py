@@ -43,6 +43,7 @@ IDENTITIES = (
     "SpatialDropout2D",
     "StopGradient",
 )
+RELUS = ("Activation", "ReLU", "Relu")  # layers, and Keras 3's operation, that may be a plain ReLU
 FLOATS = ("float32", "float64")  # what a cast to changes nothing that npcam's own float32 does not
 
 
@@ -128,8 +129,14 @@ class Walk:
 
     def expect_relu(self, node: Node) -> Node:
         """`node`, if it is a plain ReLU."""
-        if node.kind not in ("Activation", "ReLU"):
+        if operation(node) not in RELUS:
             raise self.error(node, "where a ResNet has a ReLU")
-        if (function := activation(node, self.where)) != "relu":
+        if not self.is_relu(node):
+            function = activation(node, self.where)
             raise self.error(node, f"of function {function} where a ResNet has a plain ReLU")
         return node
+
+    def is_relu(self, node: Node) -> bool:
+        """Whether a layer or operation is a plain ReLU."""
+        kind = operation(node)
+        return kind == "Relu" or (kind in RELUS and activation(node, self.where) == "relu")

@@ -5,23 +5,20 @@ from collections import Counter
 from typing import NamedTuple
 
 from npcam.common.errors import InputError
-from npcam.keras_files.arrays import ENDINGS, SavedArray, SavedLayer
+from npcam.keras_files.arrays import ENDINGS, SavedArray, SavedLayer, check_order
 from npcam.keras_files.assign import Datasets, by_weight
+from npcam.keras_files.listed import FRONT, check_counts, check_listed, listed_kinds, plain
 from npcam.keras_files.names import WeightLayer, by_order, count_blocks, is_old, is_v2, new_name
 from npcam.resnet import Architecture
 
 # What weights cannot tell: the zeros around the pool's input, and epsilon, of Keras's ResNets by year.
 NETWORKS = {"keras": (1, 1.001e-5), "2018": (1, 1e-3), "2017": (0, 1e-3)}
 
-# Layers that change the input, by the names of their groups without underscores.
-FRONT = ("rescaling", "normalization", "resizing", "slicingoplambda", "tfoplambda")
-# `max_pool` and `avg_pool` are Keras's own names of its ResNets' global pooling.
-MAXIMA = ("globalmaxpooling2d", "globalmaxpool2d", "maxpool")
-AVERAGES = ("globalaveragepooling2d", "globalavgpool2d", "avgpool")
 # Classes whose arrays have the ranks of a convolution's, a Dense layer's or a batch norm's.
 LOOK_ALIKE = {
     "conv2dtranspose",
     "depthwiseconv2d",
+    "einsumdense",
     "embedding",
     "groupnormalization",
     "instancenormalization",
@@ -31,7 +28,17 @@ LOOK_ALIKE = {
     "rmsnormalization",
     "separableconv2d",
 }
+# All that a ResNet has, where a file names classes.
+CLASSES = {
+    "batchnormalization",
+    "batchnormalizationv",  # and a number, 1 or 2
+    "conv2d",
+    "convolution2d",
+    "dense",
+    "syncbatchnormalization",
+}
 
+MOST_NAMED = 6  # layers in one message
 ARRAYS = {
     "Conv2D": ("kernel", "bias"),
     "Dense": ("kernel", "bias"),
@@ -42,13 +49,14 @@ ARRAYS = {
 class Found(NamedTuple):
     """A network recognised in weights alone: its arrays by Keras's new names, and what was assumed.
 
-    `origins` has the name that each layer has in the file.
+    `origins` has the name that each layer has in the file; `pooled` is whether it lists the average.
     """
 
     architecture: Architecture
     arrays: dict[str, Datasets]
     notes: tuple[str, ...]
     origins: dict[str, str]
+    pooled: bool
 
 
 def from_weights(
@@ -69,8 +77,8 @@ def from_weights(
         InputError: the layers are not those of a ResNet with one Dense layer at most, or nothing
             tells which of Keras's ResNets they belong to.
     """
-    front = _check_classes(saved, preprocessing_told, where)
-    layers = [layer for layer in _layers(saved, where) if _plain(layer.name) not in FRONT]
+    listed = check_listed(saved, preprocessing_told, where)
+    layers = [layer for layer in _layers(saved, where) if plain(layer.name) not in FRONT]
     _check_arrays(layers, where)
     named: dict[str, WeightLayer] = {}
     for layer in layers:
@@ -96,7 +104,9 @@ def from_weights(
     dense = [layer for layer in others if layer.kind == "Dense"]
     extra = [layer.name for layer in others if layer.kind in ("Conv2D", "BatchNormalization")]
     if len(dense) > 1 or extra:
-        names = ", ".join([*(layer.name for layer in dense if len(dense) > 1), *extra])
+        besides = [*(layer.name for layer in dense if len(dense) > 1), *extra]
+        more = f" and {len(besides) - MOST_NAMED} more" if len(besides) > MOST_NAMED else ""
+        names = ", ".join(besides[:MOST_NAMED]) + more
         msg = (
             f"{where}: layers {names} besides the ResNet's, and weights alone do not say how they are "
             "connected; a class activation map needs global average pooling followed by exactly one Dense "
@@ -106,8 +116,9 @@ def from_weights(
     if dense:
         parts["predictions"] = dense[0]
         _check_flattened(dense[0], parts, where)
-    pool_padding, epsilon = NETWORKS[network] if network else _which(old, _kinds(saved), where)
     blocks = count_blocks(set(parts))
+    check_counts(saved, sum(blocks), where)
+    pool_padding, epsilon = NETWORKS[network] if network else _which(old, listed_kinds(saved), where)
     arch = Architecture(
         blocks=blocks,
         strides=(1, *[2] * (len(blocks) - 1)),
@@ -115,50 +126,26 @@ def from_weights(
         epsilon=epsilon,
         activation="softmax" if dense else None,
     )
-    notes = [
-        f"a layer of the class {kind} in the file: what it does is what --preprocessing says"
-        for kind in front
-    ]
+    notes = [f"{name} in the file: what it does is what --preprocessing says" for name in listed.front]
+    if listed.unknown:
+        names = ", ".join(listed.unknown)
+        notes.append(f"layers without weights, whose names do not say what they do: {names}")
     origins = {part: layer.name for part, layer in parts.items()}
     return Found(
-        arch, {part: _datasets(layer, where) for part, layer in parts.items()}, tuple(notes), origins
+        arch,
+        {part: _datasets(layer, where) for part, layer in parts.items()},
+        tuple(notes),
+        origins,
+        listed.pooled or not dense,
     )
 
 
-def _check_classes(saved: list[SavedLayer], preprocessing_told: bool, where: str) -> list[str]:
-    """Which layers stand in front; raises InputError for layers that weights alone do not explain."""
-    names = {_plain(name) for layer in saved for name in (*layer.slot[-1:], *layer.path[-1:])}
-    front = [kind for kind in FRONT if kind in names]
-    if front and not preprocessing_told:
-        msg = (
-            f"{where}: a layer of the class {front[0]} stands in the file, and weights alone do not say "
-            "what it does to a photograph; convert a file that holds the whole model, or say it with "
-            "--preprocessing"
-        )
-        raise InputError(msg)
-    for kind in MAXIMA:
-        if kind in names and not names & set(AVERAGES):
-            msg = f"{where}: {kind} is global max pooling; a class activation map needs the average"
-            raise InputError(msg)
-    if "lambda" in names:
-        raise InputError(f"{where}: holds a layer of the class lambda, which npcam can't run")
-    return front
-
-
 def _check_arrays(layers: list[WeightLayer], where: str) -> None:
-    """Raise InputError for arrays of no layer that npcam knows, or of kernels in Theano's order.
-
-    Keras 1 on Theano kept them as (out, in, height, width).
-    """
+    """Raise InputError for arrays of no layer that npcam knows, or of kernels in Theano's order."""
     for layer in layers:
         shapes = [array.dataset.extent for array in layer.arrays]
-        turned = next((shape for shape in shapes if len(shape) == 4 and shape[1:] == (3, 7, 7)), None)
-        if turned:
-            msg = (
-                f"{where}: the kernel of {layer.name} has shape {turned}, in Theano's order (out, in, "
-                "height, width); load it in the Keras that wrote it and save the model again"
-            )
-            raise InputError(msg)
+        for shape in shapes:
+            check_order(layer.name, shape, where)
         if layer.kind == "other":
             found = ", ".join(str(shape) for shape in shapes[:4])
             msg = (
@@ -175,8 +162,8 @@ def _check_flattened(dense: WeightLayer, parts: dict[str, WeightLayer], where: s
     channels = max(ends, default=0)
     if channels and rows > channels and rows % channels == 0:
         msg = (
-            f"{where}: {dense.name} reads {rows} values, {rows // channels} positions of {channels} channels "
-            "(a Flatten); a class activation map needs global average pooling before the Dense layer"
+            f"{where}: {dense.name} reads {rows} values, {rows // channels} for each of {channels} channels, "
+            "as after a Flatten; a class activation map needs global average pooling before the Dense layer"
         )
         raise InputError(msg)
 
@@ -198,17 +185,19 @@ def _layers(saved: list[SavedLayer], where: str) -> list[WeightLayer]:
             inner = re.sub(r"_[0-9]+$", "", array.layer) if new_name(array.layer) is None else array.layer
             if new_name(inner) is None:
                 inner = array.layer
-            same = not inner or _plain(inner) == _plain(own)
+            same = not inner or plain(inner) == plain(own)
             key = (*layer.slot, own) if layer.slot or same else (*layer.slot, own, inner)
             groups.setdefault(key, []).append(array)
-            classes.setdefault(key, set()).update(_plain(name) for name in (own, *layer.slot[-1:], inner))
+            classes.setdefault(key, set()).update(plain(name) for name in (own, *layer.slot[-1:], inner))
+        if layer.arrays and layer.slot and not layer.attribute and plain(layer.slot[-1]) not in CLASSES:
+            classes[(*layer.slot, own)].add("another class")
     for name in (key[-1] for key in groups):
         if is_v2(name):
             raise InputError(f"{where}: layer {name} is ResNetV2's; npcam runs ResNet (v1)")
     kinds = {key: _resnets_kind(key[-1], arrays) or _kind(arrays) for key, arrays in groups.items()}
     # Layers of other classes may have arrays of the same ranks, and go by such a class's name.
     return [
-        WeightLayer(key[-1], "other" if classes[key] & LOOK_ALIKE else kinds[key], arrays)
+        WeightLayer(key[-1], "other" if classes[key] & {*LOOK_ALIKE, "another class"} else kinds[key], arrays)
         for key, arrays in groups.items()
     ]
 
@@ -241,17 +230,6 @@ def _kind(arrays: list[SavedArray]) -> str:
     if ranks in ([2], [2, 1]):
         return "Dense"
     return "BatchNormalization" if set(ranks) == {1} and len(ranks) in (2, 3, 4) else "other"
-
-
-def _plain(name: str) -> str:
-    """A layer's name or class without its number and underscores: `layernormalization`."""
-    return re.sub(r"_?[0-9]+$", "", name).replace("_", "").lower()
-
-
-def _kinds(saved: list[SavedLayer]) -> Counter[str]:
-    """How many layers there are of each class, as far as names and numbers tell it."""
-    names = [(layer.slot or layer.path)[-1:] for layer in saved]
-    return Counter(_plain(name) for one in names for name in one)
 
 
 def _which(old: bool | None, kinds: Counter[str], where: str) -> tuple[int, float]:

@@ -24,7 +24,7 @@ class Weights:
             read-only. `npcam.model.Model.with_weights` makes a network with some replaced.
         input_size: (height, width) in pixels of what the ResNet itself was trained on.
         preprocessing: what is done to a photograph's pixels before the network sees them.
-        assumed: which of "preprocessing", "input_size" and "activation" the source did not tell.
+        assumed: which of "preprocessing", "input_size", "activation", "pooling" the source did not tell.
         class_names: one name per class, or None.
         wnids: one WordNet id per class (`n02124075`), or None.
         source: name of the file that it was converted from.
@@ -75,9 +75,10 @@ class Weights:
             "input_size": f"{height}x{width}",
             "activation": str(self.architecture.activation),
         }
+        again = {name: f"with --{name.replace('_', '-')}" for name in values}
+        values["pooling"], again["pooling"] = "by global average", "the whole model"
         return tuple(
-            f"{name.replace('_', ' ')} {values[name]} is assumed; convert again with "
-            f"--{name.replace('_', '-')} if it was another"
+            f"{name.replace('_', ' ')} {values[name]} is assumed; convert {again[name]} if it was another"
             for name in self.assumed
         )
 

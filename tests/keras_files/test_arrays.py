@@ -7,7 +7,14 @@ import pytest
 from npcam import InputError
 from npcam.common.limits import MAX_KERAS_LAYERS, MAX_KERAS_NESTING, MAX_LAYER_ARRAYS
 from npcam.hdf5 import open_hdf5
-from npcam.keras_files.arrays import has_layers, named_layers, names, numbered_layers, split_name
+from npcam.keras_files.arrays import (
+    check_order,
+    has_layers,
+    named_layers,
+    names,
+    numbered_layers,
+    split_name,
+)
 
 
 def written(path, fill):
@@ -98,6 +105,30 @@ def test_which_layout(tmp_path):
     older = written(tmp_path / "a.h5", lambda file: file.create_group("_layer_checkpoint_dependencies"))
     assert read(older, has_layers) == "numbered"
     assert read(written(tmp_path / "a.h5", lambda file: file.create_group("layer")), has_layers) is None
+
+
+def test_a_subclassed_models_layout(tmp_path):
+    """Its groups go by the names of attributes, or lie in lists and dicts of these; links are none."""
+    for place in ("head/vars", "parts/dense/vars", "parts/functional/layers", "parts/inner/dense/vars"):
+        path = written(tmp_path / "a.h5", lambda file, place=place: file.create_group(place))
+        assert read(path, has_layers) == "numbered"
+    too_deep = written(tmp_path / "a.h5", lambda file: file.create_group("a/b/c/d/vars"))
+    assert read(too_deep, has_layers) is None
+
+    def linked(file):
+        file.create_group("a/b")["c"] = h5py.ExternalLink("elsewhere.h5", "/vars")
+
+    assert read(written(tmp_path / "a.h5", linked), has_layers) is None
+
+
+def test_theanos_order():
+    """Of a stem's kernel, by its shape; a kernel of 7x7 filters in the usual order is none."""
+    check_order("conv1", (7, 7, 3, 64), "x.h5")
+    check_order("conv1", (7, 7, 3, 7), "x.h5")
+    check_order("conv1", (), "x.h5")
+    for filters in (4, 64):
+        with pytest.raises(InputError, match=r"x.h5: the kernel of conv1 .* in Theano's order"):
+            check_order("conv1", (filters, 3, 7, 7), "x.h5")
 
 
 def shown(saved):

@@ -194,7 +194,8 @@ def test_arithmetic(case):
     np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * 100)
     assert front.preprocessing.name == "model"
     assert front.size == SIZE
-    assert front.notes[-1] == "the model preprocesses by itself, so it is given RGB 0 to 255"
+    does = "computes, and nothing says with what" if front.assumed else "preprocesses by itself"
+    assert front.notes[-1] == f"the model {does}, so it is given RGB 0 to 255"
 
 
 MOVED = {
@@ -218,6 +219,18 @@ MOVED = {
     "unstack, Keras 2": (
         lambda m, x: m.tf("stack", outputs(m.tf("unstack", x, axis=-1), 1, 2, 0), axis=-1),
         [1, 2, 0],
+    ),
+    "split at places": (
+        lambda m, x: m.op(
+            "Concatenate", outputs(m.op("Split", x, indices_or_sections=[1], axis=-1), 1, 0), axis=-1
+        ),
+        [1, 2, 0],
+    ),
+    "split by unlike sizes": (
+        lambda m, x: m.tf(
+            "concat", outputs(m.tf("split", x, num_or_size_splits=[2, 1], axis=-1), 1, 0), axis=-1
+        ),
+        [2, 0, 1],
     ),
     "split by sizes": (
         lambda m, x: m.tf(
@@ -251,6 +264,8 @@ REPEATED = {
     "repeat": lambda m, x: m.op("Repeat", x, repeats=3, axis=-1),
     "repeat, Keras 2": lambda m, x: m.tf("repeat", x, repeats=3, axis=-1),
     "tile": lambda m, x: m.op("Tile", x, repeats=[1, 1, 1, 3]),
+    "tile by a number": lambda m, x: m.op("Tile", x, repeats=3),
+    "tile of the last axes": lambda m, x: m.op("Tile", x, repeats=[1, 3]),
     "tile, Keras 2": lambda m, x: m.tf("tile", x, multiples=[1, 1, 1, 3], name=None),
     "grayscale_to_rgb, Keras 2": lambda m, x: m.tf("image.grayscale_to_rgb", x),
 }
@@ -277,7 +292,7 @@ def test_grey_computed():
     ):
         front = front_of(build, (*SIZE, 1))
         assert front.preprocessing.grey
-        assert front.notes[-1] == "the model preprocesses by itself, so it is given grey 0 to 255"
+        assert front.notes[-1].endswith("so it is given grey 0 to 255")
         np.testing.assert_allclose(preprocess(GREY, front.preprocessing), expected, rtol=EXACT)
 
 
@@ -321,8 +336,28 @@ def test_numbers_too_large():
 
     assert front_of(torch).assumed
     assert not front_of(torch, mode="unit").assumed
-    assert not front_of(lambda m, x: m.op("Multiply", x, 512 / 255)).assumed
-    assert front_of(lambda m, x: m.op("Multiply", x, -513 / 255)).assumed
+    for scale, shift, assumed in (
+        (-4.0, 510.0, False),
+        (4.1, -4.1 * 127.5, True),
+        (1.0, -63.5, False),
+        (1.0, -63.4, True),
+        (1.0, -191.6, True),
+    ):
+
+        def build(m, x, scale=scale, shift=shift):
+            x = m.op("Add", m.op("Multiply", x, scale), shift)
+            return m.layer("UpSampling2D", x, size=[2, 2])
+
+        assert front_of(build).assumed == assumed
+
+
+def test_computing_with_nobody_knows_what():
+    """A batch norm that was trained on other numbers than 0 to 255 is noted as given a guess."""
+    trained = front_of(lambda m, x: m.layer("BatchNormalization", x, name="norm", epsilon=1e-3))
+    assert trained.notes[-1] == "the model preprocesses by itself, so it is given RGB 0 to 255"
+    other = front_of(lambda m, x: m.layer("BatchNormalization", x, name="plain", scale=False, center=False))
+    assert other.assumed
+    assert other.notes[-1] == "the model computes, and nothing says with what, so it is given RGB 0 to 255"
 
 
 def test_pixels_repeated():
@@ -383,7 +418,7 @@ def test_integers():
     refused("multiply_1 (Multiply) computes in integers", lambda m, x: m.op("Multiply", x, 2), dtype="uint8")
 
 
-UNKNOWN = "does more than compute with constants, move channels and repeat pixels"
+UNKNOWN = "is none of what npcam follows there: arithmetic with constants"
 OTHER = {
     "Cropping2D": (lambda m, x: m.layer("Cropping2D", x), "cuts pixels off"),
     "ZeroPadding2D": (lambda m, x: m.layer("ZeroPadding2D", x), "puts zeros around"),
@@ -411,7 +446,22 @@ OTHER = {
         lambda m, x: m.op("Split", x, indices_or_sections=2, axis=1),
         "parts other things than channels",
     ),
+    "Unstack": (lambda m, x: m.op("Unstack", x, axis=1), "parts other things than channels"),
 }
+UNEVEN = (
+    lambda m, x: m.op("Split", x, indices_or_sections=2, axis=-1),
+    lambda m, x: m.op("Split", x, indices_or_sections=[2, 1], axis=-1),
+    lambda m, x: m.op("Split", x, indices_or_sections=[1, 3], axis=-1),
+    lambda m, x: m.op("Split", x, indices_or_sections=0, axis=-1),
+    lambda m, x: m.tf("split", x, num_or_size_splits=[1, 1], axis=-1),
+)
+
+
+@pytest.mark.parametrize("build", UNEVEN)
+def test_channels_parted_otherwise(build):
+    """Parts that are uneven, out of order, empty, or do not make up the whole."""
+    with pytest.raises(InputError, match="in front of the ResNet parts 3 channels in another way"):
+        front_of(build)
 
 
 @pytest.mark.parametrize("kind", OTHER)
@@ -424,11 +474,11 @@ def test_what_moves_or_mixes_pixels(kind):
 def test_functions_of_tensorflow_that_nobody_knows():
     """By the layer's name, which Keras 2 makes of the function's."""
     refused(
-        "tf_1 (TFOpLambda) in front of the ResNet does more",
+        "tf_1 (TFOpLambda) in front of the ResNet is none of what",
         lambda m, x: m.tf("image.per_image_standardization", x),
     )
     refused(
-        "tf_1 (TFOpLambda) in front of the ResNet does more",
+        "tf_1 (TFOpLambda) in front of the ResNet is none of what",
         lambda m, x: m.tf("math.multiply", x, y=x, name=None),
     )
 
@@ -467,6 +517,7 @@ def test_channels_that_do_not_fit():
     refused("the ResNet is given 6 channels; 3 expected", lambda m, x: m.layer("Concatenate", x, x, axis=-1))
     refused("the ResNet is given 1 channels; 3 expected", lambda _, x: x, shape=(*SIZE, 1))
     refused("input_layer (InputLayer) takes 4 channels; a photograph has 3", lambda _, x: x, shape=(*SIZE, 4))
+    refused("input_layer (InputLayer) takes [3, 6, 4], its channels first", lambda _, x: x, shape=(3, *SIZE))
 
 
 def test_limits():

@@ -82,6 +82,64 @@ def no_bias(layer, config):
     return type(layer).from_config(config | change)
 
 
+def above(build):
+    """A backbone with whatever `build` makes of its maps."""
+    body = backbone()
+    return keras.Model(body.input, build(body.output))
+
+
+def side_by_side(maps):
+    """Maps and a convolution of them, joined before the average is taken."""
+    y = layers.Concatenate()([maps, layers.Conv2D(3, 1)(maps)])
+    return layers.Dense(4, activation="softmax")(GAP()(y))
+
+
+def gated(maps):
+    """Maps that are multiplied by what a layer makes of their average."""
+    gate = layers.Dense(64, activation="sigmoid")(GAP(keepdims=True)(maps))
+    return layers.Dense(3)(GAP()(layers.Multiply(name="gated")([maps, gate])))
+
+
+def averaged_predictions(maps):
+    """Two heads, each with a softmax, averaged."""
+    heads = [layers.Dense(3, activation="softmax", name=f"head_{i}")(GAP()(maps)) for i in (0, 1)]
+    return layers.Average()(heads)
+
+
+def of_two_stages():
+    """Averages of two stages side by side."""
+    body = backbone()
+    ends = [body.get_layer(f"conv{stage}_block1_out").output for stage in (2, 3)]
+    return keras.Model(body.input, layers.Dense(3)(layers.Concatenate()([GAP()(x) for x in ends])))
+
+
+def two_inputs():
+    """A network that is given a photograph and four numbers."""
+    body = backbone(top="pooled")
+    numbers = layers.Input((4,), name="numbers")
+    y = layers.Dense(3)(layers.Concatenate()([body.output, numbers]))
+    return keras.Model([body.input, numbers], y)
+
+
+def with_operations(layer, config):
+    """Whoever writes a network as functions gets operations where others have layers."""
+    if layer.name.endswith(("relu", "_out")):
+        return keras.ops.relu
+    return (lambda x: x[0] + x[1]) if layer.name.endswith("add") else type(layer).from_config(config)
+
+
+def of_operations():
+    """A ResNet whose ReLUs and additions are operations."""
+    made = {}
+
+    def call(layer, x, **options):
+        made.setdefault(layer.name, with_operations(layer, layer.get_config()))
+        return made[layer.name](x, **({} if "relu" in layer.name or "_add" in layer.name else options))
+
+    body = backbone(top="gap")
+    return keras.models.clone_model(body, clone_function=lambda layer: layer, call_function=call)
+
+
 GAP = layers.GlobalAveragePooling2D
 ACCEPTED = {
     "flattened": lambda: topped(GAP(), layers.Dropout(0.5), layers.Dense(4, activation="softmax")),
@@ -97,10 +155,12 @@ ACCEPTED = {
     "nested sequential": nested_sequential,
     "nested functional": nested_functional,
     "head as model": head_as_model,
+    "maps side by side": lambda: above(side_by_side),
     "several outputs": with_outputs,
     "built later": built_later,
     "relu layers": lambda: cloned(plain_relus),
     "no scale": lambda: cloned(no_scale),
+    "operations": of_operations,
 }  # fmt: skip
 
 
@@ -188,6 +248,48 @@ REFUSED = {
         lambda: topped(GAP(), layers.Dense(3, activation="softmax"), layers.Activation("sigmoid")),
         "two activations",
     ),
+    "convolution with a function": (
+        lambda: topped(layers.Conv2D(3, 1, activation="relu", name="c"), GAP(), layers.Softmax()),
+        "the top: c .Conv2D. has the activation relu, and more layers follow",
+    ),
+    "predictions at each position": (
+        lambda: topped(layers.Dense(3, activation="softmax", name="d"), GAP()),
+        "the top: d .Dense. has the activation softmax, and more layers follow",
+    ),
+    "predictions averaged": (
+        lambda: above(averaged_predictions),
+        "the top: head_[01] .Dense. has the activation softmax",
+    ),
+    "gated": (lambda: above(gated), "the top: gated .Multiply. is no linear layer"),
+    "separable": (
+        lambda: topped(layers.SeparableConv2D(3, 1, name="s"), GAP(), layers.Dense(2)),
+        "the top: s .SeparableConv2D. is no linear layer",
+    ),
+    "each position by itself": (
+        lambda: topped(
+            layers.Reshape((-1, 64)),
+            layers.TimeDistributed(layers.Dense(3), name="t"),
+            layers.GlobalAveragePooling1D(),
+        ),
+        "the top: t .TimeDistributed. is no linear layer",
+    ),
+    "log softmax": (
+        lambda: above(lambda maps: keras.ops.log_softmax(layers.Dense(3)(GAP()(maps)))),
+        "the top: log_softmax.* .LogSoftmax. is no linear layer",
+    ),
+    "embedding": (
+        lambda: topped(GAP(), layers.Dense(3), layers.UnitNormalization(name="u")),
+        "the top: u .UnitNormalization. is no linear layer",
+    ),
+    "Dense with a function": (
+        lambda: topped(GAP(), layers.Dense(4, "relu", name="first"), layers.Dense(3, "softmax")),
+        "the top: first .Dense. has the activation relu, and more layers follow",
+    ),
+    "maps of several layers": (
+        of_two_stages,
+        "made of the maps of several layers, conv[23]_block1_out, conv.*; a ResNet's are of one ReLU",
+    ),
+    "two inputs": (two_inputs, "numbers .InputLayer. is a second input of the top"),
     "V2": (lambda: keras.applications.ResNet50V2(weights=None, input_shape=(64, 64, 3)), "post_bn .*V2"),
     "basic blocks": (basic_blocks, "sum .Add. adds what is no bottleneck"),
     "used twice": (twice, "resnet50 is used 2 times"),

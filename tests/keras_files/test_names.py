@@ -119,7 +119,7 @@ def test_what_no_resnet_has():
             by_order(convs, norms, "a.h5")
         assert str(error.value) == f"a.h5: {reason}"
 
-    none = "not named, are no ResNet's; npcam converts ResNet-50, -101, -152"
+    none = "of other names, are no ResNet's; npcam converts ResNet-50, -101, -152"
     refused(good, good[1:], f"12 convolutions and 11 batch norms, {none}")
     refused([], [], f"0 convolutions and 0 batch norms, {none}")
     refused(good[1:], good[1:], f"11 convolutions and 11 batch norms, {none}")

@@ -255,6 +255,17 @@ def test_a_kernel_that_is_one_number(tmp_path, layer, layout):
         read_keras(LAYOUTS[layout](tmp_path / layout, CONFIG, tensors))
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_kernels_in_theanos_order(tmp_path, layout):
+    """They are called that, with the model's configuration and without it."""
+    tensors = {
+        layer: {n: a.transpose(3, 2, 0, 1) if a.ndim == 4 else a for n, a in arrays.items()}
+        for layer, arrays in TENSORS.items()
+    }
+    with pytest.raises(InputError, match=r"the kernel of conv.* has shape .*, in Theano's order"):
+        read_keras(LAYOUTS[layout](tmp_path / layout, CONFIG, tensors))
+
+
 def test_files_that_are_none(tmp_path):
     """No file, a folder, and HDF5 of something else."""
     with h5py.File(tmp_path / "other.h5", "w") as file:

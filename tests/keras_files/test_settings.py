@@ -71,6 +71,17 @@ def test_activations(layer, expected):
     assert activation(layer, "x.h5") == expected
 
 
+def test_activations_that_are_code():
+    """A lambda's bytes, as Keras 3 and Keras 2 write them, are never run."""
+    for code in (
+        {"value": ["4wEAAAAA", None, None]},
+        {"class_name": "__lambda__", "config": {"value": "4wEA"}},
+    ):
+        assert refused(activation, node("Dense", activation=code)) == (
+            "a (Dense) has an activation that is Python code kept in the file, which npcam never runs"
+        )
+
+
 def test_activations_that_are_none():
     """A number, or descriptions in descriptions without end."""
     for wrong in (1, [1], function(function(function(function(function("relu")))))):
