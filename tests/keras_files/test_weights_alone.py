@@ -323,7 +323,10 @@ def test_layers_that_are_not_run():
 def test_layers_in_front():
     """What changes the input is refused, unless a person says what was done; then it is noted, in order."""
     kinds = ("rescaling_2", "normalization", "resizing", "slicing_op_lambda", "tf_op_lambda_1")
-    unknown = "stands in the file, and weights alone do not say what it does; convert a file that holds the whole model"
+    unknown = (
+        "stands in the file, and weights alone do not say what it does; convert a file that holds the "
+        "whole model"
+    )
     told = ", or say with --preprocessing what it does to a photograph"
     for name in kinds:
         refused([*bare(name), *named()], f"{name} {unknown}{told}")
