@@ -1,5 +1,7 @@
 """From probabilities to names and from names to classes."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -87,3 +89,14 @@ def test_without_names():
     assert find_class("2", None, 3) == 2
     with pytest.raises(InputError, match="no class names"):
         find_class("cat", None, 3)
+
+
+def test_messages_stay_short():
+    """Eight names are listed and the rest is counted; sixty letters are shown whole, more are cut."""
+    with pytest.raises(InputError, match=r"names 10 classes: .*cat \(7\) and 2 more; give the index"):
+        find_class("cat", ["cat"] * 10, classes=10)
+    with pytest.raises(InputError, match=r"cat \(7\); give the index"):
+        find_class("cat", ["cat"] * 8, classes=8)
+    for text, shown in (("x" * 60, f"'{'x' * 60}'"), ("x" * 61, f"'{'x' * 60}...'")):
+        with pytest.raises(InputError, match=f"target {re.escape(shown)}: no such class"):
+            find_class(text, ["cat"], classes=1)

@@ -47,6 +47,7 @@ def test_predict_is_the_activation_of_the_logits():
     }.items():
         model = small(activation, dtype=np.float64)
         assert np.allclose(model.predict(X), formula(model.logits(X)), rtol=1e-14, atol=0)
+        assert model.gives_probabilities == (activation != "linear")
 
 
 def test_activations_by_one_name_several_or_none():

@@ -211,7 +211,7 @@ def test_nan_is_not_hidden():
         ),
         (
             lambda: ops.conv2d(np.zeros((1, 4, 4, 3)), np.zeros((3, 3, 3, 1)), np.zeros(2)),
-            r"needs a bias \(1,\)",
+            r"^conv2d: kernel \(3, 3, 3, 1\) needs a bias \(1,\)",
         ),
         (
             lambda: ops.conv2d(np.zeros((1, 4, 4, 3)), np.zeros((3, 3, 3, 1)), padding="full"),

@@ -30,6 +30,21 @@ def test_keras_modes(keras, mode):
         assert np.array_equal(found, expected)
 
 
+def test_modes_by_hand():
+    """What each mode makes of one pixel, red 255, green 51, blue 0, written out in Python's own floats."""
+    r, g, b = 255.0, 51.0, 0.0
+    expected = {
+        "caffe": [b - 103.939, g - 116.779, r - 123.68],
+        "tf": [r / 127.5 - 1, g / 127.5 - 1, b / 127.5 - 1],
+        "torch": [(r / 255 - 0.485) / 0.229, (g / 255 - 0.456) / 0.224, (b / 255 - 0.406) / 0.225],
+        "unit": [1.0, 0.2, 0.0],
+        "none": [r, g, b],
+    }
+    assert {
+        mode.name: preprocess(np.array([[[r, g, b]]]), mode)[0, 0].tolist() for mode in MODES.values()
+    } == (expected)
+
+
 def test_unit_is_a_rescaling(keras):
     """`unit` is division by 255; Keras's Rescaling multiplies by 1/255, which rounds once more."""
     expected = np.asarray(keras.layers.Rescaling(1 / 255)(PIXELS.astype(np.float32)))
