@@ -35,12 +35,13 @@ def test_what_is_assumed_in_words():
         {},
         input_size=(160, 96),
         preprocessing=MODES["unit"],
-        assumed=("preprocessing", "input_size", "activation"),
+        assumed=("preprocessing", "input_size", "activation", "pooling"),
     )
     assert weights.assumptions == (
-        "preprocessing unit (divide 255) is assumed; convert again with --preprocessing if it was another",
-        "input size 160x96 is assumed; convert again with --input-size if it was another",
-        "activation sigmoid is assumed; convert again with --activation if it was another",
+        "preprocessing unit (divide 255) is assumed; convert with --preprocessing if it was another",
+        "input size 160x96 is assumed; convert with --input-size if it was another",
+        "activation sigmoid is assumed; convert with --activation if it was another",
+        "pooling by global average is assumed; convert the whole model if it was another",
     )
     assert Weights(Architecture(), {}).assumptions == ()
 
