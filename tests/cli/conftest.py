@@ -38,7 +38,7 @@ def alone(narrow):
     """The narrow network's weights alone in a file, `alone.h5`, as Keras 2 saved them."""
     tensors = read_weights(narrow).tensors
     with h5py.File("alone.h5", "w") as file:
-        file.attrs["layer_names"] = [name.encode() for name in [*tensors][:-1] + ["avg_pool", "predictions"]]
+        file.attrs["layer_names"] = [name.encode() for name in [*[*tensors][:-1], "avg_pool", "predictions"]]
         for layer, arrays in {**tensors, "avg_pool": {}}.items():
             group = file.create_group(layer)
             group.attrs["weight_names"] = [f"{layer}/{name}:0".encode() for name in arrays]
