@@ -165,6 +165,21 @@ def test_numbers_that_are_not_finite(name, value):
     assert str(error.value) == f"x.h5: {name} holds NaN or infinity; weights must be finite"
 
 
+def test_variances_that_have_no_root():
+    """Down to -epsilon there is none; a little above it there is, as large as it makes the others."""
+    for value, refused in ((-1.0, True), (-1e-5, True), (-0.9e-5, False), (0.0, False)):
+        found = tensors()
+        found["conv2_block1_1_bn"]["moving_variance"].flat[1] = value
+        arch = dataclasses.replace(ARCH, epsilon=1e-5)
+        if refused:
+            with pytest.raises(InputError) as error:
+                check(weights(architecture=arch, tensors=found), "x.h5")
+            said = "conv2_block1_1_bn/moving_variance goes down to -epsilon; its root is no number"
+            assert str(error.value) == f"x.h5: {said}"
+        else:
+            check(weights(architecture=arch, tensors=found), "x.h5")
+
+
 SANE = [
     {"blocks": (1, MAX_STAGE_BLOCKS)},
     {"blocks": (1,) * MAX_STAGES, "strides": (1,) * MAX_STAGES},
