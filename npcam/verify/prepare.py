@@ -143,9 +143,9 @@ def _require_room(model: Any, size: tuple[int, int] | None, name: str) -> None:
     if size is not None and prod(size) > MAX_INPUT_PIXELS:
         found = f"photographs of {size[0]:,}x{size[1]:,} pixels, {MAX_INPUT_PIXELS:,} in all at most"
         raise InputError(f"{name}: is for {found}; save it for smaller ones")
-    numbers = sum(prod(shape) for shape in declared_shapes(model))
-    if BYTES * numbers > MAX_RECORD_BYTES:
-        found = f"its layers put out {BYTES * numbers:,} bytes for one photograph, {MAX_RECORD_BYTES:,} at most"
+    total = BYTES * sum(prod(shape) for shape in declared_shapes(model))
+    if total > MAX_RECORD_BYTES:
+        found = f"its layers put out {total:,} bytes for one photograph, {MAX_RECORD_BYTES:,} at most"
         raise InputError(f"{name}: {found}; save it for smaller photographs")
 
 
