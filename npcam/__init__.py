@@ -7,7 +7,7 @@
 'cat'
 """
 
-from npcam.common import interrupts  # noqa: F401  # first: a signal is taken while the rest is imported
+from npcam.common import interrupts, threads  # noqa: F401  # before the rest is imported
 
 # isort: split
 from npcam import naive, ops

@@ -208,6 +208,6 @@ def names(group: Group, name: str) -> list[str] | None:
 def _number(key: str) -> tuple[str, int]:
     """What sorts conv2d, conv2d_1, ... conv2d_10 by number."""
     stem, _, number = key.rpartition("_")
-    if number.isdigit() and len(number) < 10:
+    if number.isdecimal() and len(number) < 10:
         return stem, int(number)
-    return ("", int(key)) if key.isdigit() and len(key) < 10 else (key, 0)
+    return ("", int(key)) if key.isdecimal() and len(key) < 10 else (key, 0)

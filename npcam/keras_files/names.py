@@ -71,7 +71,7 @@ def count_blocks(parts: "set[str]") -> tuple[int, ...]:
     """
     last: dict[int, int] = {}
     for name in parts:
-        found = re.match(r"conv([0-9]+)_block([0-9]+)_", name)
+        found = re.match(r"conv([2-9])_block([1-9][0-9]{0,2})_", name)
         if found:
             stage = int(found[1])
             last[stage] = max(last.get(stage, 0), int(found[2]))

@@ -22,7 +22,8 @@ _PIECE = 2**22  # numbers that are read at a time
 # there makes Python's parser raise nearly anything.
 _DESCR = re.compile(r"""['"]descr['"]\s*:\s*['"]([<>=|]?[a-zA-Z]\w*)['"]""")
 _ORDER = re.compile(r"""['"]fortran_order['"]\s*:\s*(True|False)\b""")
-_SHAPE = re.compile(r"""['"]shape['"]\s*:\s*\(([\d,\sL]*)\)""")  # L: Python 2 wrote long integers so
+_SHAPE = re.compile(r"""['"]shape['"]\s*:\s*\(([\d,\sL]*)\)""")
+_SIDE = re.compile(r"\s*[0-9]{1,18}L?\s*")  # L: Python 2 wrote long integers so
 
 
 def is_batch(path: str | Path) -> bool:
@@ -95,8 +96,9 @@ def _read_header(file: BinaryIO, path: str | Path) -> _Header:
     descr, order, shape = _DESCR.search(text), _ORDER.search(text), _SHAPE.search(text)
     if len(text) < length or descr is None or order is None or shape is None:
         raise _unreadable(path, f"its header is no plain array's: {text[:60]!r}")
-    sides = [side.strip().rstrip("L") for side in shape[1].split(",")]
-    if not all(side.isdecimal() for side in sides[:-1]) or not (sides[-1] == "" or sides[-1].isdecimal()):
+    sides = shape[1].split(",")
+    sides = sides if sides[-1].strip() else sides[:-1]
+    if not all(map(_SIDE.fullmatch, sides)):
         raise _unreadable(path, f"its header has a damaged shape: ({shape[1][:60]})")
     try:
         dtype = np.dtype(descr[1])
@@ -104,7 +106,7 @@ def _read_header(file: BinaryIO, path: str | Path) -> _Header:
         raise _unreadable(path, f"its header has the unknown type {descr[1][:60]!r}") from error
     if dtype.hasobject:
         raise _unreadable(path, "it holds Python objects")
-    return _Header(dtype, tuple(int(side) for side in sides if side), order[1] == "True")
+    return _Header(dtype, tuple(int(side.strip().rstrip("L")) for side in sides), order[1] == "True")
 
 
 def _read_values(file: BinaryIO, header: _Header, path: str | Path) -> Array:

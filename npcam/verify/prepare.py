@@ -6,17 +6,21 @@ tried: a picture of one colour goes in, and what its first convolution is given 
 """
 
 from dataclasses import replace
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from npcam.common.errors import InputError
+from npcam.common.limits import MAX_INPUT_PIXELS, MAX_RECORD_BYTES
 from npcam.images.photos import open_photo
 from npcam.preprocessing import MODES, Preprocessing
 from npcam.shapes import Array
 from npcam.verify.batch import is_batch, read_batch, read_input
 from npcam.verify.live_keras import keras_input
+from npcam.verify.record import BYTES
 from npcam.verify.run_keras import first_convolution_input
+from npcam.verify.trace import declared_shapes
 from npcam.weights import Weights
 
 COLOUR = (250.0, 150.0, 50.0)  # red, green and blue that no preprocessing leaves as they are
@@ -75,9 +79,11 @@ def prepare_keras(
         batch: whether a saved batch may be given to a model that preprocesses by itself.
 
     Raises:
-        InputError: the file is neither, or Keras cannot run the model on it.
+        InputError: the file is neither, or Keras cannot run the model on it, or what the model declares
+            takes more memory than the limits allow.
     """
     size, channels = _declared(model)
+    _require_room(model, size, name)
     if is_batch(path):
         x = read_batch(path)
         if not batch and front(keras, model, (x.shape[1], x.shape[2]), channels, name).preprocesses:
@@ -130,6 +136,17 @@ def in_words(preprocessing: Preprocessing, network: Weights) -> str:
     """
     assumed = ", assumed" if "preprocessing" in network.assumed else ""
     return f"{preprocessing.name} ({preprocessing.describe()}){assumed}"
+
+
+def _require_room(model: Any, size: tuple[int, int] | None, name: str) -> None:
+    """Raise InputError, before anything is run, where a model declares more than npcam lets Keras compute."""
+    if size is not None and prod(size) > MAX_INPUT_PIXELS:
+        found = f"photographs of {size[0]:,}x{size[1]:,} pixels, {MAX_INPUT_PIXELS:,} in all at most"
+        raise InputError(f"{name}: is for {found}; save it for smaller ones")
+    total = BYTES * sum(prod(shape) for shape in declared_shapes(model))
+    if total > MAX_RECORD_BYTES:
+        found = f"its layers put out {total:,} bytes for one photograph, {MAX_RECORD_BYTES:,} at most"
+        raise InputError(f"{name}: {found}; save it for smaller photographs")
 
 
 def _declared(model: Any) -> tuple[tuple[int, int] | None, int]:

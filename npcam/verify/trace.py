@@ -96,6 +96,21 @@ def leaves(model: Any) -> list[Any]:
     return list({id(layer): layer for layer in found}.values())
 
 
+def declared_shapes(model: Any) -> list[tuple[int, ...]]:
+    """The shapes of what a model's layers put out for one photograph, of those that declare all sides."""
+    found = []
+    for layer in leaves(model):
+        try:
+            outputs = layer.output
+        except (AttributeError, ValueError):  # not called yet, or of a model that is no graph
+            continue
+        for output in outputs if isinstance(outputs, (list, tuple)) else [outputs]:
+            shape = tuple(getattr(output, "shape", ()))[1:]
+            if all(isinstance(side, int) for side in shape):
+                found.append(shape)
+    return found
+
+
 @contextlib.contextmanager
 def _watched(keras: Any, model: Any, calls: dict[str, Call]) -> Iterator[None]:
     """Put a note-taker before the `call` of every layer and operation."""

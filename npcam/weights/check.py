@@ -37,10 +37,8 @@ def compare_shapes(expected: Shapes, found: Shapes) -> Problems:
     >>> compare_shapes({"a": {"bias": (2,), "kernel": (3, 2)}}, {"a": {"bias": (4,)}})
     Problems(missing=['a/kernel'], extra=[], misshapen=['a/bias (4,) (expected (2,))'])
     """
-    wanted = {
-        f"{layer}/{name}": shape for layer, arrays in expected.items() for name, shape in arrays.items()
-    }
-    present = {f"{layer}/{name}": shape for layer, arrays in found.items() for name, shape in arrays.items()}
+    wanted = {f"{layer}/{name}": shape for layer, a in expected.items() for name, shape in a.items()}
+    present = {f"{layer}/{name}": shape for layer, a in found.items() for name, shape in a.items()}
     empty = [layer for layer in found if not found[layer] and layer not in expected]
     return Problems(
         missing=[name for name in wanted if name not in present],
@@ -67,7 +65,7 @@ def _fits(found: tuple[int, ...], expected: tuple[int, ...]) -> bool:
 
 
 def check(weights: Weights, where: str) -> None:
-    """Raise InputError unless it is a network that npcam runs, every tensor there, and finite."""
+    """Raise InputError unless it is a network that npcam runs, every tensor there, and its values usable."""
     check_architecture(weights.architecture, weights, where)
     shapes = {layer: {n: a.shape for n, a in arrays.items()} for layer, arrays in weights.tensors.items()}
     check_header(weights, shapes, where)

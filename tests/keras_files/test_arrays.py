@@ -251,12 +251,12 @@ def test_layers_by_bare_numbers(tmp_path):
     """Keras 2.12 numbers a model's layers without their classes; names with odd ends come last of all."""
 
     def fill(file):
-        for key in ("0", "2", "10", "1", "a_1_b", "x_1234567890", "x_2", "12345678901", "x_"):
+        for key in ("0", "2", "10", "1", "a_1_b", "x_1234567890", "x_2", "12345678901", "x_", "x_²"):
             layer(file.create_group(f"layers/{key}"), 1)
 
     path = written(tmp_path / "a.h5", fill)
     found = [layer.slot[0] for layer in read(path, numbered_layers)]
-    assert found == ["0", "1", "2", "10", "12345678901", "a_1_b", "x_2", "x_", "x_1234567890"]
+    assert found == ["0", "1", "2", "10", "12345678901", "a_1_b", "x_2", "x_", "x_1234567890", "x_²"]
 
 
 def test_a_nest_without_names(tmp_path):

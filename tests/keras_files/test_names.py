@@ -73,6 +73,12 @@ def test_blocks_of_no_network():
     assert count_blocks({"conv4_block2_1_conv", "conv1_conv"}) == (1, 1, 2)
 
 
+def test_a_strangers_numbers_of_blocks():
+    """A layer may be called anything: nothing is counted that no ResNet has, and no list grows with it."""
+    strange = {"conv999999999_block1_1_conv", f"conv2_block{'9' * 5000}_1_conv", "conv2_block0_1_conv"}
+    assert count_blocks(strange | {"conv2_block1_1_conv"}) == (1,)
+
+
 def layer(*shape):
     """A layer of which only the shape of its kernel is known."""
     return WeightLayer("", "Conv2D", [SavedArray("", "", SimpleNamespace(shape=shape))])

@@ -157,6 +157,32 @@ def test_a_long_reason_is_cut(tmp_path):
         assert len(message) < len(str(path)) + 150
 
 
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "(%s, 33, 33, 3)" % ("9" * 5000),  # of more digits than Python makes a number of
+        "(1, %s, 33, 3)" % ("9" * 19),
+        "(1,, 33, 3)",
+        "(1, 33, 33, 3L 3)",
+        "(,)",
+    ],
+)
+def test_damaged_shapes(tmp_path, shape):
+    """A side that is no number, or one of more digits than any array's, is named."""
+    path = tmp_path / "x.npy"
+    path.write_bytes(header(f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode()))
+    with pytest.raises(InputError, match=r"not a readable \.npy file \(its header has a damaged shape: \("):
+        read_input(path, (224, 224))
+
+
+def test_how_python_2_wrote_shapes(tmp_path):
+    """Long integers with an L, a comma at the end: the same array."""
+    path, x = tmp_path / "x.npy", np.arange(3267, dtype="<f4").reshape(1, 33, 33, 3)
+    text = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1L, 33L ,33L, 3L,), }"
+    path.write_bytes(header(text) + x.tobytes())
+    assert np.array_equal(read_batch(path), x)
+
+
 @pytest.mark.parametrize("data", [b"", b"not numpy at all", b"\x94NUMPY\x01\x00"])
 def test_no_array_by_its_first_bytes(tmp_path, data):
     """Named as one, but none: the line says how one is made."""
