@@ -87,11 +87,11 @@ def add_inspect_options(parser: argparse.ArgumentParser) -> None:
 
 def run_inspect(options: argparse.Namespace) -> int:
     """Run `npcam inspect`: what is in a file."""
-    from npcam.convert.inspection import describe, inspect
+    from npcam.convert.inspection import UNREADABLE, describe, inspect
 
     found = inspect(options.file)
     show(to_json(found.to_json()) if options.json else describe(found))
-    return 0 if found.converts else 2 if found.format == "not HDF5" else 1
+    return 0 if found.converts else 2 if found.format in UNREADABLE else 1
 
 
 def add_fetch_options(parser: argparse.ArgumentParser) -> None:

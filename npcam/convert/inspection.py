@@ -26,6 +26,7 @@ from npcam.keras_files import (
 from npcam.resnet import RESNET50, RESNET101, RESNET152, Architecture
 from npcam.weights import FORMAT, Shapes, Weights, compare_shapes, read_weights, tensors_sha256
 
+UNREADABLE = ("not HDF5", "zip")  # formats of files that nothing could be read of
 RECORD = "npcam record"  # what a record says that it is
 
 NAMES = {RESNET50.blocks: "ResNet-50", RESNET101.blocks: "ResNet-101", RESNET152.blocks: "ResNet-152"}
