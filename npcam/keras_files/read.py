@@ -336,7 +336,7 @@ def _read(found: Recognised, where: str) -> dict[str, dict[str, Array]]:
     What a layer was built without is added as the zeros or ones that change nothing.
     """
     check_shapes(found.architecture, present_shapes(found), where)
-    return {
+    tensors = {
         layer: found.made[layer]
         if layer in found.made
         else {
@@ -347,6 +347,13 @@ def _read(found: Recognised, where: str) -> dict[str, dict[str, Array]]:
         }
         for layer, weights in expected_shapes(found).items()
     }
+    for layer, arrays in tensors.items():
+        least = float(arrays.get("moving_variance", np.ones(1)).min())
+        if not least + found.architecture.epsilon > 0:
+            reason = f"has a variance of {least:.6g} with epsilon {found.architecture.epsilon:g}"
+            name = found.origins.get(layer, layer)
+            raise InputError(f"{where}: {name} {reason}: its root is no number; the file is damaged")
+    return tensors
 
 
 def _turned(array: Array, turned: bool) -> Array:

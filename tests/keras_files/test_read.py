@@ -209,6 +209,22 @@ def test_values_that_are_not_finite(tmp_path):
     assert "/layers/batch_normalization/vars/1 holds NaN or infinity" in str(error.value)
 
 
+def test_variances_without_a_root(tmp_path):
+    """One below -epsilon, or at it, is no variance; a little below 0, as rounding makes it, is one."""
+    epsilon = SMALL.epsilon
+    for value, fine in ((-epsilon / 2, True), (-2 * epsilon, False), (-1.0, False)):
+        norm = TENSORS["conv2_block1_1_bn"]
+        variance = norm["moving_variance"].copy()
+        variance[-1] = value
+        tensors = TENSORS | {"conv2_block1_1_bn": norm | {"moving_variance": variance}}
+        path = write_keras(tmp_path / "a.keras", CONFIG, tensors)
+        if fine:
+            assert read_keras(path).tensors["conv2_block1_1_bn"]["moving_variance"].min() == np.float32(value)
+        else:
+            with pytest.raises(InputError, match="conv2_block1_1_bn has a variance of -.* root is no number"):
+                read_keras(path)
+
+
 def test_notes(tmp_path):
     """What stands in front, and other float types than float32 and float64."""
     config = config_of()
