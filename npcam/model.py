@@ -241,8 +241,8 @@ class Model:
     def require_top(self, purpose: str) -> None:
         """Raise InputError where the network has no dense layer."""
         if not self.has_top:
-            msg = f"this network has no top (include_top=False), so it cannot {purpose}; activations() works"
-            raise InputError(msg)
+            network = f"the network of {self.weights.source}" if self.weights.source else "this network"
+            raise InputError(f"{network} has no top (include_top=False), so it cannot {purpose}")
 
     def summary(self) -> str:
         """The table that Keras's `model.summary()` prints, as text.

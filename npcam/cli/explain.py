@@ -72,7 +72,9 @@ def explain_photographs(options: argparse.Namespace) -> int:
 
     check_style(options.colormap, options.alpha)
     model = load_model(options.weights)
-    model.require_top("explain a class")
+    if not model.has_top:
+        reason = "holds a network without a top (include_top=False), so there is no class to explain"
+        raise InputError(f"{options.weights}: {reason}; convert the model that has its last layers")
     if options.target is not None:
         model.class_index(options.target)
     _make_folder(options.output)

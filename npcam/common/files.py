@@ -41,14 +41,13 @@ def require_file(path: str | Path, advice: str) -> Path:
     try:
         if path.is_file():
             return path
-        if kind := kind_of_folder(path):
-            raise InputError(f"{path}: is {kind}")
+        kind = kind_of_folder(path)
         found = (
             "is a directory" if path.is_dir() else "not a regular file" if path.exists() else "no such file"
         )
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        found = f"cannot be read ({getattr(error, 'strerror', None) or error})"
-    raise InputError(f"{path}: {found}; {advice}")
+        kind, found = None, f"cannot be read ({getattr(error, 'strerror', None) or error})"
+    raise InputError(f"{path}: is {kind}" if kind else f"{path}: {found}; {advice}")
 
 
 def open_file(path: str | Path, advice: str) -> BinaryIO:

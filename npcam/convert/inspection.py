@@ -28,7 +28,7 @@ from npcam.resnet import RESNET50, RESNET101, RESNET152, Architecture
 from npcam.weights import FORMAT, Shapes, Weights, compare_shapes, read_weights, tensors_sha256
 
 RECORD = "npcam record"  # what a record says that it is
-UNREADABLE = ("not HDF5", "damaged zip")
+UNREADABLE = ("not HDF5", "damaged zip")  # formats of files that nothing could be read of
 
 NAMES = {RESNET50.blocks: "ResNet-50", RESNET101.blocks: "ResNet-101", RESNET152.blocks: "ResNet-152"}
 

@@ -23,6 +23,13 @@ class Dataset(Member):
         with reading(self.where):
             return tuple(int(n) for n in self._node.shape or ())
 
+    @property
+    def whole_numbers(self) -> str | None:
+        """The name of its type where that is one of integers, as `int8`; None for any other."""
+        with reading(self.where):
+            dtype = self._node.dtype
+            return str(dtype) if dtype.kind in "iu" else None
+
     @cached_property
     def shape(self) -> tuple[int, ...]:
         """Its shape, once it is known to be a plain float array that the file can hold.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from npcam.common.errors import InputError
+from npcam.common.kinds import kind_of_zip
 from npcam.common.limits import (
     MAX_JSON,
     MAX_ZIP_DIRECTORY,
@@ -101,6 +102,8 @@ def _members(archive: zipfile.ZipFile, where: str) -> dict[str, zipfile.ZipInfo]
     if strange:
         raise InputError(f"{where}: the zip's member {strange[0]!r} points outside of it; refused")
     if CONFIG not in names or WEIGHTS not in names:
+        if kind := kind_of_zip(names):
+            raise InputError(f"{where}: is {kind}")
         found = ", ".join(names[:4]) or "nothing"
         raise InputError(f"{where}: a zip of {found}; a .keras file holds {CONFIG} and {WEIGHTS}")
     return {name: archive.getinfo(name) for name in (CONFIG, METADATA, WEIGHTS) if name in names}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from npcam.common.errors import InputError
+from npcam.common.kinds import shard_of
 from npcam.hdf5 import Group, open_hdf5
 from npcam.keras_files.archive import is_zip, open_archive
 from npcam.keras_files.arrays import SavedLayer, has_layers, named_layers, numbered_layers
@@ -46,6 +47,8 @@ def open_keras(path: str | Path) -> Iterator[KerasFile]:
             metadata = parse_json(archive.metadata, f"{where}: metadata.json")
         else:
             file = stack.enter_context(open_hdf5(path))
+            if kind := shard_of(path):
+                raise InputError(f"{where}: is {kind}")
             text = file.attribute("model_config")
             config = None if text is None else parse_json(str(text), f"{where}: model_config")
             metadata = {}

@@ -146,6 +146,10 @@ def _check_arrays(layers: list[WeightLayer], where: str) -> None:
         shapes = [array.dataset.extent for array in layer.arrays]
         for shape in shapes:
             check_order(layer.name, shape, where)
+        for array in layer.arrays:
+            if (dtype := array.dataset.whole_numbers) in ("int8", "uint8"):
+                reason = f"is quantised ({dtype}); npcam runs floats: save the model unquantised"
+                raise InputError(f"{where}: {layer.name} {reason}")
         if layer.kind == "other":
             found = ", ".join(str(shape) for shape in shapes[:4])
             msg = (

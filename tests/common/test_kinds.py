@@ -3,11 +3,12 @@
 import pickle
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 
 from npcam import InputError, load_model
-from npcam.common.kinds import kind_of_file, kind_of_folder
+from npcam.common.kinds import kind_of_file, kind_of_folder, kind_of_zip
 from npcam.keras_files import read_keras
 
 
@@ -40,8 +41,20 @@ def zipped(path, name):
         (lambda p: written(p / "a.h5", b"<!DOCTYPE html>"), "a web page"),
         (lambda p: written(p / "a.tflite", b"\x1c\0\0\0TFL3"), "a TensorFlow Lite model"),
         (lambda p: written(p / "a.safetensors", b'\x40\0\0\0\0\0\0\0{"x":'), "a safetensors file"),
-        (lambda p: written(p / "m.weights.json", b"{}"), "a part of a set"),
-        (lambda p: written(p / "m.data-00000-of-00001", b"\1\2"), "a part of a set"),
+        (lambda p: written(p / "m.weights.json", b"{}"), "a part of a set of shards"),
+        (lambda p: written(p / "m.data-00000-of-00001", b"\1\2"), "a part of a TensorFlow checkpoint"),
+        (lambda p: written(p / "m.index", b"\1\2"), "a part of a TensorFlow checkpoint"),
+        (
+            lambda p: written(p / "checkpoint", b'model_checkpoint_path: "m"\n'),
+            "a part of a TensorFlow checkpoint",
+        ),
+        (lambda p: written(p / "a.onnx", b"\x08\x07\x12\x07pytorch"), "an ONNX model"),
+        (lambda p: written(p / "a.pb", b"\n\x1a\n\x05input"), "a TensorFlow graph"),
+        (lambda p: written(p / "a.h5", b"\n  <html>"), "a web page"),
+        (lambda p: written(p / "a.h5", b'{"error": "not found"}'), "JSON"),
+        (lambda p: written(p / "a.h5", b"\x89PNG\r\n\x1a\n"), "a picture"),
+        (lambda p: written(p / "a.tar", b"a".ljust(257, b"\0") + b"ustar"), "a tar archive"),
+        (lambda p: written(p / "a.xz", b"\xfd7zXZ\0"), "compressed with xz"),
     ],
 )
 def test_files(tmp_path, make, kind):
@@ -51,7 +64,7 @@ def test_files(tmp_path, make, kind):
     with pytest.raises(InputError, match=f"is {kind}"):
         load_model(path)
     if not kind.startswith("a zip"):
-        with pytest.raises(InputError, match="PyTorch" if "PyTorch" in kind else "is|a zip of"):
+        with pytest.raises(InputError, match=f"is {kind}"):
             read_keras(path)
 
 
@@ -73,7 +86,11 @@ def test_an_array(tmp_path):
     ("names", "kind"),
     [
         (["saved_model.pb"], "a TensorFlow SavedModel"),
-        (["config.json", "model.weights.h5"], "an unzipped .keras file"),
+        (["saved_model.pbtxt"], "a TensorFlow SavedModel"),
+        (["config.json", "model.weights.h5"], "an unzipped .keras file; zip"),
+        (["config.json", "model.weights.json"], "an unzipped .keras file of shards"),
+        (["pytorch_model.bin"], "a PyTorch model's folder"),
+        (["checkpoint", "m.index"], "a folder of a TensorFlow checkpoint"),
     ],
 )
 def test_folders(tmp_path, names, kind):
@@ -83,7 +100,48 @@ def test_folders(tmp_path, names, kind):
         load_model(tmp_path)
     for name in names:
         (tmp_path / name).write_bytes(b"x")
+    for read in (load_model, read_keras):
+        with pytest.raises(InputError) as error:
+            read(tmp_path)
+        assert str(error.value).startswith(f"{tmp_path}: is {kind}")
+
+
+@pytest.mark.parametrize(
+    ("names", "kind"),
+    [
+        (["x/data.pkl", "x/version"], "a PyTorch file"),
+        (["config.json", "model.weights.json", "model_00000.weights.h5"], "a .keras file of shards"),
+        (["m/saved_model.pb", "m/variables/variables.index"], "a TensorFlow SavedModel"),
+        (["a.npy", "b.npy"], "NumPy arrays"),
+        (
+            ["m/config.json", "m/metadata.json", "m/model.weights.h5"],
+            "a folder around a .keras file's members",
+        ),
+        (["weights/best.keras", "readme.txt"], "a zip around weights/best.keras"),
+    ],
+)
+def test_zips(tmp_path, names, kind):
+    """A zip of something else is called that."""
+    with zipfile.ZipFile(tmp_path / "a.keras", "w") as archive:
+        for name in names:
+            archive.writestr(name, b"x")
     with pytest.raises(InputError, match=f"is {kind}"):
-        load_model(tmp_path)
-    with pytest.raises(InputError, match=f"is {kind}"):
-        read_keras(tmp_path)
+        read_keras(tmp_path / "a.keras")
+
+
+def test_zips_of_anything():
+    """Nothing is guessed of others, nor of none."""
+    for names in ([], ["a"], ["a.h5", "b.h5"], ["a.npy", "b"]):
+        assert kind_of_zip(names) is None
+
+
+def test_one_shard_of_several(tmp_path):
+    """An HDF5 file that has its table beside it; one that is only numbered may be whole."""
+    path = tmp_path / "model_00001.weights.h5"
+    with h5py.File(path, "w") as file:
+        file.create_group("layers/conv2d/vars")["0"] = np.zeros((3, 3, 2, 2), "f4")
+    with pytest.raises(InputError, match="no ResNet's"):
+        read_keras(path)
+    (tmp_path / "model.weights.json").write_text("{}")
+    with pytest.raises(InputError, match="is a part of a set of shards"):
+        read_keras(path)

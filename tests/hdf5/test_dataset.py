@@ -260,3 +260,11 @@ def test_arrays_read_together(tmp_path):
     assert all(np.shares_memory(array, whole) for array in found)
     assert whole.size == sum(array.size for array in found)
     assert list(read_together([])) == []
+
+
+@pytest.mark.parametrize(("dtype", "name"), [("i1", "int8"), ("<u2", "uint16"), ("f4", None), ("?", None)])
+def test_whole_numbers(tmp_path, dtype, name):
+    """Integers are called by their type, before anything is read; bytes of no number are none."""
+    path = stored(tmp_path / "a.h5", data=np.ones((2, 3), dtype))
+    with open_hdf5(path) as file:
+        assert file.dataset("x").whole_numbers == name

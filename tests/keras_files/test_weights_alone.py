@@ -37,7 +37,7 @@ def old_name(name):
 
 def array(shape, layer="", weight=""):
     """An array of which only the shape is known."""
-    return SavedArray(layer, weight, SimpleNamespace(shape=shape, extent=shape))
+    return SavedArray(layer, weight, SimpleNamespace(shape=shape, extent=shape, whole_numbers=None))
 
 
 def named(name=str, weights=True, tensors=TENSORS):
@@ -372,6 +372,14 @@ def test_classes_of_another_name():
     ]
     others = [layer for layer in numbered() if layer.slot != ("dense",)]
     check(from_weights([*others, *head], None, "x.h5"))  # the attribute of a subclassed model
+
+
+def test_quantised_kernels():
+    """Integers are no weights of a network of floats, whatever lies beside them."""
+    quantised = SimpleNamespace(shape=(16, 3), extent=(16, 3), whole_numbers="int8")
+    top = SavedLayer(("head",), (), (SavedArray("head", "kernel", quantised), array((3,)), array((3,))))
+    rest = named(tensors={n: a for n, a in TENSORS.items() if n != "predictions"})
+    refused([*rest, top], "head is quantised (int8); npcam runs floats: save the model unquantised")
 
 
 def test_the_average_that_is_not_listed():

@@ -201,7 +201,7 @@ def test_files_of_other_kinds_are_refused(tmp_path, path):
         "none.h5": "no such file; give the path of a weights file",
         "": "is a directory; give the path of a weights file",
         "empty.h5": "is empty (0 bytes); get it again",
-        "photo.h5": damaged,
+        "photo.h5": "is a picture; weights were expected here",
         "cut.h5": damaged,
         "model.keras": "is a zip, perhaps a .keras file; `npcam convert model.keras weights.h5` converts it",
     }.items():
