@@ -36,12 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = _run(arguments, signals)
         signals.stop()
     except KeyboardInterrupt:
-        signals.stop()
-        return INTERRUPTED
+        return signals.leave()
     except BaseException:
         signals.stop()
         raise
-    return INTERRUPTED if signals.arrived else status
+    return signals.leave() if signals.arrived else status
 
 
 def _run(arguments: Sequence[str] | None, signals: Signals) -> int:

@@ -2,15 +2,17 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import h5py
 import pytest
 from helpers.networks import small_file
-from helpers.program import environment, start
+from helpers.program import CHECKOUT, environment, start
 from PIL import Image
 
 from npcam.cli import commands
@@ -26,21 +28,32 @@ def elsewhere(tmp_path, monkeypatch):
     small_file("w.h5")
 
 
+def guarded(process):
+    """Wait until npcam has its handlers: that the process catches SIGTERM, which Python itself does not."""
+    caught = 0
+    while not caught >> (signal.SIGTERM - 1) & 1:
+        time.sleep(0.002)
+        told = Path(f"/proc/{process.pid}/status").read_text()
+        caught = int(re.search(r"SigCgt:\s*([0-9a-f]+)", told)[1], 16)
+
+
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell what is caught")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("words", [["record", "cat.png", "--weights", "w.h5", "-o", "r.h5"], ["summary"]])
 def test_at_random_moments(number, words):
-    """From the first import to the last line: 130 and silence, or the command was done before."""
+    """From npcam's first import to the last line: 130 and silence, or the command was done before."""
     rng, seen = random.Random(int(number)), set()
     for _ in range(10):
         with start(*words, text=False) as process:
-            time.sleep(rng.uniform(0.1, 1.0))
+            guarded(process)
+            time.sleep(rng.uniform(0, 1.0))
             process.send_signal(number)
             _, said = process.communicate(timeout=60)
         assert (process.returncode in (0, INTERRUPTED), said) == (True, b""), process.returncode
         seen.add(process.returncode)
         assert not [name for name in os.listdir() if name.endswith(".part")]  # noqa: PTH208
-        if os.path.exists("r.h5"):  # noqa: PTH110
+        if Path("r.h5").exists():
             h5py.File("r.h5").close()
     assert INTERRUPTED in seen
 
@@ -85,7 +98,7 @@ def test_an_interrupt_that_a_callback_swallows():
     began = time.monotonic()
     assert program(SWALLOWED) == (INTERRUPTED, "", "")
     assert time.monotonic() - began < 20
-    assert not os.path.exists("half")  # noqa: PTH110
+    assert not Path("half").exists()
 
 
 CAUGHT = """
@@ -106,6 +119,23 @@ def test_an_interrupt_that_a_library_catches(then):
     began = time.monotonic()
     assert program(CAUGHT.format(then=then)) == (INTERRUPTED, "", "")
     assert time.monotonic() - began < 20
+
+
+RUNS_TEXT = """
+import sys; sys.argv[0] = "npcam"
+from npcam.cli import commands
+commands._command = lambda _: exec("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+sys.exit(commands.main())
+"""
+
+
+def test_an_interrupt_of_text_that_is_run():
+    """Python notes an interrupt that leaves an `exec`, and ends `-m` by the signal: here it is 130."""
+    Path("runs_text.py").write_text(RUNS_TEXT)
+    program = (sys.executable, "-m", "runs_text")
+    with start(program=program, env={"PYTHONPATH": f"{CHECKOUT}:."}) as process:
+        assert process.communicate(timeout=60) == ("", "")
+    assert process.returncode == INTERRUPTED
 
 
 def test_a_caller_keeps_its_handlers(monkeypatch):
