@@ -78,6 +78,8 @@ def _complain_of(error: Exception) -> int:
             return complain(str(error))
         case MemoryError():
             return complain("not enough memory; try fewer or smaller photographs")
+        case ImportError() if "failed to map" in str(error):  # what the system says where memory is limited
+            return complain(f"not enough memory to load a library ({error}); allow more")
         case OSError():
             return complain(f"{error.filename or 'output'}: {error.strerror or error}")
     raise error
