@@ -36,12 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = _run(arguments, signals)
         signals.stop()
     except KeyboardInterrupt:
-        signals.stop()
-        return INTERRUPTED
+        return signals.leave()
     except BaseException:
         signals.stop()
         raise
-    return INTERRUPTED if signals.arrived else status
+    return signals.leave() if signals.arrived else status
 
 
 def _run(arguments: Sequence[str] | None, signals: Signals) -> int:
@@ -79,6 +78,8 @@ def _complain_of(error: Exception) -> int:
             return complain(str(error))
         case MemoryError():
             return complain("not enough memory; try fewer or smaller photographs")
+        case ImportError() if "failed to map" in str(error):  # what the system says where memory is limited
+            return complain(f"not enough memory to load a library ({error}); allow more")
         case OSError():
             return complain(f"{error.filename or 'output'}: {error.strerror or error}")
     raise error

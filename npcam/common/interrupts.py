@@ -72,6 +72,17 @@ class Signals:
         if self._program and hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, 0)
 
+    def leave(self) -> int:
+        """The exit status of a command that was interrupted; the program ends here.
+
+        Python itself would end by SIGINT instead of with a status, where the interrupt went through
+        the `exec` of a text, which dataclasses are made with.
+        """
+        self.stop()
+        if self._program:
+            end_at_once()
+        return INTERRUPTED
+
     def _interrupt(self, *_: object) -> NoReturn:
         self.arrived = True
         if self._program:

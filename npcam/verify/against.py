@@ -94,13 +94,13 @@ def run_keras_file(
         InputError: one of the files cannot be used, or Keras cannot be imported or cannot run it.
     """
     require_file(path, "give the path of a Keras model")
-    whole = is_zip(path) or _has_model(path)
-    keras = import_keras(backend)
-    if whole:
+    if is_zip(path) or _has_model(path):
+        keras = import_keras(backend)
         model = load_keras_model(keras, path)
         network = weights or _recognised(path, layer_names(model))
     else:
-        found = read_keras(path)
+        found = read_keras(path)  # what is no network is told before Keras is imported, which takes seconds
+        keras = import_keras(backend)
         model, network = build_keras_model(keras, found), weights or found
     name = Path(path).name
     x, how = prepare_keras(keras, model, photo, network, name, batch=weights is None)

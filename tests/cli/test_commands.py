@@ -170,6 +170,11 @@ def test_bad_usage(arguments, said, capsys):
     [
         (npcam.InputError("a.h5: is bad"), 2, "npcam: a.h5: is bad\n"),
         (MemoryError(), 2, "npcam: not enough memory; try fewer or smaller photographs\n"),
+        (
+            ImportError("a.so: failed to map segment"),
+            2,
+            "npcam: not enough memory to load a library (a.so: failed to map segment); allow more\n",
+        ),
         (KeyboardInterrupt(), 130, ""),
         (OSError(errno.EIO, "Input/output error", "a.h5"), 2, "npcam: a.h5: Input/output error\n"),
         (OSError(errno.ENOSPC, "No space left on device"), 2, "npcam: output: No space left on device\n"),
@@ -217,6 +222,17 @@ def test_an_interrupt_that_became_another_error(monkeypatch, capsys):
     finally:
         signal.signal(signal.SIGINT, former)
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_fault_of_npcams_own_is_shown(monkeypatch):
+    """What is nobody's to mend but ours keeps its traceback."""
+
+    def stopped(_):
+        raise ImportError("no module named npcam.nothing")
+
+    monkeypatch.setattr(commands, "COMMANDS", [c._replace(run=stopped) for c in COMMANDS])
+    with pytest.raises(ImportError, match="nothing"):
+        main(["summary"])
 
 
 @pytest.mark.parametrize("status", [0, 1, 2])

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -69,6 +70,50 @@ def test_a_busy_team_is_not_waited_for():
     go.set()
     first.join()
     assert who == [threading.current_thread()] * 2
+
+
+@pytest.mark.parametrize("refused", [1, 2, 3])
+def test_a_thread_that_the_system_refuses(monkeypatch, refused):
+    """The caller does all the tasks itself, in order; the next run starts what is missing, and none waits."""
+    real, started = threading.Thread.start, []
+
+    def start(thread):
+        started.append(thread)
+        if len(started) == refused:
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    team = Team(4)
+    who = {}
+
+    def note(phase, thread):
+        who[phase, thread] = threading.get_ident()
+
+    phases = [[partial(note, p, t) for t in range(4)] for p in (0, 1)]
+    for run in range(3):
+        who.clear()
+        team.run(phases)
+        assert len(who) == 8
+        if run == 0:
+            assert list(who) == [(p, t) for p in (0, 1) for t in range(4)]
+            assert set(who.values()) == {threading.get_ident()}
+        else:
+            assert len(set(who.values())) == 4
+    assert len(started) == 4  # three threads, and the one that was refused
+
+
+def test_no_thread_at_all(monkeypatch):
+    """Where every thread is refused, every run is the caller's own."""
+
+    def start(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    team, done = Team(3), []
+    for _ in range(2):
+        team.run([[lambda t=t: done.append(t) for t in range(3)]] * 2)
+    assert done == [0, 1, 2] * 4
 
 
 def test_one_team_per_size():

@@ -168,3 +168,20 @@ def test_a_missing_file_is_said_to_be_that(source):
     with pytest.raises(InputError) as caught:
         run_keras_file("missing.h5", source.path, None)
     assert str(caught.value) == "missing.h5: no such file; give the path of a Keras model"
+
+
+def test_what_holds_no_network_is_told_before_keras_is_imported(source, tmp_path, monkeypatch):
+    """Keras takes seconds to import, and has nothing to do with it."""
+
+    def imported(_):
+        raise AssertionError
+
+    monkeypatch.setattr("npcam.verify.against.import_keras", imported)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"] = [1.0]
+    (tmp_path / "b.h5").write_bytes(b"none")
+    for name in ("a.h5", "b.h5"):
+        with pytest.raises(InputError, match=name):
+            other_run(str(tmp_path / name), source)
+        with pytest.raises(InputError, match=name):
+            run_keras_file(str(tmp_path / name), source.path, None)

@@ -1,5 +1,6 @@
 """Saved batches: read as data, or refused in one line."""
 
+import os
 import struct
 import tracemalloc
 
@@ -181,6 +182,24 @@ def test_how_python_2_wrote_shapes(tmp_path):
     text = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1L, 33L ,33L, 3L,), }"
     path.write_bytes(header(text) + x.tobytes())
     assert np.array_equal(read_batch(path), x)
+
+
+@pytest.mark.parametrize("left", [0, 1, 5000])
+def test_a_file_that_shrinks_while_it_is_read(tmp_path, monkeypatch, left):
+    """Cut between its header and its last number: one line. Mapped into memory, it would kill the process."""
+    path = tmp_path / "x.npy"
+    np.save(path, np.ones((2, 40, 40, 3), np.float32))
+    real = batch._read_values
+
+    def shrink(file, *arguments):
+        size = os.fstat(file.fileno())
+        os.truncate(path, file.tell() + left)
+        monkeypatch.setattr(os, "fstat", lambda _: size)  # which it was asked for a moment before
+        return real(file, *arguments)
+
+    monkeypatch.setattr(batch, "_read_values", shrink)
+    with pytest.raises(InputError, match=r"not a readable \.npy file \(it has been cut short meanwhile\)"):
+        read_batch(path)
 
 
 @pytest.mark.parametrize("data", [b"", b"not numpy at all", b"\x94NUMPY\x01\x00"])

@@ -16,6 +16,7 @@ from npcam.verify.record import (
     array_sha256,
     chosen,
     describe,
+    in_pieces,
     read_record,
     tensor_hashes,
     write_record,
@@ -84,6 +85,45 @@ def test_fewer_layers_keep_the_input():
     with pytest.raises(InputError) as caught:
         chosen(a_record(), ["predictions", "conv9"])
     assert str(caught.value) == "no layer 'conv9' was recorded; `npcam summary` lists the layers' names"
+
+
+@pytest.mark.parametrize("side", [33, 150, 300])
+@pytest.mark.parametrize("names", [None, ["sum"]])
+def test_pieces_are_the_whole(side, names):
+    """A few photographs at a time, as the pixels allow: the same numbers, and the hash of the whole."""
+    x = np.random.default_rng(0).normal(size=(5, side, side, 3)).astype(np.float32)
+    sizes = []
+
+    def run(part):
+        sizes.append(len(part))
+        found = {"input_layer": part, "twice": 2 * part, "sum": part.sum((1, 2))}
+        return Record(found, {"input_sha256": array_sha256(part)})
+
+    found = in_pieces(run, x, names)
+    assert sum(sizes) == 5
+    assert max(sizes) == max(1, min(5, module.PIECE // side**2))
+    expected = run(x) if names is None else chosen(run(x), names)
+    assert list(found.activations) == list(expected.activations)
+    for name, array in expected.activations.items():
+        assert np.array_equal(found.activations[name], array)
+    assert found.provenance == expected.provenance
+
+
+def test_what_is_kept_of_pieces_has_a_limit(monkeypatch):
+    """It is told after the first piece what all of them would take: nothing more is run."""
+    x, runs = np.zeros((4, 300, 300, 3), np.float32), []
+
+    def run(part):
+        runs.append(len(part))
+        return Record({"input_layer": part, "few": part[:, 0, 0]})
+
+    monkeypatch.setattr(module, "MAX_RECORD_BYTES", 8 * 4 * (300 * 300 * 3 + 3))
+    in_pieces(run, x)
+    monkeypatch.setattr(module, "MAX_RECORD_BYTES", 8 * 4 * (300 * 300 * 3 + 3) - 1)
+    del runs[:]
+    with pytest.raises(InputError, match=r"^8,640,096 bytes of activations, 8,640,095 at most; give fewer"):
+        in_pieces(run, x)
+    assert runs == [1]
 
 
 @pytest.mark.parametrize("zeros", [0, 8000, 8700, 8800, 8900, 9000, 9500, 9999, 10000])

@@ -1,0 +1,80 @@
+"""What libraries print on file descriptor 2 themselves does not reach the user."""
+
+import io
+import os
+import threading
+
+import pytest
+from helpers.pictures import picture, saved
+from PIL import Image
+
+from npcam import InputError
+from npcam.common.quiet import quiet
+from npcam.images.photos import open_photo
+
+
+def damaged(compression):
+    """A TIFF whose compressed pixels are partly other bytes."""
+    data = bytearray(saved(picture(size=(200, 160)), "TIFF", compression=compression))
+    for at in range(60, len(data) // 2, 97):
+        data[at] ^= 0x5A
+    return bytes(data)
+
+
+@pytest.mark.parametrize("compression", ["tiff_adobe_deflate", "tiff_lzw"])
+def test_a_damaged_tiff(capfd, compression):
+    """libtiff complains by itself; what the user reads is one line of npcam's."""
+    data = damaged(compression)
+    with Image.open(io.BytesIO(data)) as image, pytest.raises(OSError, match="decoder error"):
+        image.load()
+    assert capfd.readouterr().err  # else this test shows nothing
+    with pytest.raises(
+        InputError, match=r"^photo: is damaged or truncated \(.*\); get the photograph again$"
+    ):
+        open_photo(io.BytesIO(data))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_only_inside_and_only_for_tiff(capfd):
+    """Before and after, and for other formats, what is written there arrives."""
+    for tiff in (False, True):
+        os.write(2, b"before ")
+        with quiet(tiff):
+            os.write(2, b"inside ")
+        os.write(2, b"after")
+        assert capfd.readouterr().err == ("before after" if tiff else "before inside after")
+
+
+def test_until_the_last_thread_leaves(capfd):
+    """The first who comes and the last who leaves may be different threads."""
+    here, go = threading.Event(), threading.Event()
+
+    def hold():
+        with quiet(tiff=True):
+            here.set()
+            assert go.wait(30)
+            os.write(2, b"inside")
+
+    thread = threading.Thread(target=hold)
+    with quiet(tiff=True):
+        thread.start()
+        assert here.wait(30)
+    os.write(2, b"still inside")
+    go.set()
+    thread.join()
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "after"
+
+
+def test_a_closed_descriptor():
+    """Where nothing can be written there, nothing has to be kept from it, and it stays closed."""
+    kept = os.dup(2)
+    os.close(2)
+    try:
+        with quiet(tiff=True):
+            pass
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(2)
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
