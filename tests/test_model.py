@@ -67,10 +67,10 @@ def test_a_backbone_gives_activations_and_says_what_is_missing():
     model = small(activation=None)
     assert model.activations(X, model.last_activation)["conv3_block1_out"].shape == (3, 6, 5, 32)
     assert model.classes == 0
-    with pytest.raises(InputError, match="^this network has no top"):
+    with pytest.raises(InputError, match=r"^this network has no top"):
         model.predict(X)
     converted = Model(replace(model.weights, source="resnet50.keras"))
-    with pytest.raises(InputError, match="^the network of resnet50.keras has no top"):
+    with pytest.raises(InputError, match=r"^the network of resnet50.keras has no top"):
         converted.predict(X)
     with pytest.raises(InputError, match="no top"):
         npcam.explain(model, np.zeros((9, 9, 3), np.uint8))

@@ -1,4 +1,4 @@
-"""What people give by mistake, called what it is: told by a file's bytes or name, or by what a folder or zip holds."""
+"""What people give by mistake, called what it is: told by bytes, names, or what a folder or zip holds."""
 
 import re
 from collections.abc import Iterable
@@ -76,7 +76,10 @@ def kind_of_zip(names: Iterable[str]) -> str | None:
     told = (
         ("data.pkl" in ends, _TORCH),
         ("model.weights.json" in ends, "a .keras file of shards; save the model again without them"),
-        ("saved_model.pb" in ends, "a TensorFlow SavedModel; unpack it, load it in Keras and save it as .keras"),
+        (
+            "saved_model.pb" in ends,
+            "a TensorFlow SavedModel; unpack it, load it in Keras and save it as .keras",
+        ),
         (bool(names) and ends == {name for name in ends if name.endswith(".npy")}, "NumPy arrays; " + OURS),
         (
             {"config.json", "model.weights.h5"} <= ends,
@@ -114,7 +117,7 @@ def kind_of_folder(path: str | Path) -> str | None:
 
 
 def shard_of(path: str | Path) -> str | None:
-    """What an HDF5 file is that Keras saved as one of several, with their table beside it; None if it is none.
+    """What an HDF5 file is that Keras saved as one of several, their table beside it; None if it is none.
 
     >>> shard_of("model_00001.weights.h5")
     """

@@ -121,7 +121,9 @@ def _photograph(walk: Walk, node: Node) -> Pixels:
     shape = shape if isinstance(shape, list) and len(shape) == 4 else [None] * 4
     height, width, channels = (n if isinstance(n, int) else None for n in shape[1:])
     if channels not in (None, 1, 3) and shape[1] in (1, 3):
-        raise walk.error(node, f"takes {shape[1:]}, its channels first; npcam reads channels_last models only")
+        raise walk.error(
+            node, f"takes {shape[1:]}, its channels first; npcam reads channels_last models only"
+        )
     if channels not in (None, 1, 3):
         raise walk.error(node, f"takes {channels} channels; a photograph has 3, or 1 if it is grey")
     whole = "int" in str(node.config.get("dtype", "float32"))

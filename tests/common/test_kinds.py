@@ -113,7 +113,10 @@ def test_folders(tmp_path, names, kind):
         (["config.json", "model.weights.json", "model_00000.weights.h5"], "a .keras file of shards"),
         (["m/saved_model.pb", "m/variables/variables.index"], "a TensorFlow SavedModel"),
         (["a.npy", "b.npy"], "NumPy arrays"),
-        (["m/config.json", "m/metadata.json", "m/model.weights.h5"], "a folder around a .keras file's members"),
+        (
+            ["m/config.json", "m/metadata.json", "m/model.weights.h5"],
+            "a folder around a .keras file's members",
+        ),
         (["weights/best.keras", "readme.txt"], "a zip around weights/best.keras"),
     ],
 )

@@ -114,7 +114,7 @@ def test_theanos_order():
     check_order("conv1", (7, 7, 3, 7), "x.h5")
     check_order("conv1", (), "x.h5")
     for filters in (4, 64):
-        with pytest.raises(InputError, match="x.h5: the kernel of conv1 .* in Theano's order"):
+        with pytest.raises(InputError, match=r"x.h5: the kernel of conv1 .* in Theano's order"):
             check_order("conv1", (filters, 3, 7, 7), "x.h5")
 
 

@@ -221,7 +221,9 @@ def test_variances_without_a_root(tmp_path):
         if fine:
             assert read_keras(path).tensors["conv2_block1_1_bn"]["moving_variance"].min() == np.float32(value)
         else:
-            with pytest.raises(InputError, match="conv2_block1_1_bn has a variance of -.* root is no number"):
+            with pytest.raises(
+                InputError, match=r"conv2_block1_1_bn has a variance of -.* root is no number"
+            ):
                 read_keras(path)
 
 
@@ -278,7 +280,7 @@ def test_kernels_in_theanos_order(tmp_path, layout):
         layer: {n: a.transpose(3, 2, 0, 1) if a.ndim == 4 else a for n, a in arrays.items()}
         for layer, arrays in TENSORS.items()
     }
-    with pytest.raises(InputError, match="the kernel of conv.* has shape .*, in Theano's order"):
+    with pytest.raises(InputError, match=r"the kernel of conv.* has shape .*, in Theano's order"):
         read_keras(LAYOUTS[layout](tmp_path / layout, CONFIG, tensors))
 
 

@@ -212,7 +212,7 @@ def test_batch_norms_by_their_arrays():
 def test_many_other_layers():
     """A network of another kind is not named layer by layer."""
     others = [SavedLayer((f"other_{i}",), (), (array((1, 1, 2, 2)),)) for i in range(50)]
-    with pytest.raises(InputError, match="layers other_0, other_1, .*, other_5 and 44 more besides"):
+    with pytest.raises(InputError, match=r"layers other_0, other_1, .*, other_5 and 44 more besides"):
         from_weights([*named(), *others], None, "x.h5")
 
 
