@@ -68,6 +68,7 @@ def test_what_is_assumed_is_said(name):
     assert "preprocessing caffe" in said
     assert ("input size 224x224" in said) == ("weights" in name)
     assert ("activation softmax" in said) == ("weights" in name)
+    assert ("network of epsilon 1.001e-05 and strides in 1x1 convolutions" in said) == ("weights" in name)
 
 
 def test_an_icon_is_a_photograph():

@@ -5,6 +5,7 @@ file that converts for a file that holds nothing else.
 """
 
 import json
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,16 +13,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npcam.common.errors import InputError
-from npcam.common.limits import MAX_HDF5_DEPTH, MAX_HDF5_MEMBERS
 from npcam.common.text import printable
-from npcam.hdf5 import Dataset, Group
 from npcam.shapes import Array
 
 MEMBERS = ("config.json", "metadata.json", "model.weights.h5")  # those of a `.keras` file
-CONTAINERS = ("layers", "_layer_checkpoint_dependencies", "vars", "model_weights")
-STATES = ("optimizer", "optimizer_weights")
 CODE = ("Lambda", "__lambda__", "TFOpLambda", "SlicingOpLambda")
+# Modules of Keras's whose functions a model may name: activations, losses and the like.
+FUNCTIONS = re.compile(
+    r"(tf_)?keras\.(src\.)?(activations|constraints|initializers|layers|losses|metrics|ops|optimizers|regularizers)"
+)
+OWN = re.compile(r"[\w.]+>[\w.]+")  # a registered name, with that of its package
+OF_OBJECTS = ("/registered_name", "/class_name", "/config")  # where the object around it tells of it
+MARSHALLED = ("4w", "4Q")  # how the bytes of a function begin that Python's marshal wrote, in base 64
 HUGE = 1e8  # trained weights are around 1; a first layer's variances reach 1e5
 
 
@@ -29,7 +32,8 @@ class Finding(NamedTuple):
     """One thing that a person should know of a file.
 
     Attributes:
-        kind: "member" or "group" (not part of the model), "optimizer", "compile", "code", "values".
+        kind: "member" of the zip, "group", "array", "link", "attribute" or "bytes" of the HDF5 (none of
+            them part of the model), "optimizer", "compile", "code", "values".
         where: which member, group, key or tensor.
         what: what it is, in words.
     """
@@ -40,52 +44,33 @@ class Finding(NamedTuple):
 
 
 def in_archive(path: Path) -> Iterator[Finding]:
-    """What a zip holds besides a model's three members, and before or after all of them."""
+    """What a zip holds besides a model's three members: other members, a comment, bytes that are in none."""
     with zipfile.ZipFile(path) as archive:
-        for info in archive.infolist():
-            if info.filename not in MEMBERS and not info.is_dir():
+        members = archive.infolist()
+        for info in members:
+            if info.filename not in MEMBERS and not (info.is_dir() and not info.file_size):
                 pickled = info.filename.endswith((".pkl", ".pickle", ".joblib", ".npy", ".pt"))
                 danger = ", and loading it may run code" if pickled else ""
                 what = f"{info.file_size:,} bytes, not part of the model{danger}; npcam does not read it"
                 yield Finding("member", printable(info.filename), what)
         if archive.comment:
             yield Finding("member", "the zip's comment", f"{len(archive.comment):,} bytes")
-        first = min((info.header_offset for info in archive.infolist()), default=0)
-        if first:
-            yield Finding("member", "before the zip", f"{first:,} bytes, which npcam does not read")
-
-
-def in_hdf5(file: Group, listed: set[str]) -> Iterator[Finding]:
-    """What an HDF5 file holds besides the model's layers.
-
-    Args:
-        file: its root.
-        listed: the names of the layers that the older layout lists.
-    """
-    places = [(file, "")]
-    if "model_weights" in file:
-        places.append((file.group("model_weights"), "model_weights/"))
-    for group, above in places:
-        for name in group:
-            first = name.split("\\")[0]
-            if first in STATES:
-                yield Finding("optimizer", above + printable(name), "the optimizer's state; not converted")
-            elif first in (*CONTAINERS, "top_level_model_weights") or name in listed:
-                continue
-            elif not (is_layer(group, name) and not listed):
-                what = f"{_numbers(group, name)}, not part of the model; npcam does not read it"
-                yield Finding("group", above + printable(name), what)
-    if file.attribute("training_config") is not None:
-        yield Finding("compile", "training_config", "how it was trained; not converted")
-
-
-def is_layer(group: Group, name: str) -> bool:
-    """Whether a group holds a layer or a model of the newer layout: a subclassed model's attribute."""
-    try:
-        member = group.child(name)
-    except InputError:
-        return False
-    return isinstance(member, Group) and any(inner in member for inner in CONTAINERS)
+        directory, comment = archive.start_dir, len(archive.comment)
+    with path.open("rb") as file:
+        at, between = 0, 0
+        for info in sorted(members, key=lambda info: info.header_offset):
+            between += max(0, info.header_offset - at)
+            file.seek(info.header_offset + 26)
+            name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
+            at = info.header_offset + 30 + name + extra + info.compress_size + (info.flag_bits & 8 and 16)
+        between += max(0, directory - at)
+        end = file.seek(0, 2)
+        file.seek(max(0, end - 22 - 65_535))
+        tail = file.read()
+    after = len(tail) - tail.rfind(b"PK\x05\x06") - 22 - comment
+    for count, where in ((between, "between the zip's members"), (after, "after the zip")):
+        if count > 0:
+            yield Finding("member", where, f"{count:,} bytes, which npcam does not read")
 
 
 def in_configuration(config: Any, where: str = "config.json") -> Iterator[Finding]:
@@ -100,17 +85,35 @@ def in_configuration(config: Any, where: str = "config.json") -> Iterator[Findin
         value, place = todo.pop()
         if isinstance(value, Mapping):
             if value.get("compile_config"):
-                yield Finding("compile", f"{place}: compile_config", _trained(value["compile_config"]))
-            kind, module = value.get("class_name"), value.get("module")
-            if kind in CODE:
-                yield Finding("code", place, f"{kind}: Python code, or a name of some; npcam never runs it")
-            elif isinstance(module, str) and module.split(".")[0] not in ("keras", "tf_keras", "builtins"):
-                yield Finding("code", place, printable(f"names {module}.{kind}, which Keras would import"))
-            elif ">" in str(value.get("registered_name")):
-                yield Finding("code", place, printable(f"names {value['registered_name']}, not Keras's own"))
+                yield Finding("compile", f"{place}: compile_config", trained(value["compile_config"]))
+            if (what := _code(value)) is not None:
+                yield Finding("code", place, printable(what))
             todo += [(inner, f"{place}/{printable(str(key))}") for key, inner in value.items()]
         elif isinstance(value, list):
             todo += [(inner, f"{place}/{number}") for number, inner in enumerate(value)]
+        elif isinstance(value, str) and OWN.fullmatch(value) and not place.endswith(OF_OBJECTS):
+            yield Finding("code", place, printable(f"names {value}, not Keras's own"))
+
+
+def _code(entry: Mapping[str, Any]) -> str | None:
+    """What a serialised object names that is not Keras's, in words; None where it names nothing else."""
+    kind, module, registered = (entry.get(key) for key in ("class_name", "module", "registered_name"))
+    function, bare = kind == "function", "class_name" not in entry
+    named = entry["config"] if function and isinstance(entry.get("config"), str) else kind
+    own = next((name for name in (registered, named) if isinstance(name, str) and ">" in name), None)
+    value = entry.get("value")
+    lambda_ = bare and isinstance(value, list) and bool(value) and str(value[0]).startswith(MARSHALLED)
+    path = module if isinstance(module, str) else "builtins"
+    theirs = path != "builtins" and path.split(".")[0] not in ("keras", "tf_keras")
+    told = (
+        (kind in CODE, f"{kind}: Python code, or a name of some; npcam never runs it"),
+        (lambda_, "Python code; npcam never runs it"),
+        (own is not None, f"names {own}, not Keras's own"),
+        (theirs, f"names {path}{f'.{named}' if named else ''}, which Keras would import"),
+        (function and path == "builtins", f"names the function {named}, whose code is not in the file"),
+        (function and not FUNCTIONS.match(path), f"names {path}.{named}, a function that no model needs"),
+    )
+    return next((what for is_this, what in told if is_this), None)
 
 
 def in_values(tensors: Mapping[str, Mapping[str, Array]]) -> Iterator[Finding]:
@@ -141,30 +144,7 @@ def in_values(tensors: Mapping[str, Mapping[str, Array]]) -> Iterator[Finding]:
                 yield Finding("values", where, "a negative variance")
 
 
-def _numbers(group: Group, name: str) -> str:
-    """How much a member holds, in words, as far as plain links reach."""
-    try:
-        todo = [(group.child(name), 0)]
-    except InputError:
-        return "a link to elsewhere"
-    arrays = numbers = seen = 0
-    while todo:
-        member, depth = todo.pop()
-        if isinstance(member, Dataset):
-            arrays, numbers = arrays + 1, numbers + int(np.prod(member.extent, dtype=float))
-            continue
-        seen += len(member)
-        if seen > MAX_HDF5_MEMBERS or depth > MAX_HDF5_DEPTH:  # a hard link may close a circle
-            return "groups of more members than any weights file has"
-        for inner in member:
-            try:
-                todo.append((member.child(inner), depth + 1))
-            except InputError:
-                arrays += 1
-    return f"{arrays} arrays, {numbers:,} values"
-
-
-def _trained(settings: Any) -> str:
+def trained(settings: Any) -> str:
     """What a compile configuration says, short."""
     text = json.dumps(settings, default=str)
     return printable(text if len(text) <= 200 else f"{text[:200]}...")

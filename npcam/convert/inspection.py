@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,19 @@ from npcam.common.files import md5_file, require_file, sha256_file
 from npcam.common.limits import MAX_HDF5_DEPTH, MAX_KERAS_LAYERS
 from npcam.common.published import identify
 from npcam.common.text import printable
-from npcam.convert.findings import Finding, in_archive, in_configuration, in_hdf5, in_values
+from npcam.convert.findings import Finding, in_archive, in_configuration, in_values, trained
+from npcam.convert.strays import in_hdf5, used_arrays
 from npcam.hdf5 import Dataset, Group, open_hdf5
 from npcam.keras_files import (
     KerasFile,
     expected_shapes,
+    has_layers,
     is_zip,
+    open_archive,
     open_keras,
+    parse_json,
     present_shapes,
+    read_graph,
     read_keras,
     recognise_file,
 )
@@ -195,45 +201,76 @@ def _inspect_hdf5(path: Path, found: Inspection) -> None:
 def _inspect_keras(path: Path, found: Inspection) -> None:
     """One of Keras's layouts; raises InputError at the first reason why it does not convert."""
     zipped = found.format == "zip"
-    with open_keras(path) as file:
-        listed = {layer.path[0] for layer in file.saved if file.layout == "named"}
-        found.findings = [finding._asdict() for finding in _beside(path, zipped, file, listed)]
-        kind = {True: "whole model", False: "weights only"}[file.config is not None]
-        found.format = {
-            "named": f"Keras HDF5 (.h5), {kind}",
-            "numbered": "Keras .keras" if found.format == "zip" else "Keras .weights.h5",
-        }[file.layout]
-        found.metadata = file.metadata
-        found.layers = [
-            {
-                "name": "/".join(layer.path or layer.slot),
-                "weights": {a.weight or str(i): list(a.dataset.extent) for i, a in enumerate(layer.arrays)},
-                "parameters": sum(int(np.prod(a.dataset.extent, dtype=float)) for a in layer.arrays),
-            }
-            for layer in file.saved
-            if layer.arrays
-        ]
-        recognised = recognise_file(file, str(path), None, None)
-        found.architecture = _architecture(recognised.architecture, recognised.input_size)
-        found.notes = list(recognised.notes)
-        shapes = present_shapes(recognised)
-        found.layers = _layers(shapes)
-        for layer in found.layers:
-            original = recognised.origins.get(layer["name"])
-            if original not in (None, layer["name"]):
-                layer["original"] = original
-        problems = compare_shapes(expected_shapes(recognised), shapes)
-        found.missing, found.extra, found.misshapen = problems.missing, problems.extra, problems.misshapen
+    try:
+        with open_keras(path) as file:
+            found.findings = [finding._asdict() for finding in _beside(path, zipped, file)]
+            _inspect_open(path, found, file)
+    except InputError:
+        if not found.findings:
+            found.findings = [finding._asdict() for finding in _in_damaged(path, zipped, found)]
+        raise
     _tell(found, read_keras(path))
     found.converts = True
 
 
-def _beside(path: Path, zipped: bool, file: KerasFile, listed: set[str]) -> Iterator[Finding]:
+def _inspect_open(path: Path, found: Inspection, file: KerasFile) -> None:
+    """One of Keras's layouts that could be opened."""
+    kind = {True: "whole model", False: "weights only"}[file.config is not None]
+    found.format = {
+        "named": f"Keras HDF5 (.h5), {kind}",
+        "numbered": "Keras .keras" if found.format == "zip" else "Keras .weights.h5",
+    }[file.layout]
+    found.metadata = file.metadata
+    found.layers = [
+        {
+            "name": "/".join(layer.path or layer.slot),
+            "weights": {a.weight or str(i): list(a.dataset.extent) for i, a in enumerate(layer.arrays)},
+            "parameters": sum(int(np.prod(a.dataset.extent, dtype=float)) for a in layer.arrays),
+        }
+        for layer in file.saved
+        if layer.arrays
+    ]
+    recognised = recognise_file(file, str(path), None, None)
+    found.architecture = _architecture(recognised.architecture, recognised.input_size)
+    found.notes = list(recognised.notes)
+    shapes = present_shapes(recognised)
+    found.layers = _layers(shapes)
+    for layer in found.layers:
+        original = recognised.origins.get(layer["name"])
+        if original not in (None, layer["name"]):
+            layer["original"] = original
+    problems = compare_shapes(expected_shapes(recognised), shapes)
+    found.missing, found.extra, found.misshapen = problems.missing, problems.extra, problems.misshapen
+
+
+def _beside(path: Path, zipped: bool, file: KerasFile) -> Iterator[Finding]:
     """What is in a file besides the model."""
+    graph = None
+    if file.config is not None:
+        with suppress(InputError):  # which converting will say
+            graph = read_graph(file.config, str(path))
     if zipped:
         yield from in_archive(path)
-    yield from in_hdf5(file.root, listed)
+    yield from in_hdf5(file.root, used_arrays(file.saved, graph))
     yield from in_configuration(file.config, "config.json" if zipped else "model_config")
+    text = None if zipped else file.root.attribute("training_config")
+    if text is not None:
+        config = parse_json(str(text), f"{path}: training_config")
+        yield Finding("compile", "training_config", trained(config))
+        yield from in_configuration(config, "training_config")
+
+
+def _in_damaged(path: Path, zipped: bool, found: Inspection) -> Iterator[Finding]:
+    """What is in a file that is opened but whose layers are not as Keras writes them, as far as it goes."""
+    with suppress(InputError), ExitStack() as stack:
+        archive = stack.enter_context(open_archive(path)) if zipped else None
+        root = stack.enter_context(open_hdf5(path, archive.weights if archive else None))
+        if archive:
+            found.format = "Keras .keras"
+            yield from in_archive(path)
+            yield from in_configuration(parse_json(archive.config, "config.json"))
+        if archive or has_layers(root) == "numbered":
+            yield from in_hdf5(root, None)
 
 
 def _tell(found: Inspection, weights: Weights) -> None:

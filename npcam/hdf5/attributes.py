@@ -38,6 +38,11 @@ def has_attribute(read: Read, header: int, name: str) -> bool:
     Raises:
         FormatError: the header is not what the specification says, or attributes are kept apart.
     """
+    return name.encode() in attribute_names(read, header)
+
+
+def attribute_names(read: Read, header: int) -> list[bytes]:
+    """The names of all attributes of an object; arguments and errors are those of `has_attribute`."""
     for kind, _, body in _messages(read, header):
         if kind != ATTRIBUTE_INFO:
             continue
@@ -45,7 +50,7 @@ def has_attribute(read: Read, header: int, name: str) -> bool:
         if body[at : at + 8] != b"\xff" * 8:
             msg = "its attributes are kept apart from it; save with h5py's default libver"
             raise FormatError(msg)
-    return any(found == name.encode() for found, _ in _attributes(read, header))
+    return [found for found, _ in _attributes(read, header)]
 
 
 def variable_texts(read: Read, header: int, name: str, count: int) -> list[bytes]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from npcam.common.errors import InputError
 from npcam.common.limits import MAX_HDF5_ATTRIBUTE
-from npcam.hdf5.attributes import has_attribute, variable_texts
+from npcam.hdf5.attributes import attribute_names, has_attribute, variable_texts
 from npcam.hdf5.source import Source
 
 DAMAGE = (OSError, RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
@@ -26,6 +26,19 @@ class Member:
         self._source = source
         self.name = name
         self.where = f"{source.label}: {self.name}"
+
+    @property
+    def attributes(self) -> list[str]:
+        """The names of its attributes.
+
+        Raises:
+            InputError: they are kept in a way that Keras's files do not keep them.
+        """
+        import h5py
+
+        with reading(f"{self._source.label}: the attributes of {self.name}"):
+            names = attribute_names(self._source.read, h5py.h5o.get_info(self._node).addr)
+            return [name.decode("utf-8", "surrogateescape") for name in names]
 
     def attribute(self, name: str) -> Any:
         """An attribute as Python int, float, str, or a list of these; None where it is missing.

@@ -66,6 +66,12 @@ class Group(Member):
         with reading(self.where):
             return bool(self._node.links.exists(_encoded(name)))
 
+    @property
+    def outside(self) -> tuple[int, int]:
+        """How many bytes of its file lie before those of HDF5, and how many behind."""
+        with reading(self.where):
+            return self._source.outside
+
     def child(self, path: str) -> "Group | Dataset":
         """The member at `a/b/c`.
 

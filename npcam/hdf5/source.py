@@ -34,6 +34,19 @@ class Source:
         self._raw.seek(address)
         return self._raw.readinto(array.reshape(-1).view(np.uint8)) == array.nbytes  # type: ignore[attr-defined,no-any-return]
 
+    @property
+    def outside(self) -> tuple[int, int]:
+        """How many bytes lie before HDF5's own, in a user block, and behind them.
+
+        After the HDF5 File Format Specification, version 3.0, II.A: the superblock's end of file address.
+        """
+        head = self.read(0, 64)
+        at = {0: 40, 1: 44}.get(head[8], 28)
+        if head[13 if head[8] < 2 else 9] != 8:  # bytes of an address
+            return self.start, 0
+        end = int.from_bytes(head[at : at + 8], "little")
+        return self.start, max(0, self.size - end)
+
     def spend(self, size: int, where: str) -> None:
         """Take `size` bytes off what may still come out."""
         self._left -= size

@@ -6,19 +6,24 @@ with a ResNet, and `assign` finds each layer's arrays. Where a file holds weight
 `weights_alone` tells the network by the names of the layers, or else by their order and shapes.
 """
 
-from npcam.keras_files.archive import is_zip
+from npcam.keras_files.archive import is_zip, open_archive
+from npcam.keras_files.arrays import SavedLayer, has_layers
 from npcam.keras_files.file import KerasFile, open_keras
-from npcam.keras_files.graph import parse_json
+from npcam.keras_files.graph import Graph, parse_json
 from npcam.keras_files.names import count_blocks
 from npcam.keras_files.read import expected_shapes, present_shapes, read_keras, recognise_file
 from npcam.keras_files.recognise import recognise
 from npcam.keras_files.unroll import read_graph
 
 __all__ = [
+    "Graph",
     "KerasFile",
+    "SavedLayer",
     "count_blocks",
     "expected_shapes",
+    "has_layers",
     "is_zip",
+    "open_archive",
     "open_keras",
     "parse_json",
     "present_shapes",

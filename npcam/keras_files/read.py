@@ -47,7 +47,7 @@ class Recognised(NamedTuple):
             kernel and one bias of a head of several layers.
         input_size: (height, width) of what the ResNet is given, or None where the file does not say.
         preprocessing: what is done to a photograph before the ResNet.
-        assumed: which of "preprocessing", "input_size", "activation" and "pooling" nothing tells.
+        assumed: which of "preprocessing", "input_size", "activation", "pooling" and "network" nothing tells.
         notes: what was folded, and what of the model is left out.
         origins: the name that each layer has in the file, by Keras's name of it in a ResNet.
         turned: whether kernels are stored turned by 180 degrees, as Keras on Theano kept them.
@@ -184,7 +184,11 @@ def _from_weights(file: KerasFile, where: str, options: Options) -> Recognised:
     arch, arrays, notes, origins, pooled = from_weights(
         file.saved, options.network, where, options.preprocessing is not None
     )
-    told = {"preprocessing": options.preprocessing, "input_size": options.input_size}
+    told: dict[str, object] = {
+        "network": options.network,
+        "preprocessing": options.preprocessing,
+        "input_size": options.input_size,
+    }
     if arch.activation is not None:
         told["activation"] = options.activation
         if options.activation is None:

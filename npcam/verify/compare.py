@@ -17,11 +17,12 @@ import numpy as np
 
 from npcam.common.errors import InputError
 from npcam.layers import Layer, layers
+from npcam.preprocessing import MODES
 from npcam.shapes import Array
 from npcam.verify.difference import Difference, difference
 from npcam.verify.epsilon import EpsilonFit, fit_epsilon, wrong_epsilons
-from npcam.verify.record import Record
-from npcam.verify.rounding import Estimate, estimates, exact, logits, roundoff_variance
+from npcam.verify.record import BY_ITSELF, Record
+from npcam.verify.rounding import Estimate, estimates, exact, input_variance, logits, roundoff_variance
 from npcam.weights import Weights, cast
 
 # A tolerance is so many standard deviations of rounding (docs/verification.md has what was measured).
@@ -174,7 +175,11 @@ def _rows(weights: Weights, npcam: Record, reference: Record, isolated: bool, on
     alone: dict[str, Difference | None] = {}
     fits: dict[str, EpsilonFit] = {}
     unit, epsilon = _unit(trial), weights.architecture.epsilon
-    for layer, estimate in estimates(x, w, weights.architecture, unit, trial):
+    # A model that preprocesses by itself rounds there, too; all others are given the same numbers.
+    by_itself = reference.provenance.get("preprocessing") == BY_ITSELF
+    steps = weights.preprocessing if by_itself else MODES["none"]
+    known = input_variance(x, steps, _unit(a, b)) if x.ndim == 4 else None
+    for layer, estimate in estimates(x, w, weights.architecture, unit, trial, known):
         if layer.name == "avg_pool" and "logits" in trial:
             alone["logits"] = _logits(trial, estimate, w["predictions"], unit)
         if layer.name in trial:
@@ -188,7 +193,7 @@ def _rows(weights: Weights, npcam: Record, reference: Record, isolated: bool, on
     wrong = wrong_epsilons(fits).items()
     epsilons = {name: epsilon + fit.shift if fit.fits else math.nan for name, fit in wrong}
     others = _other_weights(npcam.tensors, reference.tensors)
-    for layer, estimate in estimates(x, w, weights.architecture, _unit(a, b)):
+    for layer, estimate in estimates(x, w, weights.architecture, _unit(a, b), variance=known):
         if layer.name in b:
             row = _row(layer, estimate, (a.get(layer.name), b[layer.name]), alone, isolated)
             if layer.name == "predictions" and "logits" in alone:

@@ -18,14 +18,13 @@ from npcam.preprocessing import MODES, Preprocessing
 from npcam.shapes import Array
 from npcam.verify.batch import is_batch, read_batch, read_input
 from npcam.verify.live_keras import keras_input
-from npcam.verify.record import BYTES
+from npcam.verify.record import BY_ITSELF, BYTES
 from npcam.verify.run_keras import first_convolution_input
 from npcam.verify.trace import declared_shapes
 from npcam.weights import Weights
 
 COLOUR = (250.0, 150.0, 50.0)  # red, green and blue that no preprocessing leaves as they are
 SAVED = "a saved batch, taken as it is"
-BY_ITSELF = "by the model itself, from RGB 0 to 255"
 
 
 class Prepared(NamedTuple):

@@ -35,6 +35,7 @@ PROVENANCE = (
 BYTES = 8  # of a number, for the limit: as if all were float64
 PIECE = 2**16  # pixels that are run at a time: one photograph of 224x224
 HASH = re.compile(r"(\S+/\S+) (\S+)")  # a line of the attribute `tensors`
+BY_ITSELF = "by the model itself, from RGB 0 to 255"  # what `preprocessing` says of a model that does it
 
 
 @dataclass(frozen=True)

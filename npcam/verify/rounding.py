@@ -29,6 +29,7 @@ import numpy as np
 
 from npcam import ops
 from npcam.layers import Layer, layers
+from npcam.preprocessing import Preprocessing
 from npcam.resnet import ACTIVATIONS, Architecture, Tensors
 from npcam.shapes import Array, check_conv, pad_amounts, same_padding
 
@@ -59,7 +60,12 @@ def roundoff_variance(*dtypes: Any) -> float:
 
 
 def estimates(
-    x: Array, w: Tensors, arch: Architecture, unit: float, given: Mapping[str, Array] | None = None
+    x: Array,
+    w: Tensors,
+    arch: Architecture,
+    unit: float,
+    given: Mapping[str, Array] | None = None,
+    variance: Array | None = None,
 ) -> Iterator[tuple[Layer, Estimate | None]]:
     """Run a network in float64, layer by layer, with the variance that rounding adds.
 
@@ -70,6 +76,7 @@ def estimates(
         unit: the variance of one rounding, from `roundoff_variance`.
         given: activations to go on with in place of the computed ones, as exact numbers, so that
             each layer is computed from what another program gave it.
+        variance: of the error of `x`, from `input_variance`; None where there is none.
 
     Yields:
         Each layer with its estimate; None where a given input does not fit the layer.
@@ -81,7 +88,7 @@ def estimates(
         inputs = [known[name] for name in layer.inputs]
         found: Estimate | None = None
         if layer.kind == "InputLayer":
-            found = exact(x)
+            found = exact(x) if variance is None else Estimate(x.astype(np.float64), variance)
         elif all(estimate is not None for estimate in inputs):
             try:
                 with np.errstate(all="ignore"):  # another program's infinities and NaN may come in
@@ -113,6 +120,41 @@ def exact(x: Array) -> Estimate:
     """An array as an estimate that nothing has rounded."""
     value = x.astype(np.float64)
     return Estimate(value, np.zeros_like(value))
+
+
+def input_variance(x: Array, preprocessing: Preprocessing, unit: float) -> Array:
+    """The variance of the error of pixels that layers of a model preprocess as their first thing.
+
+    Each step's result is rounded once, and a division twice where it is a product with the inverse, as
+    XLA makes it. What the steps made of a pixel is told from the last of them back.
+
+    Args:
+        x: what they make of a photograph, (N, H, W, C).
+        preprocessing: the steps.
+        unit: the variance of one rounding relative to its result, from `roundoff_variance`.
+
+    Returns:
+        An array of the shape of `x`, float64.
+    """
+    value, scale = x.astype(np.float64), np.ones(())
+    variance = np.zeros_like(value)
+    for step in reversed(preprocessing.steps):
+        if step.operation == "channels":
+            break
+        numbers = np.array(step.values)
+        if step.operation == "enlarge":
+            continue
+        variance += unit * (2 if step.operation == "divide" else 1) * (value * scale) ** 2
+        match step.operation:
+            case "add":
+                value = value - numbers
+            case "subtract":
+                value = value + numbers
+            case "multiply":
+                value, scale = value / np.where(numbers == 0, 1, numbers), scale * numbers
+            case "divide":
+                value, scale = value * numbers, scale / numbers
+    return variance
 
 
 def _estimate(layer: Layer, inputs: list[Estimate], w: Tensors, arch: Architecture, unit: float) -> Estimate:

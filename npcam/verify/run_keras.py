@@ -81,17 +81,24 @@ def layer_names(model: Any) -> set[str]:
 def first_convolution_input(keras: Any, model: Any, x: Array, name: str = "") -> Array | None:
     """What a Keras model's first convolution is given of `x`; None where no layer is a Conv2D.
 
-    Where nothing but zero padding stands before it, `x` itself is returned, and nothing is run.
+    One of a 1x1 kernel only mixes channels: it belongs to what stands before, if another comes after it.
+    Where nothing but zero padding stands before, `x` itself is returned, and nothing is run.
 
     Raises:
         InputError: Keras cannot run it on `x`.
     """
-    kinds = [type(layer).__name__ for layer in leaves(model)]
-    before = kinds[: kinds.index("Conv2D")] if hasattr(model, "operations") and "Conv2D" in kinds else [""]
-    if set(before) <= {"InputLayer", "ZeroPadding2D"}:
-        return x
+    all_layers = leaves(model)
+    convolutions = [layer for layer in all_layers if type(layer).__name__ == "Conv2D"]
+    first = next((layer for layer in convolutions if max(layer.kernel_size) > 1), (*convolutions, None)[0])
+    if first is not None and hasattr(model, "operations"):
+        before = {type(layer).__name__ for layer in all_layers[: all_layers.index(first)]}
+        if before <= {"InputLayer", "ZeroPadding2D"}:
+            return x
     calls = Trace(keras, model, x, name).calls.values()
-    return next((_to_numpy(keras, call.inputs[0]) for call in calls if call.kind == "Conv2D"), None)
+    return next(
+        (_to_numpy(keras, call.inputs[0]) for call in calls if first is not None and call.name == first.name),
+        None,
+    )
 
 
 def _names(model: Any, trace: Trace, arch: Architecture) -> dict[str, str]:

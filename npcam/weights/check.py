@@ -91,7 +91,7 @@ def check_architecture(arch: Architecture, weights: Weights, path: str) -> None:
         "input_size": all(MIN_INPUT_SIDE <= n <= MAX_INPUT_SIDE for n in weights.input_size)
         and prod(weights.input_size) <= MAX_INPUT_PIXELS,
         "preprocessing": is_sane(weights.preprocessing) and weights.enlarges_evenly,
-        "assumed": set(weights.assumed) <= {"preprocessing", "input_size", "activation", "pooling"},
+        "assumed": {*weights.assumed} <= {"preprocessing", "input_size", "activation", "pooling", "network"},
     }
     for name, ok in sane.items():
         if not ok:

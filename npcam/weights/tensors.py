@@ -24,7 +24,7 @@ class Weights:
             read-only. `npcam.model.Model.with_weights` makes a network with some replaced.
         input_size: (height, width) in pixels of what the ResNet itself was trained on.
         preprocessing: what is done to a photograph's pixels before the network sees them.
-        assumed: which of "preprocessing", "input_size", "activation", "pooling" the source did not tell.
+        assumed: which of "preprocessing", "input_size", "activation", "pooling", "network" nobody told.
         class_names: one name per class, or None.
         wnids: one WordNet id per class (`n02124075`), or None.
         source: name of the file that it was converted from.
@@ -69,16 +69,16 @@ class Weights:
     @property
     def assumptions(self) -> tuple[str, ...]:
         """What was assumed of the network, a sentence each: its numbers are right if these are."""
-        height, width = self.input_size
         values = {
+            "network": f"of epsilon {self.architecture.epsilon:g} and strides in 1x1 convolutions",
             "preprocessing": f"{self.preprocessing.name} ({self.preprocessing.describe()})",
-            "input_size": f"{height}x{width}",
+            "input_size": "x".join(map(str, self.input_size)),
             "activation": str(self.architecture.activation),
+            "pooling": "by global average",
         }
-        again = {name: f"with --{name.replace('_', '-')}" for name in values}
-        values["pooling"], again["pooling"] = "by global average", "the whole model"
         return tuple(
-            f"{name.replace('_', ' ')} {values[name]} is assumed; convert {again[name]} if it was another"
+            f"{name.replace('_', ' ')} {values[name]} is assumed; convert "
+            f"{'the whole model' if name == 'pooling' else f'with --{name}'.replace('_', '-')} if it differs"
             for name in self.assumed
         )
 

@@ -26,6 +26,7 @@ def test_convert(alone, capsys):
     assert said == [*weights.notes, *weights.assumptions]
     assert [line.split(" is assumed")[0].split()[0] for line in said] == [
         "no",  # configuration in the file
+        "network",
         "preprocessing",
         "input",
         "activation",
@@ -55,14 +56,23 @@ def test_convert_with_what_the_file_does_not_say():
 @pytest.mark.usefixtures("alone")
 def test_convert_with_all_that_is_said(capsys):
     """Where the options say it, it is what they say, and nothing is assumed; then only notes are printed."""
-    said = ["--preprocessing", "unit", "--input-size", "40x56", "--activation", "softmax"]
+    said = [
+        "--preprocessing",
+        "unit",
+        "--input-size",
+        "40x56",
+        "--activation",
+        "softmax",
+        "--network",
+        "keras",
+    ]
     assert main(["convert", "alone.h5", "w.h5", *said]) == 0
     weights = read_weights("w.h5")
     assert (weights.preprocessing.name, weights.input_size, weights.assumed) == ("unit", (40, 56), ())
     assert "assumed" not in capsys.readouterr().out
     assert main(["convert", "alone.h5", "w.h5", "--input-size", "64"]) == 0
     weights = read_weights("w.h5")
-    assert (weights.input_size, weights.assumed) == ((64, 64), ("preprocessing", "activation"))
+    assert (weights.input_size, weights.assumed) == ((64, 64), ("network", "preprocessing", "activation"))
 
 
 @pytest.mark.usefixtures("alone")

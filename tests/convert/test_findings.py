@@ -15,6 +15,7 @@ from npcam.convert.inspection import describe, inspect
 from npcam.resnet import Architecture
 from npcam.weights.random import random_weights
 
+LAMBDA = {"value": ["4wEAAAAA", None, None]}  # as Keras writes one
 CASES = Path(__file__).parents[1] / "cases"
 
 
@@ -60,25 +61,26 @@ def test_stowaways_in_hdf5(tmp_path):
         file["optimizer_weights/m"] = np.zeros(3)
         file["payload/x"] = np.zeros(5)
         file["model_weights/not_listed/kernel"] = np.zeros(5)
-        file.attrs["training_config"] = "{}"
+        file["array"] = np.zeros(4)
+        file["model_weights/conv1_conv/conv1_conv/array"] = np.zeros(4)
+        file.attrs["training_config"] = '{"loss": "mine>loss"}'
+        file.attrs["payload"] = "x"
+        file["model_weights/conv1_conv"].attrs["payload"] = [1, 2]
+    with path.open("ab") as raw:
+        raw.write(b"x" * 7)
     assert findings(path) == {
         ("optimizer", "optimizer_weights"),
         ("group", "payload"),
+        ("array", "array"),
         ("group", "model_weights/not_listed"),
+        ("array", "model_weights/conv1_conv/conv1_conv/array"),
+        ("attribute", "the file"),
+        ("attribute", "model_weights/conv1_conv"),
+        ("bytes", "after the HDF5"),
         ("compile", "training_config"),
+        ("code", "training_config/loss"),
     }
     assert inspect(path).converts
-
-
-def test_bytes_before_a_zip(tmp_path):
-    """A program, say, that a zip was put behind: the model is read all the same, and they are told."""
-    path = tmp_path / "a.keras"
-    path.write_bytes(b"PK\x03\x04" + bytes(96) + (CASES / "windows.keras").read_bytes())
-    found = inspect(path)
-    assert ("member", "before the zip") in findings(path)
-    assert [f["what"] for f in found.findings if f["where"] == "before the zip"] == [
-        "100 bytes, which npcam does not read"
-    ]
 
 
 def test_groups_of_every_kind_beside_a_model(tmp_path):
@@ -92,38 +94,47 @@ def test_groups_of_every_kind_beside_a_model(tmp_path):
         file["deep/link"] = h5py.SoftLink("/model_weights")
         file["empty"] = np.zeros((0, 3))
     beside = "not part of the model; npcam does not read it"
-    assert {f["where"]: f["what"] for f in inspect(path).findings if f["kind"] == "group"} == {
-        "away": f"a link to elsewhere, {beside}",
-        "deep": f"3 arrays, 10 values, {beside}",
-        "empty": f"1 arrays, 0 values, {beside}",
+    assert {f["where"]: f["what"] for f in inspect(path).findings} == {
+        "away": "a link to elsewhere, which npcam does not follow",
+        "deep": f"2 arrays, 10 values, {beside}",
+        "empty": f"1 array, 0 values, {beside}",
     }
     assert inspect(path).converts
 
 
-def test_groups_in_circles(tmp_path):
-    """Hard links that lead back, one or two at each turn, and more members than are counted: no hang."""
+DEEP = "groups in groups, more than 32 deep"
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "what"),
+    [
+        (lambda f: circle(f, 1), "one", DEEP),
+        (lambda f: circle(f, 2), "one", DEEP),
+        (lambda f: circle(f, 2), "/", "more than 10,000 members"),
+        (
+            lambda f: f.__setitem__("deep/" * 33 + "x", np.zeros(3)),
+            "deep",
+            "groups in groups, more than 32 deep",
+        ),
+        (lambda f: f.__setitem__("deep/" * 31 + "x", np.zeros(3)), "deep", "1 array, 3 values"),
+    ],
+)
+def test_groups_without_end(tmp_path, change, where, what):
+    """Hard links that lead back, one or two at each turn, and groups in groups: no hang, and they are named."""
     path = tmp_path / "a.h5"
     shutil.copy(CASES / "softmax_v2.h5", path)
     with h5py.File(path, "a") as file:
-        for name, links in (("one", 1), ("two", 2)):
-            group = file.create_group(name)
-            for number in range(links):
-                group[f"again{number}"] = group
-        for number in range(10_001):
-            file.create_group(f"many/{number}")
-        file["/".join(["deep"] * 33) + "/x"] = np.zeros(3)
+        change(file)
     found = inspect(path)
-    endless = (
-        "groups of more members than any weights file has, not part of the model; npcam does not read it"
-    )
-    for where, what in {
-        "one": endless,
-        "two": endless,
-        "many": endless,
-        "deep": f"1 arrays, 3 values, {endless.split(', ')[1]}",
-    }.items():
-        assert {"kind": "group", "where": where, "what": what} in found.findings
+    assert [f for f in found.findings if f["where"].partition("/")[0] in (where, "") and what in f["what"]]
     assert found.converts
+
+
+def circle(file, links):
+    """A group that holds itself, so many times."""
+    group = file.create_group("one")
+    for number in range(links):
+        group[f"again{number}"] = group
 
 
 def test_long_settings_of_training_are_cut():
@@ -135,6 +146,87 @@ def test_long_settings_of_training_are_cut():
     assert len(finding.what) == 203
 
 
+def changed(path, change):
+    """A copy of a `.keras` file whose HDF5 a function changes; returns its path."""
+    with zipfile.ZipFile(CASES / "linear_head.keras") as source, zipfile.ZipFile(path, "w") as target:
+        for name in source.namelist():
+            data = source.read(name)
+            if name == "model.weights.h5":
+                inner = path.with_suffix(".h5")
+                inner.write_bytes(data)
+                with h5py.File(inner, "a") as file:
+                    change(file)
+                data = inner.read_bytes()
+            target.writestr(name, data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "found", "converts"),
+    [
+        (lambda f: f.__setitem__("payload/x", np.zeros(3)), ("group", "payload"), False),
+        (lambda f: f.__setitem__("x", np.zeros(3)), ("array", "x"), False),
+        (lambda f: f.__setitem__("x", "import os"), ("array", "x"), False),
+        (
+            lambda f: f.__setitem__("layers/dense/vars/x", np.zeros(3)),
+            ("array", "layers/dense/vars/x"),
+            False,
+        ),
+        (lambda f: f.__setitem__("layers/dense/x/y", np.zeros(3)), ("group", "layers/dense/x"), False),
+        (lambda f: f.__setitem__("layers/dense_7/vars/0", np.zeros(3)), ("group", "layers/dense_7"), True),
+        (
+            lambda f: f.__setitem__("layers/dense/inner/vars/0", np.zeros(3)),
+            ("group", "layers/dense/inner"),
+            True,
+        ),
+        (lambda f: f.__setitem__("x", h5py.SoftLink("/layers")), ("link", "x"), False),
+        (lambda f: f.__setitem__("x", h5py.ExternalLink("a.h5", "/b")), ("link", "x"), False),
+        (lambda f: f.attrs.__setitem__("x", 1), ("attribute", "the file"), True),
+        (lambda f: f.__setitem__("optimizer/vars/0", np.zeros(3)), ("optimizer", "optimizer"), True),
+        (lambda f: f.__setitem__("metrics/vars/0", np.zeros(3)), ("optimizer", "metrics"), True),
+        (lambda f: f.__setitem__("layers/dropout/seed_generator/vars/0", np.zeros(2)), None, True),
+    ],
+)
+def test_stowaways_in_the_newer_layout(tmp_path, change, found, converts):
+    """Named, wherever they lie, whether the file converts or is refused for them; the status says that."""
+    path = changed(tmp_path / "a.keras", change)
+    assert findings(path) == ({found} if found else set())
+    assert inspect(path).converts == converts
+    assert main(["inspect", str(path)]) == (0 if converts else 1)
+
+
+def test_bytes_that_are_in_no_member(tmp_path):
+    """Between a zip's members and behind it, and before HDF5."""
+    path = tmp_path / "a.keras"
+    data = (CASES / "linear_head.keras").read_bytes()
+    path.write_bytes(data + b"x" * 9)
+    assert [f["what"] for f in inspect(path).findings] == ["9 bytes, which npcam does not read"]
+    with zipfile.ZipFile(path, "w") as archive, zipfile.ZipFile(CASES / "linear_head.keras") as source:
+        for name in source.namelist():
+            archive.writestr(name, source.read(name))
+            archive.fp.write(b"hidden")
+            archive.start_dir = archive.fp.tell()
+    assert findings(path) == {("member", "between the zip's members")}
+    assert inspect(path).findings[0]["what"] == "18 bytes, which npcam does not read"
+    block = tmp_path / "a.h5"
+    with h5py.File(block, "w", userblock_size=512) as target, h5py.File(CASES / "softmax_v2.h5") as whole:
+        for name in whole:
+            whole.copy(name, target)
+        target.attrs.update(whole.attrs)
+    assert findings(block) == {("bytes", "before the HDF5")}
+    assert inspect(block).converts
+
+
+def test_zips_that_are_unreadable(tmp_path):
+    """A zip cut short and no HDF5 end with 2; a whole zip of something else is read, and ends with 1."""
+    for name, data in (("a.keras", (CASES / "linear_head.keras").read_bytes()[:9999]), ("b.h5", b"hello")):
+        (tmp_path / name).write_bytes(data)
+        assert main(["inspect", str(tmp_path / name)]) == 2
+    with zipfile.ZipFile(tmp_path / "c.pt", "w") as archive:
+        archive.writestr("c/data.pkl", b"x")
+    assert main(["inspect", str(tmp_path / "c.pt")]) == 1
+
+
 def test_configurations_that_name_code():
     """Own classes, foreign modules and lambdas, wherever they stand; Keras's own are not named."""
     config = {
@@ -144,6 +236,12 @@ def test_configurations_that_name_code():
             "layers": [
                 {"class_name": "Lambda", "module": "keras.layers"},
                 {"class_name": "A", "module": "os"},
+                {"class_name": "Dense", "module": "keras.layers", "config": {"activation": "mine>relu"}},
+                {"class_name": "Dense", "module": "keras.layers", "config": {"activation": LAMBDA}},
+                {"class_name": "function", "module": "keras.src.utils.file_utils", "config": "get_file"},
+                {"class_name": "function", "module": "keras.src.losses.losses", "config": "mse"},
+                {"class_name": "function", "module": "builtins", "config": "own"},
+                {"class_name": "__tensor__", "config": {"value": [1.0], "dtype": "float32"}},
             ]
         },
         "compile_config": {
@@ -157,6 +255,10 @@ def test_configurations_that_name_code():
         ("code", "config.json/compile_config/loss"),
         ("code", "config.json/config/layers/0"),
         ("code", "config.json/config/layers/1"),
+        ("code", "config.json/config/layers/2/config/activation"),
+        ("code", "config.json/config/layers/3/config/activation"),
+        ("code", "config.json/config/layers/4"),
+        ("code", "config.json/config/layers/6"),
     }
 
 

@@ -61,7 +61,8 @@ def test_every_layout(tmp_path, layout):
     assert weights.converter == f"npcam {__version__}"
     assert weights.class_names is weights.wnids is None
     assert weights.preprocessing == MODES["caffe"]
-    assert weights.assumed == (("preprocessing",) if whole else ("preprocessing", "input_size", "activation"))
+    alone = ("network", "preprocessing", "input_size", "activation")
+    assert weights.assumed == (("preprocessing",) if whole else alone)
 
 
 def test_a_path_as_text(tmp_path):

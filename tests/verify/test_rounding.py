@@ -15,8 +15,9 @@ from helpers.networks import random_tensors
 
 from npcam import naive, resnet
 from npcam.layers import layers
+from npcam.preprocessing import MODES, Preprocessing, Step, preprocess
 from npcam.resnet import Architecture
-from npcam.verify.rounding import estimates, roundoff_variance
+from npcam.verify.rounding import estimates, input_variance, roundoff_variance
 from npcam.verify.run_npcam import run_npcam
 from npcam.weights import Weights, cast
 
@@ -432,3 +433,59 @@ def test_inputs_of_another_shape_give_no_estimate(network):
             found = {other.name: e for other, e in estimates(x[:1], w, SMALL, F32, given)}
             assert found[layer.name] is None
             assert found[last].value.shape == shapes[last]
+
+
+STEPS = {name: MODES[name].steps for name in ("caffe", "tf", "torch", "unit")} | {
+    "mixed": (
+        Step("channels", (2, 0, 1)),
+        Step("add", (3.3, -1.7, 0.1)),
+        Step("multiply", (0.1, 0.2, 0.3)),
+        Step("divide", (0.7,)),
+        Step("subtract", (11.1,)),
+        Step("enlarge", (2, 1)),
+    )
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_pixels_that_a_model_preprocesses(name):
+    """In float32, by division or by products with the inverse: within the tolerance, and near it.
+
+    The numbers of the steps are float32's in both, so that all of the difference is rounding.
+    """
+    steps = [replace(s, values=tuple(float(np.float32(v)) for v in s.values)) for s in STEPS[name]]
+    inverse = [
+        Step("multiply", tuple(float(np.float32(1 / np.float32(v))) for v in s.values))
+        if s.operation == "divide"
+        else s
+        for s in steps
+    ]
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 40, 40, 3)).astype(np.float32)
+    exact64 = preprocess(pixels.astype(np.float64), Preprocessing("model", tuple(steps)))
+    deviation = np.sqrt(input_variance(exact64, Preprocessing("model", tuple(steps)), F32))
+    worst = 0.0
+    for made in (steps, inverse):
+        error = np.abs(preprocess(pixels, Preprocessing("model", tuple(made))) - exact64)
+        assert (error <= 4 * deviation).all()  # of a few roundings, each uniform within sqrt(3) deviations
+        worst = max(worst, float((error / np.maximum(deviation, 1e-30)).max()))
+    assert worst > 0.5
+
+
+def test_pixels_that_nobody_changes():
+    """Their order costs no rounding."""
+    x = np.ones((1, 2, 2, 3))
+    assert not input_variance(x, MODES["none"], F32).any()
+    assert not input_variance(x, Preprocessing("model", (Step("channels", (2, 1, 0)),)), F32).any()
+
+
+def test_an_error_of_the_input_goes_on(network):
+    """The variance given for the input is the input's, and the first convolution's is larger for it."""
+    _, w, x = network
+    rough = np.full(x.shape, 1e-6)
+    plain = {layer.name: e for layer, e in estimates(x, w, SMALL, F32)}
+    given = {layer.name: e for layer, e in estimates(x, w, SMALL, F32, variance=rough)}
+    assert (given["input_layer"].variance == rough).all()
+    more = given["conv1_conv"].variance - plain["conv1_conv"].variance
+    expected = np.square(w["conv1_conv"]["kernel"]).sum(axis=(0, 1, 2)) * 1e-6
+    np.testing.assert_allclose(more[:, 4:-4, 4:-4], np.broadcast_to(expected, more[:, 4:-4, 4:-4].shape))
+    np.testing.assert_array_equal(given["conv1_conv"].value, plain["conv1_conv"].value)

@@ -9,7 +9,7 @@ from npcam.common.errors import InputError
 from npcam.layers import layers
 from npcam.resnet import Architecture
 from npcam.verify.record import array_sha256
-from npcam.verify.run_keras import layer_names, run_keras
+from npcam.verify.run_keras import first_convolution_input, layer_names, run_keras
 from npcam.verify.run_npcam import run_npcam
 from npcam.weights import Weights, tensors_sha256
 
@@ -214,6 +214,24 @@ def test_a_network_without_a_top(keras, build, x):
     """Ends with the last block."""
     run = run_keras(keras, build(top=None), x, replace(ARCH, activation=None))
     assert list(run.activations) == ORDER[:-3]
+
+
+def test_what_the_first_convolution_is_given(keras, build):
+    """What stands before the first that sees neighbours: a 1x1 convolution of a grey channel among it."""
+    layers = keras.layers
+    grey = np.random.default_rng(0).uniform(0, 255, (1, 32, 32, 1)).astype(np.float32)
+    image = layers.Input((32, 32, 1))
+    colour = layers.Conv2D(3, 1, kernel_initializer="ones", bias_initializer="ones")
+    model = keras.Model(image, build(top=None)(colour(image)))
+    seen = first_convolution_input(keras, model, grey)
+    inside = seen[:, 3:-3, 3:-3]  # within the padding of the stem
+    np.testing.assert_allclose(inside, np.repeat(grey + 1, 3, axis=-1), rtol=1e-6)
+    bare = build(top=None)
+    x = np.ones((1, 32, 32, 3), np.float32)
+    assert first_convolution_input(keras, bare, x) is x
+    mixing = keras.Model(image, layers.Conv2D(2, 1)(image))  # none but of 1x1: the first of them
+    assert first_convolution_input(keras, mixing, grey) is grey
+    assert first_convolution_input(keras, keras.Model(image, layers.Flatten()(image)), grey) is None
 
 
 def test_float_types_that_numpy_lacks_become_float32(keras, models, x):

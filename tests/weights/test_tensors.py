@@ -38,10 +38,10 @@ def test_what_is_assumed_in_words():
         assumed=("preprocessing", "input_size", "activation", "pooling"),
     )
     assert weights.assumptions == (
-        "preprocessing unit (divide 255) is assumed; convert with --preprocessing if it was another",
-        "input size 160x96 is assumed; convert with --input-size if it was another",
-        "activation sigmoid is assumed; convert with --activation if it was another",
-        "pooling by global average is assumed; convert the whole model if it was another",
+        "preprocessing unit (divide 255) is assumed; convert with --preprocessing if it differs",
+        "input size 160x96 is assumed; convert with --input-size if it differs",
+        "activation sigmoid is assumed; convert with --activation if it differs",
+        "pooling by global average is assumed; convert the whole model if it differs",
     )
     assert Weights(Architecture(), {}).assumptions == ()
 
