@@ -120,7 +120,7 @@ DEEP = "groups in groups, more than 32 deep"
     ],
 )
 def test_groups_without_end(tmp_path, change, where, what):
-    """Hard links that lead back, one or two at each turn, and groups in groups: no hang, and they are named."""
+    """Hard links that lead back, once or twice at each turn, and groups in groups: no hang, and named."""
     path = tmp_path / "a.h5"
     shutil.copy(CASES / "softmax_v2.h5", path)
     with h5py.File(path, "a") as file:
