@@ -68,6 +68,7 @@ def program(body, *arguments):
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
 def test_while_the_rest_is_imported(number):
     """There is nothing to clean up yet: the program ends at once."""
@@ -93,6 +94,7 @@ sys.exit(commands.main())
 """
 
 
+@pytest.mark.slow
 def test_an_interrupt_that_a_callback_swallows():
     """The program ends all the same, without a word, and what was being written is gone."""
     began = time.monotonic()
@@ -113,6 +115,7 @@ sys.exit(commands.main())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("then", ["time.sleep(30)", "raise RuntimeError('another')", "return 0"])
 def test_an_interrupt_that_a_library_catches(then):
     """Waited for a second, made into another error, or ignored: status 130."""
@@ -129,6 +132,7 @@ sys.exit(commands.main())
 """
 
 
+@pytest.mark.slow
 def test_an_interrupt_of_text_that_is_run():
     """Python notes an interrupt that leaves an `exec`, and ends `-m` by the signal: here it is 130."""
     Path("runs_text.py").write_text(RUNS_TEXT)
