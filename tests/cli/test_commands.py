@@ -217,7 +217,7 @@ def bad_calls(narrow, photo):
         "half.png: is damaged or truncated": ["explain", "half.png"],
         "bomb.png: has too many pixels": ["explain", "bomb.png"],
         "HDF5 file, perhaps weights": ["explain", narrow],
-        "cat.png: not an HDF5 file": ["explain", photo, "--weights", photo],
+        "cat.png: is a picture": ["explain", photo, "--weights", photo],
         "NaN": ["explain", photo, "--weights", "nan.h5"],
         "no such class": [*explain, "--target", "zebra"],
         "from 0 to 4": [*explain, "--target", "5"],
