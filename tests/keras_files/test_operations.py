@@ -5,7 +5,7 @@ import pytest
 from helpers.handmade_graphs import Handmade, Ref
 
 from npcam import InputError
-from npcam.keras_files.graph import Call, Node
+from npcam.keras_files.graph import Call, Node, Tensor
 from npcam.keras_files.operations import argument, operation, pointwise
 
 X = np.random.default_rng(0).normal(0, 5, (2, 3, 2, 3))  # (N, H, W, C)
@@ -251,3 +251,11 @@ def test_arguments():
     assert argument(node, 2, "nothing") is None
     assert argument(node, None, "nothing", default=5) == 5
     assert argument(node, None, "other", default=5) == 3
+
+
+@pytest.mark.parametrize(("first", "second"), [("x1", "x2"), ("x", "y"), ("value", "bias")])
+def test_arguments_by_name(first, second):
+    """Whoever calls an operation may name its arguments, in Keras 3's words or TensorFlow's."""
+    call = Call((), ((first, 2.0), (second, Tensor(("input_layer",)))))
+    node = Node(("a",), ("a",), "Subtract", {}, (("input_layer",),), call, True)
+    np.testing.assert_array_equal(computed(pointwise(node, 3, ARRAYS.get, "x.h5"), X), 2 - X)
