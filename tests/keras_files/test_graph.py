@@ -4,7 +4,7 @@ import pytest
 
 from npcam import InputError
 from npcam.common.limits import MAX_JSON
-from npcam.keras_files.graph import Call, Node, parse_json, reading_config
+from npcam.keras_files.graph import Call, Node, Tensor, parse_json, reading_config
 
 
 def test_json_of_every_type():
@@ -73,3 +73,15 @@ def test_labels():
     """Messages name a layer by its path and its class."""
     node = Node(("outer", "conv1_conv"), (), "Conv2D", {}, (), Call(), True)
     assert node.label == "outer/conv1_conv (Conv2D)"
+
+
+def test_arguments_of_a_call():
+    """By position, else by any of the names given, else the default; a tensor is its layer's first."""
+    call = Call(("a", "b"), (("axis", -1), ("keepdims", True)))
+    assert call.get(0, "axis") == "a"
+    assert call.get(1) == "b"
+    assert call.get(2, "axis") == call.get(None, "other", "axis") == -1
+    assert call.get(None, "keepdims", "axis") == -1
+    assert call.get(2) is None
+    assert call.get(None, "other", default=0) == 0
+    assert Tensor(("a",)) == Tensor(("a",), 0)

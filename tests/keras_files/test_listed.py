@@ -80,9 +80,12 @@ def test_what_computes(name):
 def test_what_may_stand_in_front(name):
     """A person may say what it does; behind the ResNet, as far as the order tells, nobody can."""
     reason = f"{name} stands in the file, and weights alone do not say what it does"
-    refused([*bare(name), WEIGHTED], reason)
+    whole = "; convert a file that holds the whole model"
+    say = ", or say with --preprocessing what it does to a photograph"
+    refused([*bare(name), WEIGHTED], f"{reason}{whole}{say}")
     assert check_listed([*bare(name), WEIGHTED], True, "x.h5").front == (name,)
-    refused([WEIGHTED, *bare(name)], reason, told=True)
+    with pytest.raises(InputError, match=f"{whole}$"):
+        check_listed([WEIGHTED, *bare(name)], True, "x.h5")
 
 
 def test_poolings():
@@ -130,6 +133,8 @@ def test_beside_a_nested_model():
             check_counts([*bare(name), nested], 2, "x.h5")
         check_counts([*bare(name, "max_pooling2d"), nested], 2, "x.h5")
     check_counts([*bare("avg_pool"), nested], 2, "x.h5")
+    flat = [SavedLayer((array.layer,), (), (array,)) for array in arrays]
+    check_counts([*bare("add", "conv1_pad"), *flat], 2, "x.h5")
 
 
 def test_kinds():

@@ -9,6 +9,7 @@ from npcam.keras_files.settings import (
     channels_last,
     check_bn,
     check_conv,
+    check_floats,
     dtype_of,
     pads,
     sides,
@@ -49,6 +50,11 @@ ACTIVATIONS = [
     (node("Activation", activation=function({"negative_slope": 0.1}, "ReLU")), "relu with settings"),
     (node("Activation", activation=function({"threshold": 1.0}, "ReLU")), "relu with settings"),
     (node("Activation", activation=function({"alpha": 0.1}, "LeakyReLU")), "leakyrelu with settings"),
+    (node("Activation", activation=function({"axis": -1}, "Softmax")), "softmax"),
+    (node("Activation", activation=function({"axis": [-1]}, "Softmax")), "softmax"),
+    (node("Activation", activation=function({"axis": 1}, "Softmax")), "softmax with settings"),
+    (node("Dense", activation="softmax_v2"), "softmax"),
+    (node("Dense", activation=function("softmax_v2")), "softmax"),
     (node("ReLU"), "relu"),
     (node("ReLU", max_value=None, negative_slope=0.0, threshold=0.0), "relu"),
     (node("ReLU", max_value=[None], negative_slope=[0], threshold=[0]), "relu"),
@@ -87,6 +93,20 @@ def test_activations_that_are_none():
     for wrong in (1, [1], function(function(function(function(function("relu")))))):
         assert refused(activation, node("Dense", activation=wrong)) == (
             "a (Dense) has an activation that is no function of Keras's"
+        )
+
+
+def test_activations_of_somebodys_own():
+    """Registered under a name of a package, or from a module that is not Keras's."""
+    for own, name in (
+        ("bit>relu", "bit>relu"),
+        (function("bit>relu"), "bit>relu"),
+        ({"class_name": "function", "module": "mine", "config": "relu"}, "mine>relu"),
+        ({"class_name": "ReLU", "module": "mine", "config": {}}, "mine>ReLU"),
+        (function({"class_name": "ReLU", "module": "mine", "config": {}}), "mine>ReLU"),
+    ):
+        assert refused(activation, node("Dense", activation=own)) == (
+            f"a (Dense) has an activation of its author's own, {name}; npcam knows Keras's own functions"
         )
 
 
@@ -208,6 +228,15 @@ def test_batch_norms():
         assert refused(check_bn, node("BatchNormalization", **settings)) == f"a (BatchNormalization) {reason}"
 
 
+def test_batch_norms_of_fewer_axes():
+    """The last one has another number there."""
+    for axis in (-1, 1, [-1], [1]):
+        assert check_bn(node("BatchNormalization", axis=axis), "x.h5", 2) == 1e-3
+    for axis in (0, 2, 3, [3]):
+        with pytest.raises(InputError, match="normalises axis"):
+            check_bn(node("BatchNormalization", axis=axis), "x.h5", 2)
+
+
 def test_batch_norms_that_always_train():
     """Called with training=True they take each batch's own statistics."""
     for call in (Call((), (("training", True),)), Call(("x",), (("mask", None), ("training", 1)))):
@@ -236,6 +265,28 @@ def test_dtypes():
         assert dtype_of(node("Conv2D", dtype=empty)) == "float32"
 
 
+QUANTISED = [
+    ({"dtype": {"class_name": "QuantizedDTypePolicy", "config": {"mode": "int8"}}}, "int8"),
+    ({"dtype": {"class_name": "X", "config": {"name": "int4_from_float32", "mode": None}}}, "int4"),
+    ({"dtype": "float8_from_mixed_bfloat16"}, "float8"),
+    ({"quantization_config": {"class_name": "Int8QuantizationConfig"}}, "Int8"),
+]
+
+
+@pytest.mark.parametrize(("config", "name"), QUANTISED)
+def test_quantised_layers(config, name):
+    """Integers, or floats of 8 bits, are refused by their name, whichever way that is written."""
+    reason = f"a (Dense) is quantised ({name}); npcam runs floats: save the model unquantised"
+    assert refused(check_floats, node("Dense", **config)) == reason
+
+
+def test_layers_of_floats():
+    """Every other policy is one of floats."""
+    policy = {"class_name": "DTypePolicy", "config": {"name": "mixed_float16"}}
+    for config in ({}, {"dtype": "float32"}, {"dtype": policy}, {"dtype": {}}, {"quantization_config": None}):
+        check_floats(node("Dense", **config), "x.h5")
+
+
 def test_weights_in_the_order_in_which_keras_saves_them():
     """With and without what a layer can be built without, in the words of Keras 1, too."""
     for kind in ("Conv2D", "Convolution2D", "Dense"):
@@ -249,3 +300,6 @@ def test_weights_in_the_order_in_which_keras_saves_them():
     assert weight_names(node("BatchNormalization", center=False)) == ("gamma", *moving)
     assert weight_names(node("BatchNormalization", center=False, scale=False)) == moving
     assert weight_names(node("Activation")) == ()
+    adapted = ("mean", "variance", "count")
+    assert weight_names(node("Normalization")) == weight_names(node("Normalization", mean=None)) == adapted
+    assert weight_names(node("Normalization", mean=[1.0])) == ()

@@ -8,13 +8,13 @@ from npcam.keras_files.walk import Walk
 
 # Keras's layers that do nothing outside of training.
 IDENTITIES = (
-    "Dropout",
-    "SpatialDropout2D",
-    "AlphaDropout",
-    "GaussianDropout",
-    "GaussianNoise",
-    "ActivityRegularization",
-    "Identity",
+    *("Dropout", "SpatialDropout2D", "AlphaDropout", "GaussianDropout", "GaussianNoise"),
+    *("ActivityRegularization", "Identity", "StopGradient", "AugMix", "CutMix", "MixUp", "RandAugment"),
+    *("RandomBrightness", "RandomColorDegeneration", "RandomColorJitter", "RandomContrast"),
+    *("RandomElasticTransform", "RandomErasing", "RandomFlip", "RandomGaussianBlur", "RandomGrayscale"),
+    *("RandomHeight", "RandomHue", "RandomInvert", "RandomPerspective", "RandomPosterization"),
+    *("RandomRotation", "RandomSaturation", "RandomSharpness", "RandomShear", "RandomTranslation"),
+    *("RandomWidth", "RandomZoom"),
 )
 
 
@@ -57,6 +57,33 @@ def test_what_does_nothing_is_skipped():
     assert w.skip(Node(("x",), (), "LayerNormalization", {}, (("first",),), Call(), True)).path == ("x",)
     relu = Node(("r",), (), "Activation", {"activation": "relu"}, (("first",),), Call(), True)
     assert w.skip(relu) is relu
+
+
+def test_casts():
+    """To floats that hold what npcam computes with; a cast to anything else does something."""
+    for dtype, does_nothing in (("float32", True), ("float64", True), ("float16", False), ("uint8", False)):
+        for more in (({"dtype": dtype},), ({}, {"dtype": dtype})):
+            w = walk(["cast"], first=("Conv2D", []), cast=("Cast", ["first"], *more))
+            assert w.passes(w.graph.nodes[("cast",)]) == does_nothing
+    w = walk(["cast"], first=("Conv2D", []), cast=("Cast", ["first"]))
+    assert not w.passes(w.graph.nodes[("cast",)])
+
+
+def test_in_order():
+    """Each layer stands after those that it reads, once; what lies below an end is left out."""
+    w = walk(
+        ["d"],
+        d=("D", ["b", "c"]),
+        c=("C", ["a", "b"]),
+        b=("B", ["a"]),
+        a=("A", ["z"]),
+        z=("Z", []),
+        other=("O", ["a"]),
+    )
+    assert names(w.in_order(("d",))) == ["z", "a", "b", "c", "d"]
+    assert names(w.in_order(("d",), [("a",)])) == ["a", "b", "c", "d"]
+    assert names(w.in_order(("d",), {("b",), ("c",)})) in (["b", "c", "d"], ["c", "b", "d"])
+    assert names(w.in_order(("d",), {("d",)})) == ["d"]
 
 
 def test_dropout_that_always_drops():
@@ -106,9 +133,12 @@ def test_what_is_expected():
     a = w.graph.nodes[("a",)]
     assert w.expect(a, "Conv2D") is a
     refused("a (Conv2D) where a ResNet has a Dense", lambda: w.expect(a, "Dense"))
-    for kind, config in (("ReLU", {}), ("Activation", {"activation": "relu"})):
+    tensorflow = ("TFOpLambda", {"function": "nn.relu"})
+    for kind, config in (("ReLU", {}), ("Relu", {}), ("Activation", {"activation": "relu"}), tensorflow):
         relu = a._replace(kind=kind, config=config)
         assert w.expect_relu(relu) is relu
+        assert w.is_relu(relu)
+    assert not w.is_relu(a._replace(config={"activation": "relu"}))
     refused(
         "a (Conv2D) where a ResNet has a ReLU",
         lambda: w.expect_relu(a._replace(config={"activation": "relu"})),
