@@ -216,9 +216,9 @@ def _is_above(walk: Walk, node: Node, pooled: bool) -> bool:
         return True
     if not pooled and any(walk.graph.nodes[path].kind == "Dense" for path in walk.ancestors(node.path)):
         return True
-    sources = walk.sources(node)
-    while any(operation(source) in SHAPES for source in sources):
-        sources = [walk.before(s) if operation(s) in SHAPES else s for s in sources]
+    sources, through = walk.sources(node), (*SHAPES, *POOLS)
+    while any(operation(source) in through for source in sources):
+        sources = [walk.before(s) if operation(s) in through else s for s in sources]
     return any(_ends_block(walk, source) for source in sources)
 
 

@@ -289,6 +289,10 @@ REFUSED = {
         of_two_stages,
         "made of the maps of several layers, conv[23]_block1_out, conv.*; a ResNet's are of one ReLU",
     ),
+    "average of unit length": (
+        lambda: topped(GAP(), layers.UnitNormalization(name="u")),
+        "the top: u .UnitNormalization. is no linear layer",
+    ),
     "two inputs": (two_inputs, "numbers .InputLayer. is a second input of the top"),
     "V2": (lambda: keras.applications.ResNet50V2(weights=None, input_shape=(64, 64, 3)), "post_bn .*V2"),
     "basic blocks": (basic_blocks, "sum .Add. adds what is no bottleneck"),
