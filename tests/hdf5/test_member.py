@@ -45,6 +45,7 @@ def test_values(tmp_path, kind, libver):
             assert found == expected
             assert type(found) is type(expected)
             assert member.attribute("other") is None
+            assert member.where.startswith(f"{tmp_path / 'a.h5'}: /")
         assert file.attribute("value") is None
 
 

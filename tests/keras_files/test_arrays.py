@@ -127,7 +127,7 @@ def test_theanos_order():
     check_order("conv1", (7, 7, 3, 7), "x.h5")
     check_order("conv1", (), "x.h5")
     for filters in (4, 64):
-        with pytest.raises(InputError, match=r"x.h5: the kernel of conv1 .* in Theano's order"):
+        with pytest.raises(InputError, match=r"x.h5: the kernel of conv1 .* in Theano's .*; load it in"):
             check_order("conv1", (filters, 3, 7, 7), "x.h5")
 
 
@@ -334,3 +334,16 @@ def test_arrays_are_numbered_without_a_gap(tmp_path):
         group["2"] = [1.0]
 
     refused(written(tmp_path / "a.h5", fill), numbered_layers, "/layers/dense/vars/1 is missing")
+
+
+def test_what_is_no_layer(tmp_path):
+    """An optimizer's state and the seeds of random layers lie among the layers, and are left out."""
+
+    def fill(file):
+        file["layers/dense/vars/0"] = np.zeros(3)
+        file["optimizer/vars/0"] = np.zeros(20)
+        file["layers/dropout/seed_generator/vars/0"] = np.zeros(2)
+        file["layers/optimizer/vars/0"] = np.zeros(1)
+
+    found = read(written(tmp_path / "a.h5", fill), numbered_layers)
+    assert [(layer.slot, len(layer.arrays)) for layer in found] == [(("dense",), 1), (("dropout",), 0)]

@@ -278,3 +278,121 @@ def test_files_that_are_none(tmp_path):
     ):
         with pytest.raises(InputError, match=reason):
             read_keras(tmp_path / name)
+
+
+def between(config, below, above, *entries):
+    """A configuration with layers put between two others; each is (class, name, settings)."""
+    config = changed(config, above)
+    layers = config["config"]["layers"]
+    at = next(i for i, e in enumerate(layers) if e["name"] == above)
+    made = []
+    for kind, name, settings in entries:
+        made.append(entry(kind, name, below, **settings))
+        below = name
+    layers[at]["inbound_nodes"] = entry("x", "x", below)["inbound_nodes"]
+    layers[at:at] = made
+    return config
+
+
+WHOLE = [layout for layout in LAYOUTS if "whole" in layout]
+
+
+@pytest.mark.parametrize("layout", WHOLE)
+def test_a_head_of_two_layers(tmp_path, layout):
+    """It is one in the weights, and the layers that it was are named."""
+    config = between(CONFIG, "avg_pool", "predictions", ("Dense", "hidden", {"units": 5}))
+    rng = np.random.default_rng(1)
+    channels = TENSORS["predictions"]["kernel"].shape[0]
+    first = {"kernel": rng.normal(size=(channels, 5)).astype("f4"), "bias": rng.normal(size=5).astype("f4")}
+    second = {"kernel": rng.normal(size=(5, 3)).astype("f4"), "bias": rng.normal(size=3).astype("f4")}
+    tensors = tensors_of() | {"hidden": first, "predictions": second}
+    path = LAYOUTS[layout](tmp_path / layout, config, tensors)
+    weights = read_keras(path)
+    made = weights.tensors["predictions"]
+    product = first["kernel"].astype(float) @ second["kernel"]
+    np.testing.assert_array_equal(made["kernel"], product.astype("f4"))
+    bias = first["bias"].astype(float) @ second["kernel"] + second["bias"]
+    np.testing.assert_array_equal(made["bias"], bias.astype("f4"))
+    assert weights.notes == ("folded into predictions: hidden (Dense), predictions (Dense)",)
+    assert weights.architecture == SMALL
+    with open_keras(path) as file:
+        found = recognise_file(file, "a")
+    assert found.origins["predictions"] == "hidden, predictions"
+    assert found.origins["conv1_conv"] == "conv1_conv"
+
+
+@pytest.mark.parametrize("layout", WHOLE)
+def test_what_a_layer_in_front_was_adapted_to(tmp_path, layout):
+    """Its mean and variance are in the file, with a count that nothing is computed of."""
+    config = between(CONFIG, "input_layer", "conv1_pad", ("Normalization", "adapted", {"axis": [-1]}))
+    mean, variance = np.array([100, 110, 120], "f4"), np.array([2500, 3600, 4900], "f4")
+    adapted = {"mean": mean, "variance": variance, "count": np.array(7, "i8")}
+    path = LAYOUTS[layout](tmp_path / layout, config, tensors_of() | {"adapted": adapted})
+    steps = read_keras(path).preprocessing.steps
+    assert [(step.operation, step.values) for step in steps] == [
+        ("subtract", (100, 110, 120)),
+        ("divide", (50, 60, 70)),
+    ]
+    del adapted["variance"], adapted["count"]
+    with pytest.raises(InputError, match=r"adapted \(Normalization\) has (1 arrays|no variance)"):
+        read_keras(LAYOUTS[layout](tmp_path / layout, config, tensors_of() | {"adapted": adapted}))
+
+
+@pytest.mark.parametrize("size", [(None, 64), (64, None), (None, None)])
+def test_sides_that_are_open(tmp_path, size):
+    """A side that the file leaves open is assumed, or said; one that it tells is not overruled."""
+    config = changed(CONFIG, "input_layer", batch_shape=[None, *size, 3])
+    path = write_keras(tmp_path / "a.keras", config, TENSORS)
+    weights = read_keras(path)
+    assert weights.input_size == tuple(side or 224 for side in size)
+    assert weights.assumed == ("preprocessing", "input_size")
+    said = tuple(side or 100 for side in size)
+    weights = read_keras(path, input_size=said)
+    assert (weights.input_size, weights.assumed) == (said, ("preprocessing",))
+    if size != (None, None):
+        other = tuple(65 if side else 100 for side in size)
+        with pytest.raises(InputError) as error:
+            read_keras(path, input_size=other)
+        says = f"input size {size[0] or 'any'}x{size[1] or 'any'}, not {other[0]}x{other[1]}"
+        assert str(error.value) == f"{path}: its configuration says {says}; leave the option out"
+
+
+def test_floats_that_come_in(tmp_path):
+    """Of what type a photograph is when it comes in is no layer's own float type."""
+    config = changed(CONFIG, "input_layer", dtype="float16")
+    assert read_keras(write_keras(tmp_path / "a.keras", config, TENSORS)).notes == ()
+
+
+@pytest.mark.parametrize("layout", ["whole.h5", "alone.h5"])
+def test_kernels_that_theano_turned(tmp_path, layout):
+    """Each convolution's is turned by 180 degrees, and that is noted; nothing else is."""
+    path = LAYOUTS[layout](tmp_path / layout, CONFIG, TENSORS)
+    with h5py.File(path, "a") as file:
+        file.get("model_weights", file).attrs["backend"] = "theano"
+    weights = read_keras(path)
+    for layer, arrays in TENSORS.items():
+        for name, array in arrays.items():
+            expected = np.rot90(array, 2) if array.ndim == 4 else array
+            np.testing.assert_array_equal(weights.tensors[layer][name], expected)
+    assert weights.notes[-1].startswith("written by Keras on Theano: kernels turned by 180 degrees")
+
+
+def test_one_class(tmp_path):
+    """A softmax of it is always 100 %, so weights alone do not say which function it has."""
+    tensors = tensors_of(classes=1)
+    path = write_h5(tmp_path / "a.h5", config_of(classes=1), tensors, whole=False)
+    with pytest.raises(InputError, match="a softmax of one class is always 100 %; say which function"):
+        read_keras(path)
+    assert read_keras(path, activation="sigmoid").architecture.activation == "sigmoid"
+
+
+def test_sizes_that_are_none(tmp_path):
+    """Sides have limits; the whole size is told back."""
+    path = write_keras(
+        tmp_path / "a.keras", changed(CONFIG, "input_layer", batch_shape=[None] * 3 + [3]), TENSORS
+    )
+    for size in ((31, 32), (32, 31), (32, 10_001)):
+        with pytest.raises(InputError) as error:
+            read_keras(path, input_size=size)
+        assert str(error.value) == (f"input size {size[0]}x{size[1]}: sides of 32 to 10000 pixels expected")
+    assert read_keras(path, input_size=(32, 100)).input_size == (32, 100)
