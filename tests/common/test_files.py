@@ -4,12 +4,17 @@ import errno
 import hashlib
 import os
 import stat
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from npcam import InputError
-from npcam.common.files import md5_file, replacing, require_file, sha256_file
+from npcam.common import files
+from npcam.common.files import md5_file, open_file, replacing, require_file, sha256_file
 
 
 def write_half(path, error):
@@ -153,6 +158,58 @@ def test_hashes(tmp_path):
     data = (tmp_path / "long").read_bytes()
     assert sha256_file(str(tmp_path / "long")) == hashlib.sha256(data).hexdigest()
     assert md5_file(tmp_path / "long") == hashlib.md5(data).hexdigest()
+
+
+def test_a_hash_of_nothing(tmp_path):
+    """There must be a file of weights."""
+    for digest in (sha256_file, md5_file):
+        with pytest.raises(InputError) as caught:
+            digest(tmp_path / "none")
+        assert str(caught.value) == f"{tmp_path / 'none'}: no such file; give the path of a weights file"
+
+
+def test_a_file_that_becomes_a_pipe(tmp_path, monkeypatch):
+    """Where one has taken the file's place since it was looked at, nobody waits for it."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    monkeypatch.setattr(files, "require_file", lambda path, _: path)
+    found = []
+
+    def opened():
+        try:
+            open_file(path, "take another").close()
+        except InputError as error:
+            found.append(str(error))
+
+    waiting = threading.Thread(target=opened, daemon=True)
+    waiting.start()
+    waiting.join(10)
+    assert found == [f"{path}: not a regular file; take another"]
+
+
+def test_what_others_left(tmp_path):
+    """Unfinished files of a process that is no more are removed, of another machine once they are old."""
+    with replacing(tmp_path / "a") as unfinished:
+        own = unfinished.name
+        unfinished.write_text("whole")
+    number, dead = f"-{os.getpid()}-", subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = own.replace(number, f"-{dead.pid}-")
+    elsewhere = ".a.npcam-0-1-0.part"
+    alive = own.replace(number, f"-{os.getppid()}-")
+    for name in (left, elsewhere, alive, ".a.part"):
+        (tmp_path / name).write_text("half")
+    now = time.time()
+    os.utime(tmp_path / elsewhere, (now, now - files.ABANDONED + 600))
+    files._sweep.cache_clear()
+    with replacing(tmp_path / "b"):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b", alive, ".a.part", elsewhere}
+    os.utime(tmp_path / elsewhere, (now, now - files.ABANDONED - 600))
+    files._sweep.cache_clear()
+    with replacing(tmp_path / "b"):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b", alive, ".a.part"}
 
 
 def test_md5_where_it_is_not_allowed_for_security(tmp_path, monkeypatch):

@@ -68,6 +68,36 @@ def test_files(tmp_path, make, kind):
             read_keras(path)
 
 
+UNPACK = "unpack it first"
+OURS = "npcam reads what Keras wrote"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "kind"),
+    [
+        ("a.h5", b"BZh91AY", f"compressed with bzip2; {UNPACK}"),
+        ("a.h5", b"\x1f\x8b\x08", f"compressed with gzip; {UNPACK}"),
+        ("a.h5", b"\xfd7zXZ\0", f"compressed with xz; {UNPACK}"),
+        ("a.h5", b"7z\xbc\xaf\x27\x1c", f"a 7z archive; {UNPACK}"),
+        ("a.h5", b"Rar!\x1a\x07", f"a RAR archive; {UNPACK}"),
+        ("a.tar", b"a".ljust(257, b"\0") + b"ustar\x0000", f"a tar archive; {UNPACK}"),
+        ("a.gguf", b"GGUF\x03\0\0\0", f"a GGUF file; {OURS}"),
+        ("a.tflite", b"\x1c\0\0\0TFL3\x14\0\x20\0", f"a TensorFlow Lite model; {OURS}"),
+        ("a.safetensors", b'\x40\1\0\0\0\0\0\0{"x":{"dtype":"F32"}}', f"a safetensors file; {OURS}"),
+        ("a.mlmodel", b"\x08\x04", f"a Core ML model; {OURS}"),
+        ("a.msgpack", b"\x81\xa6", f"a Flax file; {OURS}"),
+        ("a.onnx", b"\x08\x07", f"an ONNX model; {OURS}"),
+        ("a.pt", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", f"a PyTorch file; {OURS}"),
+        ("a.h5", b"\xff\xd8\xff\xe0", "a picture; weights were expected here"),
+        ("a.h5", b"\x93NUMPY\1\0", "a NumPy array; `npcam record` and `verify` take it as a batch"),
+        ("a.h5", b"", "empty (0 bytes); get it again"),
+    ],
+)
+def test_what_it_is_and_what_to_do(tmp_path, name, data, kind):
+    """More bytes follow the mark; the whole line is what a user reads."""
+    assert kind_of_file(written(tmp_path / name, data)) == kind
+
+
 def test_what_is_not_known(tmp_path):
     """Other bytes, HDF5 and a file that is not there are nothing by mistake."""
     assert kind_of_file(written(tmp_path / "a", b"hello")) is None

@@ -9,6 +9,8 @@ from npcam import InputError
 from npcam.common.published import (
     ADDRESS,
     CLASSES_ADDRESS,
+    CLASSES_FILE,
+    CLASSES_MD5,
     FILES,
     NAMES,
     cache_folder,
@@ -57,6 +59,8 @@ def test_addresses():
     """Where Keras downloads from, by https."""
     assert ADDRESS == "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
     assert CLASSES_ADDRESS == "https://storage.googleapis.com/download.tensorflow.org/data/"
+    # keras/src/applications/imagenet_utils.py (decode_predictions)
+    assert (CLASSES_FILE, CLASSES_MD5) == ("imagenet_class_index.json", "c2c37ea517e94d9795004a39431a14cb")
 
 
 def test_cache_folders(monkeypatch, tmp_path):

@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import math
+import os
 import sys
 import unicodedata
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npcam.common.text import finish_output, printable, say, show, to_json
+from npcam.common.text import finish_output, open_streams, printable, say, show, to_json
 
 
 @pytest.mark.parametrize(
@@ -87,6 +88,16 @@ def test_a_stream_that_takes_nothing(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)  # closed when Python started
     say("a")
     assert finish_output() is None
+
+
+def test_streams_that_are_open_stay_so():
+    """Nothing is kept open besides them."""
+    before = os.dup(1)
+    os.close(before)
+    open_streams()
+    after = os.dup(1)
+    os.close(after)
+    assert after == before
 
 
 @given(
