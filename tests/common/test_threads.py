@@ -1,6 +1,7 @@
 """Threads that the system refuses: they cost speed, not the run."""
 
 import _thread
+import importlib
 import os
 import subprocess
 import sys
@@ -54,6 +55,40 @@ def test_what_blas_is_told(monkeypatch, room):
         monkeypatch.setenv(name, "3")
     threads.keep_blas_to_one()
     assert {os.environ[name] for name in threads.VARIABLES} == {"3" if room else "1"}
+
+
+BLAS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")  # what OpenBLAS reads, and what others do
+
+
+@pytest.mark.parametrize(("cores", "asked"), [(1, 3), (2, 6), (64, 192), (65, 192), (200, 192)])
+def test_how_many_threads_are_tried(monkeypatch, cores, asked):
+    """NumPy's, SciPy's and the team's, one each for a core; OpenBLAS knows no more than 64."""
+    tried = []
+    monkeypatch.setattr(threads, "can_start", lambda count: tried.append(count) or True)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    threads.keep_blas_to_one()
+    monkeypatch.delattr(os, "sched_getaffinity")  # as on macOS
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    threads.keep_blas_to_one()
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    threads.keep_blas_to_one()
+    assert tried == [asked, asked, 3]
+
+
+@pytest.mark.parametrize("program", [False, True])
+def test_only_the_program_tells_blas(monkeypatch, program):
+    """Whoever only imports npcam keeps what the environment says."""
+    for name in BLAS:
+        monkeypatch.setenv(name, "3")
+
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as changed:
+        changed.setattr(_thread, "start_new_thread", refuse)
+        changed.setattr("npcam.common.interrupts.PROGRAM", program)
+        importlib.reload(threads)
+    assert {os.environ[name] for name in BLAS} == {"1" if program else "3"}
 
 
 @pytest.mark.slow

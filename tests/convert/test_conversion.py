@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from helpers.handmade_keras import config_of, tensors_of, write_h5, write_keras
 
 from npcam import InputError
 from npcam.convert.class_names import ClassNames
@@ -18,17 +19,26 @@ from npcam.weights import read_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / "tools" / "convert_keras_weights.py"
-pytestmark = pytest.mark.slow  # Keras makes the file that is converted
 
 
 @pytest.fixture(scope="module")
-def source(saved):
-    """A small Keras model in a `.keras` file."""
-    return saved.folder / "model.keras"
+def source(tmp_path_factory):
+    """A small model of two classes in a `.keras` file."""
+    path = tmp_path_factory.mktemp("source") / "model.keras"
+    return write_keras(path, config_of(classes=2), tensors_of(classes=2))
 
 
-def test_same_bytes(source, tmp_path):
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """Its weights without its configuration."""
+    path = tmp_path_factory.mktemp("alone") / "weights.h5"
+    return write_h5(path, config_of(classes=2), tensors_of(classes=2), whole=False)
+
+
+@pytest.mark.slow
+def test_same_bytes(saved, tmp_path):
     """Two conversions, in one process and in another, at another time, are the same file."""
+    source = saved.folder / "model.keras"  # which Keras itself wrote
     convert(source, tmp_path / "a.h5")
     time.sleep(1.1)  # past the second that HDF5 would note
     convert(source, tmp_path / "b.h5")
@@ -54,18 +64,18 @@ def test_class_names(source, tmp_path):
     assert not (tmp_path / "b.h5").exists()
 
 
-def test_what_weights_alone_do_not_tell(saved, tmp_path):
+def test_what_weights_alone_do_not_tell(alone, tmp_path):
     """The network and the activation are those that are asked for; what is returned is what is written."""
     wanted = {"keras": (1, 1.001e-5), "2018": (1, 1e-3), "2017": (0, 1e-3)}
     for (network, (padding, epsilon)), activation in zip(
         wanted.items(), ("linear", "sigmoid", "softmax"), strict=True
     ):
         path = tmp_path / f"{network}.h5"
-        weights = convert(saved.folder / "weights.h5", path, network=network, activation=activation)
+        weights = convert(alone, path, network=network, activation=activation)
         for arch in (weights.architecture, read_weights(path).architecture):
             assert (arch.pool_padding, arch.epsilon, arch.activation) == (padding, epsilon, activation)
         assert read_weights(path).notes == weights.notes
-    assert convert(saved.folder / "weights.h5", path).architecture.activation == "softmax"
+    assert convert(alone, path).architecture.activation == "softmax"
 
 
 def test_provenance(source, tmp_path):
@@ -93,22 +103,23 @@ def test_what_is_read_is_not_written_over(source, tmp_path):
     assert len(list(tmp_path.iterdir())) == 4
 
 
-def test_preprocessing_and_size(saved, tmp_path):
+def test_preprocessing_and_size(source, alone, tmp_path):
     """What is said of them is written, and no longer assumed; what is not said is told as assumed."""
     path = tmp_path / "a.h5"
     for mode in MODES:
-        weights = convert(saved.folder / "weights.h5", path, preprocessing=mode, input_size=(64, 96))
+        weights = convert(alone, path, preprocessing=mode, input_size=(64, 96))
         for found in (weights, read_weights(path)):
             assert (found.preprocessing, found.input_size) == (MODES[mode], (64, 96))
-            assert found.assumed == ("activation",)
-    convert(saved.folder / "weights.h5", path, activation="softmax")
+            assert found.assumed == ("network", "activation")
+    convert(alone, path, activation="softmax")
     found = read_weights(path)
     assert (found.preprocessing.name, found.input_size) == ("caffe", (224, 224))
-    assert found.assumed == ("preprocessing", "input_size")
+    assert found.assumed == ("network", "preprocessing", "input_size")
     with pytest.raises(InputError, match="its configuration says input size 64x64, not 64x96; leave the opt"):
-        convert(saved.folder / "model.keras", path, input_size=(64, 96))
+        convert(source, path, input_size=(64, 96))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 def test_killed_at_any_moment(source, tmp_path):
     """A conversion that is killed leaves the old file, or the whole new one."""
@@ -124,6 +135,7 @@ def test_killed_at_any_moment(source, tmp_path):
         assert destination.read_bytes() in (b"old", new)
 
 
+@pytest.mark.slow
 def test_tool_refuses_in_one_line(tmp_path):
     """Status 2, one line on standard error, no file."""
     (tmp_path / "bad.keras").write_bytes(b"no")
