@@ -3,6 +3,7 @@
 import contextlib
 import os
 import threading
+import time
 from functools import partial
 
 import numpy as np
@@ -52,6 +53,25 @@ def test_a_failure_ends_the_run_and_not_the_team():
     assert not later
     team.run([[lambda: later.append(1)] * 2])
     assert later == [1, 1]
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_a_failure_waits_for_the_others(failing):
+    """They still work with arrays of the caller's; the run ends when the last one has left."""
+    done, failed = [], threading.Event()
+
+    def fail():
+        failed.set()
+        raise MemoryError("no more")
+
+    def slow():
+        assert failed.wait(30)
+        time.sleep(0.1)
+        done.append(1)
+
+    with pytest.raises(MemoryError, match="no more"):
+        Team(3).run([[fail if thread == failing else slow for thread in range(3)]])
+    assert done == [1, 1]
 
 
 def test_a_busy_team_is_not_waited_for():
