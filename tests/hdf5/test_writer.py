@@ -3,6 +3,7 @@
 import gc
 import resource
 import sys
+from contextlib import contextmanager
 
 import h5py
 import numpy as np
@@ -33,16 +34,17 @@ def test_an_error_leaves_the_old_file(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.fixture
+@contextmanager
 def small_disk():
-    """Until the test ends, no file of this process grows beyond 20,000 bytes."""
+    """Meanwhile no file of this process grows beyond 20,000 bytes, nor does one that the tests report to."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.usefixtures("small_disk")
 def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
     """The bytes cannot all be written: InputError, and the old file stays.
 
@@ -52,7 +54,7 @@ def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
     path.write_bytes(b"old")
     stumbled = []
     monkeypatch.setattr(sys, "unraisablehook", stumbled.append)
-    with pytest.raises(InputError, match="File too large") as caught, new_hdf5(path) as file:
+    with small_disk(), pytest.raises(InputError, match="File too large") as caught, new_hdf5(path) as file:
         file["x"] = np.arange(10_000.0)
     caught.value.itself = caught  # a circle, as frames and tracebacks often make one
     del caught, file
