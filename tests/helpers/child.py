@@ -5,17 +5,27 @@ import subprocess
 from contextlib import contextmanager
 
 
-@contextmanager
-def started(command, **options):
-    """A child process that Ctrl-C interrupts, as it does one that a shell starts; options are Popen's.
+def start_child(command, **options):
+    """A child process that signals end as they end one that a shell starts; options are Popen's.
 
     A child inherits what its parent ignores, and `nohup make test &` ignores Ctrl-C; what the parent
     handles is back at the default in the child. So this process handles it while it starts the child.
     """
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = {number: signal.signal(number, _handled) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        process = subprocess.Popen(command, **options)
+        return subprocess.Popen(command, **options)
     finally:
-        signal.signal(signal.SIGINT, before)
-    with process:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _handled(number, _):
+    """What this process does with a signal meanwhile: what it does by default."""
+    raise KeyboardInterrupt(number)
+
+
+@contextmanager
+def started(command, **options):
+    """The same for as long as a block lasts."""
+    with start_child(command, **options) as process:
         yield process

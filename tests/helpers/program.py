@@ -2,10 +2,11 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
+
+from helpers.child import start_child
 
 import npcam
 
@@ -26,12 +27,6 @@ def environment(**changes):
     return {**os.environ, "PYTHONPATH": CHECKOUT, **changes}
 
 
-def default_signals():
-    """Between fork and exec: a test run in the background ignores SIGINT, and so would its children."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
 def run(*arguments, env=None, **options):
     """Run a command to its end; standard output and error are bytes, unless they go elsewhere."""
     with start(*arguments, env=env, text=False, **options) as process:
@@ -50,9 +45,8 @@ def shell(line):
 def start(*arguments, program=(sys.executable, "-m", "npcam"), env=None, **options):
     """Start a command and go on."""
     defaults = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    defaults["preexec_fn"] = default_signals  # asks for no lock that another thread may hold
     command = [*program, *map(str, arguments)]
-    return subprocess.Popen(command, env=environment(**(env or {})), **(defaults | options))
+    return start_child(command, env=environment(**(env or {})), **(defaults | options))
 
 
 def peak_memory(*arguments):
