@@ -52,6 +52,9 @@ def add_verify_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--partial", action="store_true", help="allow layers that the other run lacks: judge only the rest"
     )
+    names = parser.add_mutually_exclusive_group()
+    names.add_argument("--names", metavar="WHOSE", help=_NAMES)
+    names.add_argument("--by-order", action="store_true", help=_BY_ORDER)
     parser.add_argument("--json", action="store_true", help="print a JSON object instead of a table")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="also write the table as CSV")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw error against depth, PNG")
@@ -73,6 +76,8 @@ def add_record_options(parser: argparse.ArgumentParser) -> None:
 
 
 _ENGINE = "npcam's engine: reference (default; it has every layer) or fast (it has the stages)"
+_NAMES = "whose names arrays have: keras, torchvision, or a JSON file (default: told from the names)"
+_BY_ORDER = "tell arrays by their order and shapes, without their names"
 _DTYPE = "the float type that npcam computes in (default: float32)"
 
 
@@ -86,6 +91,7 @@ def verify(options: argparse.Namespace) -> int:
     from npcam.model import load_model
     from npcam.verify.against import Source, other_run
     from npcam.verify.compare import verify as compare
+    from npcam.verify.port import Naming
     from npcam.verify.prepare import prepare_npcam
     from npcam.verify.report import as_csv, as_json, as_text
     from npcam.verify.run_npcam import run_npcam
@@ -99,7 +105,9 @@ def verify(options: argparse.Namespace) -> int:
     weights = load_model(options.weights, engine="reference").weights
     x, how = prepare_npcam(options.input, weights)
     own = run_npcam(weights, x, options.engine, preprocessing=how)
-    reference = other_run(options.against, Source(options.input, x, weights, how), options.backend)
+    naming = Naming(options.names, options.by_order) if options.names or options.by_order else None
+    source = Source(options.input, x, weights, how, own)
+    reference = other_run(options.against, source, options.backend, naming)
     on_trial = "npcam" if options.against == "reference" else "reference"
     report = compare(
         weights, own, reference, isolated=options.isolated, on_trial=on_trial, partial=options.partial

@@ -23,6 +23,13 @@ class Dataset(Member):
         with reading(self.where):
             return tuple(int(n) for n in self._node.shape or ())
 
+    @property
+    def is_float(self) -> bool:
+        """Whether it declares plain floats of 16, 32 or 64 bits."""
+        with reading(self.where):
+            dtype = self._node.dtype
+            return bool(dtype.kind == "f" and dtype.itemsize <= 8 and not dtype.subdtype)
+
     @cached_property
     def shape(self) -> tuple[int, ...]:
         """Its shape, once it is known to be a plain float array that the file can hold.

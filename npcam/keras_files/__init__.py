@@ -6,7 +6,7 @@ with a ResNet, and `assign` finds each layer's arrays. Where a file holds weight
 `weights_alone` tells the network by the names of the layers, or else by their order and shapes.
 """
 
-from npcam.keras_files.archive import is_zip
+from npcam.common.zips import is_zip
 from npcam.keras_files.file import KerasFile, open_keras
 from npcam.keras_files.graph import parse_json
 from npcam.keras_files.names import count_blocks

@@ -18,6 +18,7 @@ import numpy as np
 from npcam.common.errors import InputError
 from npcam.layers import Layer, layers
 from npcam.shapes import Array
+from npcam.verify.coverage import judged_with
 from npcam.verify.difference import Difference, difference
 from npcam.verify.epsilon import EpsilonFit, fit_epsilon, wrong_epsilons
 from npcam.verify.record import Record
@@ -56,6 +57,9 @@ class Row:
         logits: of `predictions`, the difference alone of what comes before its activation; None where
             the run on trial has none, or none of that shape.
         not_a_number: which of "npcam" and "reference" hold a NaN here; NaN is not equal to NaN.
+        covers: the layers before that a port does not give, and that are judged with this one.
+        their_name: what a port calls it; None where it goes by Keras's name.
+        before_activation: whether it was compared before its activation, for a port gives no more.
     """
 
     name: str
@@ -71,6 +75,9 @@ class Row:
     epsilon: float | None = None
     logits: Difference | None = None
     not_a_number: tuple[str, ...] = ()
+    covers: tuple[str, ...] = ()
+    their_name: str | None = None
+    before_activation: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,7 @@ class Report:
     partial: bool = False
     not_kept: tuple[str, ...] = ()
     other_weights: tuple[str, ...] = ()
+    not_given: tuple[str, ...] = ()
 
     @property
     def first_bad(self) -> Row | None:
@@ -143,13 +151,15 @@ def verify(
             "verify: npcam's run has no input_layer; record it with all layers, or with that one"
         )
     names = [layer.name for layer in layers(weights.architecture)]
-    compared = [name for name in names if name in b and (name in a or on_trial == "reference")]
+    there = {*b, *(["predictions"] if "logits" in b and reference.fused else [])}
+    compared = [name for name in names if name in there and (name in a or on_trial == "reference")]
     if not set(compared) - {"input_layer"} or not a["input_layer"].size:
         some = ", ".join(list(b)[:4])
         raise InputError(f"verify: no layer in common; the reference has {some}; layers go by Keras's names")
     with np.errstate(all="ignore"):  # infinities and NaN may be in either run
         rows = list(_rows(weights, npcam, reference, isolated, on_trial))
-    missing = tuple(name for name in names if name not in compared)
+    led = judged_with(weights.architecture, b) if reference.fused else {}
+    missing = tuple(name for name in names if name not in compared and name not in led)
     return Report(
         tuple(row for row in rows if row.name in compared),
         isolated,
@@ -163,6 +173,7 @@ def verify(
             if all(run.stages_only or name in run.activations for run in (npcam, reference))
         ),
         other_weights=tuple(n for n in _other_weights(npcam.tensors, reference.tensors) if n in missing),
+        not_given=tuple(led),
     )
 
 
@@ -181,21 +192,34 @@ def _rows(weights: Weights, npcam: Record, reference: Record, isolated: bool, on
             value = trial[layer.name]
             recorded = all(name in trial for name in layer.inputs)
             alone[layer.name] = _difference(estimate, value, ALONE if recorded else FLOW)
-            if layer.kind == "BatchNormalization" and estimate is not None and alone[layer.name]:
+            by_itself = recorded or not reference.fused  # else the weights' own roundings would look like one
+            if layer.kind == "BatchNormalization" and estimate is not None and alone[layer.name] and by_itself:
                 fit = fit_epsilon(value, estimate, w[layer.name], epsilon, unit)
                 if fit is not None:
                     fits[layer.name] = fit
     wrong = wrong_epsilons(fits).items()
     epsilons = {name: epsilon + fit.shift if fit.fits else math.nan for name, fit in wrong}
     others = _other_weights(npcam.tensors, reference.tensors)
+    led = judged_with(weights.architecture, b) if reference.fused else {}
+    pooled = None
     for layer, estimate in estimates(x, w, weights.architecture, _unit(a, b)):
-        if layer.name in b:
-            row = _row(layer, estimate, (a.get(layer.name), b[layer.name]), alone, isolated)
+        pooled = estimate if layer.name == "avg_pool" else pooled
+        logits_only = reference.fused and layer.name == "predictions" and "logits" in b and layer.name not in b
+        if layer.name in b or logits_only:
+            if logits_only:
+                before = logits(pooled, w["predictions"], _unit(a, b)) if pooled else None
+                of_both = {"predictions": alone.get("logits")}
+                row = _row(layer, before, (a.get("logits"), b["logits"]), of_both, isolated)
+            else:
+                row = _row(layer, estimate, (a.get(layer.name), b[layer.name]), alone, isolated)
             if layer.name == "predictions" and "logits" in alone:
-                before = alone["logits"]
-                row = replace(row, logits=before, ok=row.ok and before is not None and before.ok)
+                own_logits = alone["logits"]
+                row = replace(row, logits=own_logits, ok=row.ok and own_logits is not None and own_logits.ok)
             other, found = others.get(layer.name, ()), epsilons.get(layer.name)
             ok = row.ok and not other and found is None
+            covers = tuple(name for name, by in led.items() if by == layer.name)
+            called = reference.names.get("logits" if logits_only else layer.name)
+            row = replace(row, covers=covers, their_name=called, before_activation=logits_only)
             yield replace(row, other_weights=other, epsilon=found, ok=ok)
 
 
