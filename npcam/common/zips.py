@@ -1,8 +1,9 @@
-"""Zips from strangers: what is looked at before Python's zipfile is let at one, and what it may raise then."""
+"""Zips from strangers: what is looked at before Python's zipfile reads one, and what it may raise then."""
 
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def check_directory(path: str | Path, most: int, kind: str, usual: str) -> None:
 
 def check_names(names: Sequence[str], where: str) -> None:
     """Raise InputError where a zip has a member twice: which of the two is meant, nobody can say."""
-    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise InputError(f"{where}: {twice[0]} is in the zip twice; refused, save the model again")
 

@@ -13,6 +13,7 @@ from npcam.common.zips import DAMAGE, check_directory, check_names, check_packin
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 
+
 class Archive(NamedTuple):
     """The members of a `.keras` file: two texts, and the weights' HDF5 as an open file."""
 

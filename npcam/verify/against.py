@@ -24,8 +24,8 @@ from npcam.verify.run_npcam import run_npcam
 from npcam.weights import FORMAT as WEIGHTS
 from npcam.weights import Weights, read_weights
 
-
-WORDS = ("reference", "fast", "keras")
+ENGINES = {"reference": ("reference", np.float64), "fast": ("fast", np.float32)}  # npcam's own, and how
+WORDS = (*ENGINES, "keras")
 
 
 class Source(NamedTuple):
@@ -46,6 +46,15 @@ class Source(NamedTuple):
     own: Record | None = None
 
 
+def is_kept(against: str) -> bool:
+    """Whether the other side is a run that was saved, and not a program to run."""
+    if against in WORDS:
+        return False
+    return is_arrays(against) or (
+        Path(against).is_file() and not is_zip(against) and _format(against) == RECORD
+    )
+
+
 def other_run(
     against: str, source: Source, backend: str | None = None, naming: Naming | None = None
 ) -> Record:
@@ -63,15 +72,16 @@ def other_run(
         InputError: there is no such file, it is none of these, or it cannot be run; or `naming` is for
             something that is no arrays.
     """
-    if against not in WORDS and (Path(against).is_dir() or Path(against).is_file()) and is_arrays(against):
+    if against not in WORDS and is_arrays(against):
         return read_port(against, _whole_run(source), source.weights, naming or Naming())
     if naming is not None:
-        raise InputError(f"{against}: --names and --by-order are for an .npz, a folder of .npy or a plain .h5")
+        raise InputError(
+            f"{against}: --names and --by-order are for an .npz, a folder of .npy or a plain .h5"
+        )
     weights = source.weights
-    if against == "reference":
-        return run_npcam(weights, source.x, dtype=np.float64, preprocessing=source.how)
-    if against == "fast":
-        return run_npcam(weights, source.x, "fast", preprocessing=source.how)
+    if against in ENGINES:
+        engine, dtype = ENGINES[against]
+        return run_npcam(weights, source.x, engine, dtype, source.how)
     if against == "keras":
         keras = import_keras(backend)
         model = build_keras_model(keras, weights)

@@ -15,6 +15,7 @@ from npcam.preprocessing import MODES, Preprocessing, preprocess
 from npcam.shapes import Array
 from npcam.verify.npy import MAGIC, Header, check_size, read_header, read_numbers
 
+
 def is_batch(path: str | Path) -> bool:
     """Whether a file is a NumPy array, by its name or its first bytes."""
     try:

@@ -13,7 +13,15 @@ from typing import NamedTuple
 from npcam.layers import layers
 from npcam.resnet import Architecture, residual_blocks
 
-INNER = (("conv", "bn", "relu"), ("bn", "relu"), ("relu",), ("conv", "relu"), ("conv", "bn"), ("conv",), ("bn",))
+INNER = (
+    ("conv", "bn", "relu"),
+    ("bn", "relu"),
+    ("relu",),
+    ("conv", "relu"),
+    ("conv", "bn"),
+    ("conv",),
+    ("bn",),
+)
 LINEAR = (("conv", "bn"), ("bn",), ("conv",))
 JOIN = (("add", "out"), ("out",), ("add",))
 ORDERS = ("last", "first", "second", "mixed")

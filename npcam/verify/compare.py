@@ -60,6 +60,7 @@ class Row:
         covers: the layers before that a port does not give, and that are judged with this one.
         their_name: what a port calls it; None where it goes by Keras's name.
         before_activation: whether it was compared before its activation, for a port gives no more.
+        photo: the photograph that it is of; "" where there is one only.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Row:
     covers: tuple[str, ...] = ()
     their_name: str | None = None
     before_activation: bool = False
+    photo: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,8 @@ class Report:
             for, and it keeps the stages only.
         other_weights: those of the missing layers whose weights are not the same in both runs, bit
             for bit.
+        not_given: the layers that a port does not give, but that are judged with the next that it does.
+        other: what people call the side that npcam is compared with.
     """
 
     rows: tuple[Row, ...]
@@ -107,6 +111,7 @@ class Report:
     not_kept: tuple[str, ...] = ()
     other_weights: tuple[str, ...] = ()
     not_given: tuple[str, ...] = ()
+    other: str = "yours"
 
     @property
     def first_bad(self) -> Row | None:
@@ -193,7 +198,12 @@ def _rows(weights: Weights, npcam: Record, reference: Record, isolated: bool, on
             recorded = all(name in trial for name in layer.inputs)
             alone[layer.name] = _difference(estimate, value, ALONE if recorded else FLOW)
             by_itself = recorded or not reference.fused  # else the weights' own roundings would look like one
-            if layer.kind == "BatchNormalization" and estimate is not None and alone[layer.name] and by_itself:
+            if (
+                layer.kind == "BatchNormalization"
+                and estimate is not None
+                and alone[layer.name]
+                and by_itself
+            ):
                 fit = fit_epsilon(value, estimate, w[layer.name], epsilon, unit)
                 if fit is not None:
                     fits[layer.name] = fit
@@ -204,7 +214,9 @@ def _rows(weights: Weights, npcam: Record, reference: Record, isolated: bool, on
     pooled = None
     for layer, estimate in estimates(x, w, weights.architecture, _unit(a, b)):
         pooled = estimate if layer.name == "avg_pool" else pooled
-        logits_only = reference.fused and layer.name == "predictions" and "logits" in b and layer.name not in b
+        logits_only = (
+            reference.fused and layer.name == "predictions" and "logits" in b and layer.name not in b
+        )
         if layer.name in b or logits_only:
             if logits_only:
                 before = logits(pooled, w["predictions"], _unit(a, b)) if pooled else None

@@ -55,6 +55,8 @@ def is_arrays(path: str | Path) -> bool:
     path = Path(path)
     if path.is_dir():
         return any(entry.suffix == ".npy" for entry in path.iterdir())
+    if not path.is_file():  # a device, a pipe, nothing: not for this to say
+        return False
     if is_zip(path):
         with path.open("rb") as file:  # the first member's name stands at a fixed place
             head = file.read(30)

@@ -36,13 +36,16 @@ def refold(
 
     >>> own = {"conv1_conv": np.array([1.0, -2.0]), "conv1_bn": np.array([-3.0, 1.0])}
     >>> refold({"conv1_conv": np.array([-3.1, 1.0])}, own, Architecture())
-    ({'conv1_conv': 'conv1_bn'}, ['fused: batch norms, into 1 convolutions'])
+    ({'conv1_conv': 'conv1_bn'}, ['fused: batch norms into 1 convolutions'])
     """
     renamed = {name: name for name in found}
-    said = []
+    said: list[str] = []
     starts = [layer.name.removesuffix("_conv") for layer in layers(arch) if layer.kind == "Conv2D"]
     linear = [start for start in starts if start.endswith(("_0", "_3"))]
-    for group, parts in (([s for s in starts if s not in linear], ("conv", "bn", "relu")), (linear, ("conv", "bn"))):
+    for group, parts in (
+        ([s for s in starts if s not in linear], ("conv", "bn", "relu")),
+        (linear, ("conv", "bn")),
+    ):
         given = [part for part in parts if any(f"{start}_{part}" in found for start in group)]
         for i, part in enumerate(parts):
             following = parts[i + 1 :]
@@ -58,8 +61,10 @@ def refold(
             if best != part:
                 renamed |= {f"{n}_{part}": f"{n}_{best}" for n in names}
                 into = " and ".join(PARTS[p] for p in parts[i + 1 : parts.index(best) + 1])
-                said.append(f"fused: {into}, into {len(names)} {PARTS[part]}")
-    return renamed, said
+                said.append(
+                    f"{into} into {len(names)} {PARTS[part]}{' without a ReLU' if group is linear else ''}"
+                )
+    return renamed, [f"fused: {', '.join(said)}"] if said else []
 
 
 def overwritten(

@@ -81,7 +81,7 @@ def torchvision_names(
             calls.setdefault(match[1], []).append((int(match[3] or 0), match[2] != "", name))
     for block, some in calls.items():
         out, inside = table[block], table[block].removesuffix("_out")
-        order = (f"{inside}_1_relu", f"{inside}_2_relu", out)
+        order: tuple[str, ...] = (f"{inside}_1_relu", f"{inside}_2_relu", out)
         # `relu`, `relu_1`, `relu_2` are counted from 0; `relu1`, `relu2`, `relu3` from 1
         first = 0 if all(n < 3 and (apart or n == 0) for n, apart, _ in some) else 1
         if [n for n, *_ in some] == [0]:
@@ -110,7 +110,7 @@ def dotted(name: str) -> str:
             path.append(module)
         operation = re.sub(r"(_[0-9]+)?(_output_[0-9]+)?$", "", operation)
         inner = path[-1].rsplit(".", 1)[-1] if path else ""
-        if not path or inner.isdecimal() and operation == "Add":
+        if not path or (inner.isdecimal() and operation == "Add"):
             path.append(operation.lower())
         return ".".join(path)
     return re.sub(r"^(.*\b)?layer([0-9])_([0-9]+)(?:_(downsample)_([0-9])|_(\w+))?$", _dots, name)

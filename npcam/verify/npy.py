@@ -1,4 +1,4 @@
-"""NumPy's `.npy`, from strangers: the header searched and not evaluated, the numbers once they are counted."""
+"""NumPy's `.npy` from strangers: the header is searched, not evaluated; numbers are counted, then read."""
 
 import math
 import re

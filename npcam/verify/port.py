@@ -4,6 +4,7 @@ What is found out on the way, and the file does not say, is said in words: how t
 names they are, which layers the port has fused into others.
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -51,7 +52,7 @@ class Told(NamedTuple):
     guessed: bool = False
 
 
-def read_port(path: str | Path, own: Record, weights: Weights, naming: Naming = Naming()) -> Record:
+def read_port(path: str | Path, own: Record, weights: Weights, naming: Naming) -> Record:
     """Read the arrays of somebody's run, as a run to compare npcam's with.
 
     Args:
@@ -81,7 +82,9 @@ def read_port(path: str | Path, own: Record, weights: Weights, naming: Naming = 
     else:
         told = _by_name(arrays, shapes, weights, naming.names, path)
     notes.append(told.how)
-    layouts = _layouts(arrays, {name: [shapes[layer]] for name, layer in told.layers.items() if layer}, shapes)
+    layouts = _layouts(
+        arrays, {name: [shapes[layer]] for name, layer in told.layers.items() if layer}, shapes
+    )
     found: dict[str, Array] = {}
     names: dict[str, str] = {}
     for name, layer in told.layers.items():
@@ -114,7 +117,11 @@ def read_port(path: str | Path, own: Record, weights: Weights, naming: Naming = 
     if clash is not None:
         raise InputError(f"{path}: {clash} is the name of a layer, and of an array that is none; rename it")
     return Record(
-        ordered | strange, {"model": Path(path).name}, fused=True, names=names, notes=tuple(n for n in notes if n)
+        ordered | strange,
+        {"model": Path(path).name},
+        fused=True,
+        names=names,
+        notes=tuple(n for n in notes if n),
     )
 
 
@@ -162,11 +169,11 @@ def _by_name(
     def fits(name: str, layer: str) -> bool:
         return bool(possible(arrays[name].shape, [shapes[layer]]))
 
-    schemes = {
-        "keras": lambda: keras_names(given, arch),
-        "torchvision": lambda: torchvision_names(given, arch, fits),
-    }
-    tried = {name: scheme() for name, scheme in schemes.items() if names in (None, name)}
+    tried = {}
+    if names != "torchvision":
+        tried["keras"] = keras_names(given, arch)
+    if names != "keras":
+        tried["torchvision"] = torchvision_names(given, arch, fits)
     best = max(tried, key=lambda name: len(set(tried[name].values()) - {"input_layer"}))
     if not set(tried[best].values()) - {"input_layer"}:
         what = f"{names}'s names" if names else "Keras's or torchvision's names"
@@ -213,14 +220,14 @@ def _layouts(
     return dict(zip(arrays, settle(choices), strict=True))
 
 
-def _layout_in_words(
-    layouts: Mapping[str, str], told: Mapping[str, str], arrays: Mapping[str, Array]
-) -> str:
+def _layout_in_words(layouts: Mapping[str, str], told: Mapping[str, str], arrays: Mapping[str, Array]) -> str:
     """What was found of the layout of all arrays that have one."""
     maps = [
         name
         for name, layer in told.items()
-        if layer and arrays[name].ndim == 4 and math.prod(arrays[name].shape[1:]) > max(arrays[name].shape[1:])
+        if layer
+        and arrays[name].ndim == 4
+        and math.prod(arrays[name].shape[1:]) > max(arrays[name].shape[1:])
     ]
     return f"layout: {in_words([layouts[name] for name in maps], maps)}" if maps else ""
 
@@ -237,7 +244,9 @@ def _strides(found: Mapping[str, Array], shapes: Mapping[str, Extent], weights: 
     own = weights.architecture.stride_in
     before, other = "input_layer", []
     for block in residual_blocks(weights.architecture):
-        first = [found[n] for n in (f"{block.name}_1_{part}" for part in ("conv", "bn", "relu")) if n in found]
+        first = [
+            found[n] for n in (f"{block.name}_1_{part}" for part in ("conv", "bn", "relu")) if n in found
+        ]
         elsewhere = shapes[before][1:3] if own == 1 else shapes[f"{block.name}_out"][1:3]
         if block.stride > 1 and any(a.ndim == 4 and a.shape[1:3] == elsewhere for a in first):
             other.append(block.name)
@@ -263,7 +272,7 @@ def _twins(arrays: Mapping[str, Array]) -> list[str]:
     names = list(arrays)
     return [
         name
-        for before, name in zip(names, names[1:], strict=False)
+        for before, name in itertools.pairwise(names)
         if _copies(arrays[name], {before: arrays[before]}, {before: before})
     ]
 
