@@ -13,7 +13,7 @@ from typing import NamedTuple
 from npcam.layers import layers
 from npcam.resnet import Architecture, residual_blocks
 
-INNER = (
+INNER: tuple[tuple[str, ...], ...] = (
     ("conv", "bn", "relu"),
     ("bn", "relu"),
     ("relu",),
@@ -21,8 +21,9 @@ INNER = (
     ("conv", "bn"),
     ("conv",),
     ("bn",),
+    (),
 )
-LINEAR = (("conv", "bn"), ("bn",), ("conv",))
+LINEAR: tuple[tuple[str, ...], ...] = (("conv", "bn"), ("bn",), ("conv",), ())
 JOIN = (("add", "out"), ("out",), ("add",))
 ORDERS = ("last", "first", "second", "mixed")
 FUSED = {
@@ -33,6 +34,7 @@ FUSED = {
     ("conv", "bn"): "no ReLU after batch norms",
     ("conv",): "convolutions alone",
     ("bn",): "batch norms folded, no ReLUs",
+    (): "blocks alone",
 }
 
 

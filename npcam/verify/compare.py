@@ -21,6 +21,7 @@ from npcam.shapes import Array
 from npcam.verify.coverage import judged_with
 from npcam.verify.difference import Difference, difference
 from npcam.verify.epsilon import EpsilonFit, fit_epsilon, wrong_epsilons
+from npcam.verify.pixels import prepared
 from npcam.verify.record import Record
 from npcam.verify.rounding import Estimate, estimates, exact, logits, roundoff_variance
 from npcam.weights import Weights, cast
@@ -186,10 +187,13 @@ def _rows(weights: Weights, npcam: Record, reference: Record, isolated: bool, on
     """A row for each layer that the reference has."""
     a, b = npcam.activations, reference.activations
     trial = b if on_trial == "reference" else a
-    w, x = cast(weights.tensors, np.float64), a["input_layer"]
+    w = cast(weights.tensors, np.float64)
+    x: Array | Estimate = a["input_layer"]
     alone: dict[str, Difference | None] = {}
     fits: dict[str, EpsilonFit] = {}
     unit, epsilon = _unit(trial), weights.architecture.epsilon
+    if reference.fused:  # another program has prepared the photograph
+        x = prepared(a["input_layer"], weights.preprocessing, _unit(a, b))
     for layer, estimate in estimates(x, w, weights.architecture, unit, trial):
         if layer.name == "avg_pool" and "logits" in trial:
             alone["logits"] = _logits(trial, estimate, w["predictions"], unit)

@@ -190,8 +190,9 @@ def _by_order(
     path: str | Path,
 ) -> Told:
     """Tell arrays by their order and shapes; copies of others are left out where that helps."""
-    left_out = _twins(arrays)
-    for without in ((), left_out):
+    twins = _twins(arrays)
+    turned = [name for name in twins if arrays[name].shape != arrays[twins[name]].shape]
+    for without in ([], turned, list(twins)):
         names = [name for name in arrays if name not in without]
         layouts = _layouts(arrays, {name: list(shapes.values()) for name in names}, shapes)
         channels = [_channels(to_nhwc(arrays[name], layouts[name], (1, 1, 1, 1))) for name in names]
@@ -199,12 +200,16 @@ def _by_order(
         def alike(
             i: int, layer: str, names: Sequence[str] = names, layouts: Mapping[str, str] = layouts
         ) -> float:
-            return likeness(to_nhwc(arrays[names[i]], layouts[names[i]], shapes[layer]), own[layer])
+            array = to_nhwc(arrays[names[i]], layouts[names[i]], shapes[layer])
+            if array.shape == own[layer].shape:
+                return likeness(array, own[layer])
+            return -1 - abs(math.log(max(array.size, 1) / own[layer].size))
 
         told = tell(channels, {n: s[-1] for n, s in shapes.items()}, weights.architecture, alike)
         if told is not None:
             way, found = told
             said = f"by order: {len(names)} arrays told by their shapes; {way.in_words()}"
+            said += f"; copies left out: {_some(without)}" if without else ""
             return Told(dict(zip(names, found, strict=True)) | dict.fromkeys(without, ""), said)
     msg = f"{path}: {len(arrays)} arrays that are not this network's layers in order"
     raise InputError(f"{msg}, by the numbers of their channels; give --names MAP.json")
@@ -267,14 +272,14 @@ def _copies(array: Array, arrays: Mapping[str, Array], told: Mapping[str, str]) 
     return any(_same(t, arrays[name]) for name, layer in told.items() if layer for t in turned)
 
 
-def _twins(arrays: Mapping[str, Array]) -> list[str]:
-    """The arrays that hold what the one before them holds, in either layout."""
+def _twins(arrays: Mapping[str, Array]) -> dict[str, str]:
+    """The arrays that hold what the one before them holds, in either layout; and which that is."""
     names = list(arrays)
-    return [
-        name
+    return {
+        name: before
         for before, name in itertools.pairwise(names)
         if _copies(arrays[name], {before: arrays[before]}, {before: before})
-    ]
+    }
 
 
 def _some(names: Sequence[str], most: int = 4) -> str:

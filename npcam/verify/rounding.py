@@ -59,12 +59,16 @@ def roundoff_variance(*dtypes: Any) -> float:
 
 
 def estimates(
-    x: Array, w: Tensors, arch: Architecture, unit: float, given: Mapping[str, Array] | None = None
+    x: Array | Estimate,
+    w: Tensors,
+    arch: Architecture,
+    unit: float,
+    given: Mapping[str, Array] | None = None,
 ) -> Iterator[tuple[Layer, Estimate | None]]:
     """Run a network in float64, layer by layer, with the variance that rounding adds.
 
     Args:
-        x: the preprocessed batch, (N, H, W, 3).
+        x: the preprocessed batch, (N, H, W, 3), as it is or with the variance of its own error.
         w: the weights in float64.
         arch: the architecture.
         unit: the variance of one rounding, from `roundoff_variance`.
@@ -81,7 +85,7 @@ def estimates(
         inputs = [known[name] for name in layer.inputs]
         found: Estimate | None = None
         if layer.kind == "InputLayer":
-            found = exact(x)
+            found = x if isinstance(x, Estimate) else exact(x)
         elif all(estimate is not None for estimate in inputs):
             try:
                 with np.errstate(all="ignore"):  # another program's infinities and NaN may come in
