@@ -179,10 +179,16 @@ def _common_prefix(names: Sequence[str], table: Mapping[str, str]) -> str:
     before: dict[str, int] = {}
     for name in names:
         parts = name.split(".")
-        ends = (i for i in range(len(parts)) if ".".join(parts[i:]) in table)
+        ends = (i for i in range(len(parts)) if _is_known(".".join(parts[i:]), table))
         start = "".join(f"{part}." for part in parts[: next(ends, 0)])
         before[start] = before.get(start, 0) + 1
     return max(before, key=lambda start: before[start], default="")
+
+
+def _is_known(name: str, table: Mapping[str, str]) -> bool:
+    """Whether a name is torchvision's, or that of a block's ReLU."""
+    match = _RELU.match(name)
+    return name in table or (match is not None and match[1] in table)
 
 
 def _dots(match: re.Match[str]) -> str:
