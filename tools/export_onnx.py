@@ -89,12 +89,19 @@ def to_onnx(weights: Weights, fold: bool = True) -> bytes:
         nodes,
         "resnet",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, "h", "w"])],
-        [helper.make_tensor_value_info(table[-1].name, TensorProto.FLOAT, None)],
+        [helper.make_tensor_value_info(table[-1].name, TensorProto.FLOAT, _shape(weights, table[-1]))],
         constants,
     )
     opset = helper.make_opsetid("", 17)
     model: bytes = helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString()
     return model
+
+
+def _shape(weights: Weights, last: Layer) -> list[str | int]:
+    """The shape of what comes out: numbers for classes, or maps."""
+    if last.kind == "Dense":
+        return ["n", len(weights.tensors[last.name]["bias"])]
+    return ["n", len(weights.tensors[last.name.replace("_out", "_3_bn")]["beta"]), "rows", "columns"]
 
 
 def _window(layer: Layer, padding: int) -> dict[str, Any]:
