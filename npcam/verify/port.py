@@ -208,7 +208,7 @@ def _by_order(
         told = tell(channels, {n: s[-1] for n, s in shapes.items()}, weights.architecture, alike)
         if told is not None:
             way, found = told
-            said = f"by order: {len(names)} arrays told by their shapes; {way.in_words()}"
+            said = f"by order: {len(names)} arrays told by channels and likeness; {way.in_words()}"
             said += f"; copies left out: {_some(without)}" if without else ""
             return Told(dict(zip(names, found, strict=True)) | dict.fromkeys(without, ""), said)
     msg = f"{path}: {len(arrays)} arrays that are not this network's layers in order"

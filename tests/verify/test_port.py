@@ -167,7 +167,7 @@ def test_by_order(tmp_path, small):
     order = {**{n: order[n] for n in order if n not in ("logits", "predictions")}, **flat}
     order |= {"logits": found["logits"], "predictions": found["predictions"]}
     run = port(tmp_path, small, {f"node_{i}": a for i, a in enumerate(order.values())}, None, True)
-    assert run.notes[0].startswith("by order: 23 arrays told by their shapes; batch norms folded")
+    assert run.notes[0].startswith("by order: 23 arrays told by channels and likeness; batch norms folded")
     assert "copies left out: node_1, node_22" in run.notes[0]
     report = verify(weights, own, run)
     assert (report.ok, report.missing, report.extra) == (True, (), ())

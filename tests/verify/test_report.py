@@ -14,7 +14,15 @@ from npcam.resnet import Architecture
 from npcam.verify.compare import Report, Row, verify
 from npcam.verify.difference import Difference
 from npcam.verify.record import Record
-from npcam.verify.report import as_csv, as_json, as_text, error_lines, finding
+from npcam.verify.report import (
+    as_csv,
+    as_json,
+    as_text,
+    closeness,
+    error_lines,
+    finding,
+    rows_that_matter,
+)
 from npcam.verify.run_npcam import run_npcam
 from npcam.weights import Weights
 
@@ -245,6 +253,43 @@ def test_the_table_by_hand():
         "conv1_conv  1x8x9x4         -        -         -             -         -      -      -"
         "  <- beyond rounding",
     ]
+
+
+def test_the_rows_that_matter():
+    """The first bad ones and the one before; or the ends of stages, and the row nearest to its limit."""
+    names = ["input_layer", "conv1_conv", "conv1_relu", "conv2_block1_out", "conv2_block2_out", "avg_pool"]
+    near = replace(NEAR, times=0.9)
+    rows = [replace(GOOD, name=name) for name in names]
+    rows[1] = replace(rows[1], alone=near)
+    shown = [row.name for row in rows_that_matter(report(*rows))]
+    assert shown == ["input_layer", "conv1_conv", "conv1_relu", "conv2_block2_out", "avg_pool"]
+    bad = [replace(BAD, name=f"conv3_block{n}_out") for n in range(12)]
+    mixed = report(*rows, bad[0], rows[1], *bad[1:])
+    expected = ["avg_pool", *(row.name for row in bad[:8])]
+    assert [row.name for row in rows_that_matter(mixed)] == expected
+    assert rows_that_matter(report(BAD, GOOD)) == (BAD,)
+    text = as_text(mixed, ["npcam: one", "yours: two"], every=False).split("\n\n")
+    assert text[0] == "\n".join(finding(mixed))
+    assert text[1] == "npcam: one\nyours: two"
+    assert text[2].endswith("10 more layers; --all shows them")
+    assert as_text(mixed, every=True).count("\n") == len(finding(mixed)) + 1 + 19 - 1 + 1
+    assert closeness(rows[1]) == 0.9
+    assert closeness(replace(GOOD, found=None, alone=None)) == math.inf
+
+
+def test_the_sides_go_by_their_names():
+    """Their name for a layer, the photograph, and what the other side is called, wherever it is named."""
+    row = replace(BAD, their_name="stem.0", photo="cat.png", alone=FAR, covers=("conv1_pad",))
+    found = replace(report(row), other="float64", not_given=("conv1_pad",))
+    assert finding(found) == [
+        "1 of 1 layer is beyond rounding; the first is conv1_conv (Conv2D), stem.0 in float64, on cat.png",
+        "  judged from what float64 gave before: conv1_pad, conv1_conv",
+        ALONE,
+        "  worst at [0, 1, 2, 3]: float64 1.23456789, float64 -0.5",
+        ERRORS.replace("yours", "float64"),
+        "  1 layer not given by float64, each judged with the next that is: conv1_pad",
+    ]
+    assert list(error_lines(found)) == ["npcam", "float64", "expected"]
 
 
 def test_the_finding_where_nothing_is_found():
