@@ -105,11 +105,14 @@ def _shape(weights: Weights, last: Layer) -> list[str | int]:
 
 
 def _window(layer: Layer, padding: int) -> dict[str, Any]:
-    """The attributes of a convolution or a pool; Keras's "same" is ONNX's SAME_UPPER."""
+    """The attributes of a convolution or a pool.
+
+    Keras's "same" with a stride pads by the size of the picture, as ONNX's SAME_UPPER does.
+    """
     shape: dict[str, Any] = {"strides": [layer.stride] * 2, "kernel_shape": [layer.window] * 2}
-    if layer.padding == "same":
+    if layer.padding == "same" and layer.stride > 1:
         return shape | {"auto_pad": "SAME_UPPER"}
-    return shape | {"pads": [padding] * 4}
+    return shape | {"pads": [layer.window // 2 if layer.padding == "same" else padding] * 4}
 
 
 def main() -> int:

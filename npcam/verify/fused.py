@@ -6,6 +6,7 @@ that was not copied in time holds what the ReLU made of it. Both are told by all
 together: one layer's mistake does not look like a fused port.
 """
 
+import itertools
 import math
 from collections.abc import Mapping
 
@@ -23,8 +24,8 @@ def refold(
 ) -> tuple[dict[str, str], list[str]]:
     """Tell whether convolutions hold their batch norms, and these their ReLUs.
 
-    Only where no array of that kind is given by itself. What the arrays are most like decides, all
-    convolutions with a ReLU together, and all without.
+    Only where the batch norm or ReLU is not given by itself. What the arrays are most like decides: all
+    convolutions together of which the same parts are given, those with a ReLU and those without.
 
     Args:
         found: a port's activations by layer.
@@ -41,29 +42,24 @@ def refold(
     renamed = {name: name for name in found}
     said: list[str] = []
     starts = [layer.name.removesuffix("_conv") for layer in layers(arch) if layer.kind == "Conv2D"]
-    linear = [start for start in starts if start.endswith(("_0", "_3"))]
-    for group, parts in (
-        ([s for s in starts if s not in linear], ("conv", "bn", "relu")),
-        (linear, ("conv", "bn")),
-    ):
-        given = [part for part in parts if any(f"{start}_{part}" in found for start in group)]
-        for i, part in enumerate(parts):
-            following = parts[i + 1 :]
-            after = following[: next((k for k, p in enumerate(following) if p in given), len(following))]
-            if part not in given or not after:
-                continue
-            names = [start for start in group if f"{start}_{part}" in found]
-            totals = {
-                option: sum(likeness(found[f"{n}_{part}"], own.get(f"{n}_{option}")) for n in names)
-                for option in (part, *after)
-            }
-            best = max(totals, key=lambda option: totals[option])
+    alike: dict[tuple[bool, tuple[str, ...]], list[str]] = {}  # of which the same parts are given
+    for start in starts:
+        given = tuple(part for part in PARTS if f"{start}_{part}" in found)
+        alike.setdefault((start.endswith(("_0", "_3")), given), []).append(start)
+    for (linear, given), names in alike.items():
+        parts = ("conv", "bn") if linear else tuple(PARTS)
+        for part in given:
+            i = parts.index(part) + 1
+            options = [part, *itertools.takewhile(frozenset(parts).difference(given).__contains__, parts[i:])]
+            totals = [
+                sum(likeness(found[f"{n}_{part}"], own.get(f"{n}_{option}")) for n in names)
+                for option in options
+            ]
+            best = options[totals.index(max(totals))]
             if best != part:
                 renamed |= {f"{n}_{part}": f"{n}_{best}" for n in names}
-                into = " and ".join(PARTS[p] for p in parts[i + 1 : parts.index(best) + 1])
-                said.append(
-                    f"{into} into {len(names)} {PARTS[part]}{' without a ReLU' if group is linear else ''}"
-                )
+                into = " and ".join(PARTS[p] for p in parts[i : parts.index(best) + 1])
+                said.append(f"{into} into {len(names)} {PARTS[part]}{' without a ReLU' if linear else ''}")
     return renamed, [f"fused: {', '.join(said)}"] if said else []
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from helpers.needs import needs
 from helpers.networks import random_tensors
-from helpers.torchvision_like import make
+from helpers.torchvision_like import make, wrong
 
 from npcam.resnet import Architecture
 from npcam.verify.compare import verify
@@ -98,7 +98,7 @@ def test_onnx_reference_agrees(activation, stride_in, fold):
     weights = Weights(arch, random_tensors(arch, width=4))
     model = onnx.load_from_string(to_onnx(weights, fold))
     onnx.checker.check_model(model, full_check=True)
-    x = np.random.default_rng(1).uniform(-120, 150, (2, 36, 48, 3)).astype(np.float32)
+    x = np.random.default_rng(1).uniform(-120, 150, (2, 32, 48, 3)).astype(np.float32)
     (found,) = reference.ReferenceEvaluator(model).run(None, {"x": x.transpose(0, 3, 1, 2)})
     own = run_npcam(weights, x).activations
     name = "predictions" if activation else "conv3_block1_out"
@@ -135,6 +135,37 @@ def test_hooks_copy_at_once(small):
     with torch.inference_mode():
         again = model(torch.tensor(small[1].transpose(0, 3, 1, 2).copy())).numpy()
     assert np.array_equal(found["fc"], again)
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_hooks_that_are_written_in_a_hurry(small, copy):
+    """By name, so that a ReLU's last call is what stays, and blocks twice; and without a copy, so that ReLUs
+    in place write over batch norms and sums: green all the same, and a wrong epsilon is found.
+    """
+    torch = needs("torch")
+    for model, blamed in ((make(), None), (wrong(), "conv3_block2_2_bn")):
+        found = {}
+
+        def hook(name, found=found):
+            def keep(_module, _inputs, output):
+                found[name] = output.numpy().copy() if copy else output.numpy()
+
+            return keep
+
+        for name, module in model.named_modules():
+            if name:
+                module.register_forward_hook(hook(name))
+        with torch.inference_mode():
+            model.eval()(torch.tensor(small[1].transpose(0, 3, 1, 2).copy()))
+        np.savez("run.npz", **found)
+        port, report = judged(small)
+        assert (report.missing, report.extra) == ((), ())
+        assert any(note.startswith("overwritten in place") for note in port.notes) != copy
+        if blamed:
+            assert blamed in (report.first_bad.name, *report.first_bad.covers)
+            assert len(report.first_bad.covers) <= 1
+        else:
+            assert report.ok, report.first_bad
 
 
 @pytest.mark.parametrize("program", ["record_onnxruntime.py", "record_torch.py", "export_onnx.py"])
