@@ -15,8 +15,11 @@ each of them rounded once,
     variance = u^2/3 (n S^2 + sum of t^2).
 
 For a convolution the partial sums after each of the kernel's KH*KW taps are computed: where the
-picture is flat and the kernel is an edge, they are far larger than the result. The model overestimates
-the error of the blocked sums that real libraries make, which round less often.
+picture is flat and the kernel is an edge, they are far larger than the result. A program whose arrays
+are NCHW adds channel after channel. Of many channels that makes no difference; of the three of a
+picture it does, where a kernel compares colours. So for few channels the partial sums after each
+channel are computed, too, and the larger variance counts. The model overestimates the error of the
+blocked sums that real libraries make, which round less often.
 
 An error of variance v that comes into a layer goes through it as the layer is linear: a convolution
 makes it the sum of w^2 v; a maximum, and a ReLU that is on, hand it on as it is.
@@ -34,6 +37,7 @@ from npcam.shapes import Array, check_conv, pad_amounts, same_padding
 
 # Numbers below float32's normal range may be flushed to 0, with a result of this size.
 UNDERFLOW = 2.0**-126
+FEW_CHANNELS = 3  # a picture's, of which each may be added by itself, with partial sums of its own
 RELU_OFF = 64.0  # standard deviations below 0 where a ReLU is certainly off, whatever is allowed elsewhere
 
 
@@ -163,8 +167,29 @@ def _conv(e: Estimate, layer: Layer, kernel: Array, bias: Array, unit: float) ->
         squares += (before * before + before * y + y * y) / (3 * taps)
         terms = x[window] ** 2 * (unit * (1 + n / taps / 6)) + v[window]
         variance += terms @ kernel[i, j] ** 2
+    if c <= FEW_CHANNELS:
+        squares = np.maximum(squares, _channel_by_channel(x, kernel, layer.stride))
     variance += unit * (n * squares + (y + bias) ** 2 + bias**2)
     return Estimate(y + bias, variance)
+
+
+def _channel_by_channel(x: Array, kernel: Array, stride: int) -> Array:
+    """The mean of the squares of a convolution's partial sums where one channel is added after the other.
+
+    Less what `_conv` counts besides it: the spread of sums in random order between those after two
+    taps, where here it is that between two channels.
+    """
+    kh, kw, c, _ = kernel.shape
+    windows = np.lib.stride_tricks.sliding_window_view(x, (kh, kw), axis=(1, 2))[:, ::stride, ::stride]
+    y = np.zeros((*windows.shape[:3], kernel.shape[3]))
+    squares, products = np.zeros_like(y), np.zeros_like(y)
+    for channel in range(c):
+        before, taken = y, windows[:, :, :, channel]  # (N, OH, OW, KH, KW)
+        y = before + np.tensordot(taken, kernel[:, :, channel], 2)
+        squares += (before * before + before * y + y * y) / (3 * c)
+        products += np.tensordot(taken * taken, kernel[:, :, channel] ** 2, 2)
+    found: Array = squares + products * (1 / c - 1 / (kh * kw)) / 6
+    return found
 
 
 def _dense(e: Estimate, kernel: Array, bias: Array, activation: str, unit: float) -> Estimate:

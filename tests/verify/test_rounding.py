@@ -207,6 +207,34 @@ def test_a_convolution_rounds_tap_by_tap(stride_in, stride):
         assert found.variance[0, i, j, k] == pytest.approx((9 * 4 + 1) * s2 + rest, rel=1e-12)
 
 
+def test_few_channels_may_be_added_one_after_the_other():
+    """Three channels that cancel: the partial sums after each channel are the larger ones, and count.
+
+    Where the taps cancel instead, and the channels do not, those after each tap count, as with many.
+    The mean of the squares in between is the formula of the module, which the tests above hold to all orders.
+    """
+    x, signs = np.abs(noise(1, 5, 6, 3)), np.array([1.0, -2.0, 1.0])
+    flat = np.abs(noise(3, 3, 3, 2, seed=4)) + 1
+    edge = flat * np.array([-1.0, 0.0, 1.0])[:, None, None, None]
+    bias, larger = noise(2, seed=5), []
+    for kernel in (flat * signs[:, None], edge):
+        weights = {"kernel": kernel, "bias": bias}
+        arch = Architecture(blocks=(1, 1), strides=(1, 2))
+        found = alone("conv3_block1_2_conv", {"conv3_block1_1_relu": x}, weights, arch=arch)
+        padded = np.pad(x[0], ((1, 1), (1, 1), (0, 0)))
+        for i, j, k in np.ndindex(5, 6, 2):
+            terms = padded[i : i + 3, j : j + 3] * kernel[..., k]  # (3, 3, C)
+            orders = []
+            for groups in (terms.reshape(9, 3), terms.transpose(2, 0, 1).reshape(3, 9)):
+                ends = np.cumsum([0, *groups.sum(axis=1)])  # in between all orders, as `mean_square` has them
+                a, b, squares = ends[:-1], ends[1:], np.sum(groups**2, axis=1)
+                orders.append(np.mean((a * a + a * b + b * b) / 3 + squares / 6))
+            larger.append(int(np.argmax(orders)))
+            rest = np.sum(terms**2) + (terms.sum() + bias[k]) ** 2 + bias[k] ** 2
+            assert found.variance[0, i, j, k] == pytest.approx((9 * 3 + 1) * max(orders) + rest, rel=1e-11)
+    assert set(larger) == {0, 1}
+
+
 def test_a_sum_of_roundings_drawn_at_random():
     """20,000 sums with every rounding drawn anew, in float64: their variance is what is expected.
 
