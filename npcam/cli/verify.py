@@ -102,8 +102,8 @@ def verify(options: argparse.Namespace) -> int:
     from npcam.verify.compare import verify as compare
     from npcam.verify.junit import as_junit
     from npcam.verify.photographs import pairs, together
-    from npcam.verify.port import Naming
     from npcam.verify.report import as_csv, as_json, as_text, finding
+    from npcam.verify.telling import Naming
 
     _check_outputs(options)
     weights = load_model(options.weights, engine="reference").weights

@@ -15,12 +15,13 @@ from npcam.resnet import Architecture
 from npcam.shapes import Array
 from npcam.verify.foreign import is_arrays
 from npcam.verify.live_keras import build_keras_model, import_keras, load_keras_model
-from npcam.verify.port import Naming, read_port
+from npcam.verify.port import read_port
 from npcam.verify.prepare import prepare_keras, prepare_npcam
 from npcam.verify.record import FORMAT as RECORD
 from npcam.verify.record import Record, in_pieces, read_record
 from npcam.verify.run_keras import layer_names, run_keras
 from npcam.verify.run_npcam import run_npcam
+from npcam.verify.telling import Naming
 from npcam.weights import FORMAT as WEIGHTS
 from npcam.weights import Weights, read_weights
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from npcam.common.text import some_names
 from npcam.shapes import Array
 
 NHWC, NCHW = "NHWC", "NCHW"
@@ -72,8 +73,7 @@ def in_words(layouts: Sequence[str], names: Sequence[str]) -> str:
     other = [name for name, layout in zip(names, layouts, strict=True) if layout != usual]
     if not other:
         return f"{usual}, told from the shapes"
-    shown = ", ".join(other[:4]) + (f" and {len(other) - 4} more" if len(other) > 4 else "")
-    return f"{usual}, told from the shapes ({NCHW if usual == NHWC else NHWC}: {shown})"
+    return f"{usual}, told from the shapes ({NCHW if usual == NHWC else NHWC}: {some_names(other, 4)})"
 
 
 def with_batch(array: Array, expected: Extent) -> Any:

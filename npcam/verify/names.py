@@ -26,10 +26,10 @@ def keras_names(names: Sequence[str], arch: Architecture) -> dict[str, str]:
     """{name: layer} of those names that hold a Keras layer's: alone, with `:0`, or as a part of a path.
 
     Of several arrays whose paths lead through one layer (`conv1_conv/Conv2D`, `conv1_conv/BiasAdd`)
-    the last is what the layer puts out.
+    the last is what the layer puts out; the others are "".
 
     >>> keras_names(["net/conv1_conv/Conv2D:0", "net/conv1_conv/BiasAdd:0", "what"], Architecture())
-    {'net/conv1_conv/BiasAdd:0': 'conv1_conv'}
+    {'net/conv1_conv/Conv2D:0': '', 'net/conv1_conv/BiasAdd:0': 'conv1_conv'}
     """
     known = {layer.name for layer in layers(arch)} | {"logits"}
     found: dict[str, str] = {}
@@ -43,7 +43,7 @@ def keras_names(names: Sequence[str], arch: Architecture) -> dict[str, str]:
         if layer is None:
             continue
         if layer in by_layer and exact not in known:
-            del found[by_layer[layer]]
+            found[by_layer[layer]] = ""
         found[name] = by_layer[layer] = layer
         by_layer[layer] = name
     return found

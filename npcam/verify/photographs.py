@@ -11,11 +11,11 @@ from npcam.common.errors import InputError
 from npcam.shapes import Array
 from npcam.verify.against import Source, is_kept, other_run
 from npcam.verify.compare import Report, Row
-from npcam.verify.port import Naming
 from npcam.verify.prepare import prepare_npcam
 from npcam.verify.record import Record
 from npcam.verify.report import closeness
 from npcam.verify.run_npcam import run_npcam
+from npcam.verify.telling import Naming
 from npcam.weights import Weights
 
 

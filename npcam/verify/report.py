@@ -2,13 +2,13 @@
 
 import csv
 import io
-import json
 import math
 from collections.abc import Sequence
 from typing import Any
 
 from npcam.common.tables import align
 from npcam.common.text import printable
+from npcam.common.text import some_names as _some
 from npcam.verify.compare import Report, Row
 from npcam.verify.difference import Difference
 
@@ -148,12 +148,6 @@ def _reasons(report: Report) -> list[str]:
     if report.extra:
         lines.append("  status 1: nothing of npcam's can be compared with what is extra")
     return lines
-
-
-def _some(names: Sequence[str], most: int = 8) -> str:
-    """The first few names, and how many more there are; one line, whatever the names are."""
-    shown = ", ".join(json.dumps(name[:80])[1:-1] for name in names[:most])
-    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def explain_row(report: Report, row: Row) -> list[str]:

@@ -16,8 +16,9 @@ from helpers.torchvision_like import make, wrong
 
 from npcam.resnet import Architecture
 from npcam.verify.compare import verify
-from npcam.verify.port import Naming, read_port
+from npcam.verify.port import read_port
 from npcam.verify.run_npcam import run_npcam
+from npcam.verify.telling import Naming
 from npcam.weights import Weights, write_weights
 
 TOOLS = Path(__file__).parents[2] / "tools"

@@ -113,6 +113,7 @@ def test_kerass_names():
         "q",
     ]
     assert keras_names(names, RESNET50) == {
+        "resnet50/conv1_conv/Conv2D:0": "",
         "resnet50/conv1_conv/BiasAdd:0": "conv1_conv",
         "conv1_relu:0": "conv1_relu",
         "logits": "logits",

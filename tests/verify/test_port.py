@@ -13,9 +13,10 @@ from npcam.common.errors import InputError
 from npcam.preprocessing import MODES, preprocess
 from npcam.resnet import Architecture
 from npcam.verify.compare import verify
-from npcam.verify.port import Naming, read_port
+from npcam.verify.port import read_port
 from npcam.verify.report import as_json, finding
 from npcam.verify.run_npcam import run_npcam
+from npcam.verify.telling import Naming
 from npcam.weights import Weights
 
 ARCH = Architecture(blocks=(1, 1), strides=(1, 2))
@@ -115,6 +116,22 @@ def test_extra_arrays_are_named_and_copies_are_not_extra(tmp_path, small):
     assert verify(weights, own, run).ok
     report = verify(weights, own, port(tmp_path, small, {**found, "mystery": np.ones((1, 2), np.float32)}))
     assert (report.ok, report.extra, report.first_bad) == (False, ("mystery",), None)
+
+
+def test_steps_inside_of_a_layer_are_no_layers(tmp_path, small):
+    """TensorFlow's sum without its bias, before the layer's output: left out, and named."""
+    weights, _, own = small
+    found = {}
+    for name, array in arrays(own).items():
+        if name == "conv1_conv":
+            found["net/conv1_conv/Conv2D:0"] = array - weights.tensors["conv1_conv"]["bias"]
+        found[f"net/{name}/Last:0"] = array
+    run = port(tmp_path, small, found)
+    assert "steps inside of layers, left out: net/conv1_conv/Conv2D:0" in run.notes[0]
+    assert verify(weights, own, run).ok
+    theirs = {"conv1_conv": "conv1", "conv1_bn": "bn1", "conv1_pad": "conv1_pad"}  # Keras's name among others
+    run = port(tmp_path, small, {b: own.activations[a] for a, b in theirs.items()}, "torchvision")
+    assert run.names == theirs
 
 
 def test_two_arrays_of_one_layer(tmp_path, small):

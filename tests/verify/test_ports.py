@@ -11,8 +11,9 @@ from helpers.torch_port import FAULTS, Port, nhwc
 from npcam.resnet import Architecture
 from npcam.verify.compare import verify
 from npcam.verify.names import torchvision_names
-from npcam.verify.port import Naming, read_port
+from npcam.verify.port import read_port
 from npcam.verify.run_npcam import run_npcam
+from npcam.verify.telling import Naming
 from npcam.weights import Weights
 
 ARCH = Architecture(blocks=(1, 2, 1, 1))
