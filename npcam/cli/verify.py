@@ -119,7 +119,7 @@ def verify(options: argparse.Namespace) -> int:
         )
         reports[photo] = replace(found, other=other_side)
         runs = {"npcam": own.provenance, "yours": reference.provenance | _found_out(reference)}
-        origins = [*_origin("npcam", own), *_origin(other_side, reference)]
+        origins = [*_origin("npcam:", own), *_origin(f"{other_side}:", reference)]
     report = together(reports)
     if options.csv:
         _write(options.csv, as_csv(report).encode())
@@ -194,8 +194,7 @@ def _origin(label: str, run: "Record") -> list[str]:
 
     how = run.provenance.get("preprocessing")
     lines = [describe(run.provenance), *([f"preprocessing: {how}"] if how else []), *run.notes]
-    width = max(len("npcam"), len(label)) + 2
-    return [f"{f'{label}:' if i == 0 else '':{width}}{line}" for i, line in enumerate(lines)]
+    return [f"{'' if i else label:{max(len('npcam:'), len(label))}} {line}" for i, line in enumerate(lines)]
 
 
 def _found_out(run: "Record") -> dict[str, list[str]]:
