@@ -40,7 +40,7 @@ USES = {
         "preprocessing",
     ),
     "cli": ("convert", "verify", "explain", "model", "weights", "labels", "images"),
-    "__init__": ("naive", "ops", "cam", "explain", "labels", "model", "images"),
+    "__init__": ("naive", "ops", "cam", "explain", "labels", "model", "images", "verify"),
     "__main__": ("cli",),
 }
 FOR_EVERYBODY = ("common", "shapes")

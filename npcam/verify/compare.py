@@ -17,12 +17,13 @@ import numpy as np
 
 from npcam.common.errors import InputError
 from npcam.layers import Layer, layers
-from npcam.preprocessing import MODES
 from npcam.shapes import Array
+from npcam.verify.coverage import judged_with
 from npcam.verify.difference import Difference, difference
 from npcam.verify.epsilon import EpsilonFit, fit_epsilon, wrong_epsilons
+from npcam.verify.pixels import prepared
 from npcam.verify.record import BY_ITSELF, Record
-from npcam.verify.rounding import Estimate, estimates, exact, input_variance, logits, roundoff_variance
+from npcam.verify.rounding import Estimate, estimates, exact, logits, roundoff_variance
 from npcam.weights import Weights, cast
 
 # A tolerance is so many standard deviations of rounding (docs/verification.md has what was measured).
@@ -57,6 +58,10 @@ class Row:
         logits: of `predictions`, the difference alone of what comes before its activation; None where
             the run on trial has none, or none of that shape.
         not_a_number: which of "npcam" and "reference" hold a NaN here; NaN is not equal to NaN.
+        covers: the layers before that a port does not give, and that are judged with this one.
+        their_name: what a port calls it; None where it goes by Keras's name.
+        before_activation: whether it was compared before its activation, for a port gives no more.
+        photo: the photograph that it is of; "" where there is one only.
     """
 
     name: str
@@ -72,6 +77,10 @@ class Row:
     epsilon: float | None = None
     logits: Difference | None = None
     not_a_number: tuple[str, ...] = ()
+    covers: tuple[str, ...] = ()
+    their_name: str | None = None
+    before_activation: bool = False
+    photo: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,8 @@ class Report:
             for, and it keeps the stages only.
         other_weights: those of the missing layers whose weights are not the same in both runs, bit
             for bit.
+        not_given: the layers that a port does not give, but that are judged with the next that it does.
+        other: what people call the side that npcam is compared with.
     """
 
     rows: tuple[Row, ...]
@@ -100,6 +111,8 @@ class Report:
     partial: bool = False
     not_kept: tuple[str, ...] = ()
     other_weights: tuple[str, ...] = ()
+    not_given: tuple[str, ...] = ()
+    other: str = "yours"
 
     @property
     def first_bad(self) -> Row | None:
@@ -144,13 +157,15 @@ def verify(
             "verify: npcam's run has no input_layer; record it with all layers, or with that one"
         )
     names = [layer.name for layer in layers(weights.architecture)]
-    compared = [name for name in names if name in b and (name in a or on_trial == "reference")]
+    there = {*b, *(["predictions"] if "logits" in b and reference.fused else [])}
+    compared = [name for name in names if name in there and (name in a or on_trial == "reference")]
     if not set(compared) - {"input_layer"} or not a["input_layer"].size:
         some = ", ".join(list(b)[:4])
         raise InputError(f"verify: no layer in common; the reference has {some}; layers go by Keras's names")
     with np.errstate(all="ignore"):  # infinities and NaN may be in either run
         rows = list(_rows(weights, npcam, reference, isolated, on_trial))
-    missing = tuple(name for name in names if name not in compared)
+    led = judged_with(weights.architecture, b) if reference.fused else {}
+    missing = tuple(name for name in names if name not in compared and name not in led)
     return Report(
         tuple(row for row in rows if row.name in compared),
         isolated,
@@ -164,6 +179,7 @@ def verify(
             if all(run.stages_only or name in run.activations for run in (npcam, reference))
         ),
         other_weights=tuple(n for n in _other_weights(npcam.tensors, reference.tensors) if n in missing),
+        not_given=tuple(led),
     )
 
 
@@ -171,36 +187,57 @@ def _rows(weights: Weights, npcam: Record, reference: Record, isolated: bool, on
     """A row for each layer that the reference has."""
     a, b = npcam.activations, reference.activations
     trial = b if on_trial == "reference" else a
-    w, x = cast(weights.tensors, np.float64), a["input_layer"]
+    w = cast(weights.tensors, np.float64)
+    x = a["input_layer"]
     alone: dict[str, Difference | None] = {}
     fits: dict[str, EpsilonFit] = {}
     unit, epsilon = _unit(trial), weights.architecture.epsilon
-    # A model that preprocesses by itself rounds there, too; all others are given the same numbers.
-    by_itself = reference.provenance.get("preprocessing") == BY_ITSELF
-    steps = weights.preprocessing if by_itself else MODES["none"]
-    known = input_variance(x, steps, _unit(a, b)) if x.ndim == 4 else None
-    for layer, estimate in estimates(x, w, weights.architecture, unit, trial, known):
+    start: Array | Estimate = x
+    by_itself = reference.provenance.get("preprocessing") == BY_ITSELF and x.ndim == 4
+    if reference.fused or by_itself:  # another program has prepared the photograph, and rounded there, too
+        start = prepared(x, weights.preprocessing, _unit(a, b))
+    for layer, estimate in estimates(start, w, weights.architecture, unit, trial):
         if layer.name == "avg_pool" and "logits" in trial:
             alone["logits"] = _logits(trial, estimate, w["predictions"], unit)
         if layer.name in trial:
             value = trial[layer.name]
             recorded = all(name in trial for name in layer.inputs)
             alone[layer.name] = _difference(estimate, value, ALONE if recorded else FLOW)
-            if layer.kind == "BatchNormalization" and estimate is not None and alone[layer.name]:
+            by_itself = recorded or not reference.fused  # else the weights' own roundings would look like one
+            if (
+                layer.kind == "BatchNormalization"
+                and estimate is not None
+                and alone[layer.name]
+                and by_itself
+            ):
                 fit = fit_epsilon(value, estimate, w[layer.name], epsilon, unit)
                 if fit is not None:
                     fits[layer.name] = fit
     wrong = wrong_epsilons(fits).items()
     epsilons = {name: epsilon + fit.shift if fit.fits else math.nan for name, fit in wrong}
     others = _other_weights(npcam.tensors, reference.tensors)
-    for layer, estimate in estimates(x, w, weights.architecture, _unit(a, b), variance=known):
-        if layer.name in b:
-            row = _row(layer, estimate, (a.get(layer.name), b[layer.name]), alone, isolated)
+    led = judged_with(weights.architecture, b) if reference.fused else {}
+    pooled = None
+    for layer, estimate in estimates(start, w, weights.architecture, _unit(a, b)):
+        pooled = estimate if layer.name == "avg_pool" else pooled
+        logits_only = (
+            reference.fused and layer.name == "predictions" and "logits" in b and layer.name not in b
+        )
+        if layer.name in b or logits_only:
+            if logits_only:
+                before = logits(pooled, w["predictions"], _unit(a, b)) if pooled else None
+                of_both = {"predictions": alone.get("logits")}
+                row = _row(layer, before, (a.get("logits"), b["logits"]), of_both, isolated)
+            else:
+                row = _row(layer, estimate, (a.get(layer.name), b[layer.name]), alone, isolated)
             if layer.name == "predictions" and "logits" in alone:
-                before = alone["logits"]
-                row = replace(row, logits=before, ok=row.ok and before is not None and before.ok)
+                own_logits = alone["logits"]
+                row = replace(row, logits=own_logits, ok=row.ok and own_logits is not None and own_logits.ok)
             other, found = others.get(layer.name, ()), epsilons.get(layer.name)
             ok = row.ok and not other and found is None
+            covers = tuple(name for name, by in led.items() if by == layer.name)
+            called = reference.names.get("logits" if logits_only else layer.name)
+            row = replace(row, covers=covers, their_name=called, before_activation=logits_only)
             yield replace(row, other_weights=other, epsilon=found, ok=ok)
 
 

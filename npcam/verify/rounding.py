@@ -15,8 +15,11 @@ each of them rounded once,
     variance = u^2/3 (n S^2 + sum of t^2).
 
 For a convolution the partial sums after each of the kernel's KH*KW taps are computed: where the
-picture is flat and the kernel is an edge, they are far larger than the result. The model overestimates
-the error of the blocked sums that real libraries make, which round less often.
+picture is flat and the kernel is an edge, they are far larger than the result. A program whose arrays
+are NCHW adds channel after channel. Of many channels that makes no difference; of the three of a
+picture it does, where a kernel compares colours. So for few channels the partial sums after each
+channel are computed, too, and the larger variance counts. The model overestimates the error of the
+blocked sums that real libraries make, which round less often.
 
 An error of variance v that comes into a layer goes through it as the layer is linear: a convolution
 makes it the sum of w^2 v; a maximum, and a ReLU that is on, hand it on as it is.
@@ -29,12 +32,12 @@ import numpy as np
 
 from npcam import ops
 from npcam.layers import Layer, layers
-from npcam.preprocessing import Preprocessing
 from npcam.resnet import ACTIVATIONS, Architecture, Tensors
 from npcam.shapes import Array, check_conv, pad_amounts, same_padding
 
 # Numbers below float32's normal range may be flushed to 0, with a result of this size.
 UNDERFLOW = 2.0**-126
+FEW_CHANNELS = 3  # a picture's, of which each may be added by itself, with partial sums of its own
 RELU_OFF = 64.0  # standard deviations below 0 where a ReLU is certainly off, whatever is allowed elsewhere
 
 
@@ -60,23 +63,21 @@ def roundoff_variance(*dtypes: Any) -> float:
 
 
 def estimates(
-    x: Array,
+    x: Array | Estimate,
     w: Tensors,
     arch: Architecture,
     unit: float,
     given: Mapping[str, Array] | None = None,
-    variance: Array | None = None,
 ) -> Iterator[tuple[Layer, Estimate | None]]:
     """Run a network in float64, layer by layer, with the variance that rounding adds.
 
     Args:
-        x: the preprocessed batch, (N, H, W, 3).
+        x: the preprocessed batch, (N, H, W, 3), as it is or with the variance of its own error.
         w: the weights in float64.
         arch: the architecture.
         unit: the variance of one rounding, from `roundoff_variance`.
         given: activations to go on with in place of the computed ones, as exact numbers, so that
             each layer is computed from what another program gave it.
-        variance: of the error of `x`, from `input_variance`; None where there is none.
 
     Yields:
         Each layer with its estimate; None where a given input does not fit the layer.
@@ -88,7 +89,7 @@ def estimates(
         inputs = [known[name] for name in layer.inputs]
         found: Estimate | None = None
         if layer.kind == "InputLayer":
-            found = exact(x) if variance is None else Estimate(x.astype(np.float64), variance)
+            found = x if isinstance(x, Estimate) else exact(x)
         elif all(estimate is not None for estimate in inputs):
             try:
                 with np.errstate(all="ignore"):  # another program's infinities and NaN may come in
@@ -120,41 +121,6 @@ def exact(x: Array) -> Estimate:
     """An array as an estimate that nothing has rounded."""
     value = x.astype(np.float64)
     return Estimate(value, np.zeros_like(value))
-
-
-def input_variance(x: Array, preprocessing: Preprocessing, unit: float) -> Array:
-    """The variance of the error of pixels that layers of a model preprocess as their first thing.
-
-    Each step's result is rounded once, and a division twice where it is a product with the inverse, as
-    XLA makes it. What the steps made of a pixel is told from the last of them back.
-
-    Args:
-        x: what they make of a photograph, (N, H, W, C).
-        preprocessing: the steps.
-        unit: the variance of one rounding relative to its result, from `roundoff_variance`.
-
-    Returns:
-        An array of the shape of `x`, float64.
-    """
-    value, scale = x.astype(np.float64), np.ones(())
-    variance = np.zeros_like(value)
-    for step in reversed(preprocessing.steps):
-        if step.operation == "channels":
-            break
-        numbers = np.array(step.values)
-        if step.operation == "enlarge":
-            continue
-        variance += unit * (2 if step.operation == "divide" else 1) * (value * scale) ** 2
-        match step.operation:
-            case "add":
-                value = value - numbers
-            case "subtract":
-                value = value + numbers
-            case "multiply":
-                value, scale = value / np.where(numbers == 0, 1, numbers), scale * numbers
-            case "divide":
-                value, scale = value * numbers, scale / numbers
-    return variance
 
 
 def _estimate(layer: Layer, inputs: list[Estimate], w: Tensors, arch: Architecture, unit: float) -> Estimate:
@@ -201,8 +167,29 @@ def _conv(e: Estimate, layer: Layer, kernel: Array, bias: Array, unit: float) ->
         squares += (before * before + before * y + y * y) / (3 * taps)
         terms = x[window] ** 2 * (unit * (1 + n / taps / 6)) + v[window]
         variance += terms @ kernel[i, j] ** 2
+    if c <= FEW_CHANNELS:
+        squares = np.maximum(squares, _channel_by_channel(x, kernel, layer.stride))
     variance += unit * (n * squares + (y + bias) ** 2 + bias**2)
     return Estimate(y + bias, variance)
+
+
+def _channel_by_channel(x: Array, kernel: Array, stride: int) -> Array:
+    """The mean of the squares of a convolution's partial sums where one channel is added after the other.
+
+    Less what `_conv` counts besides it: the spread of sums in random order between those after two
+    taps, where here it is that between two channels.
+    """
+    kh, kw, c, _ = kernel.shape
+    windows = np.lib.stride_tricks.sliding_window_view(x, (kh, kw), axis=(1, 2))[:, ::stride, ::stride]
+    y = np.zeros((*windows.shape[:3], kernel.shape[3]))
+    squares, products = np.zeros_like(y), np.zeros_like(y)
+    for channel in range(c):
+        before, taken = y, windows[:, :, :, channel]  # (N, OH, OW, KH, KW)
+        y = before + np.tensordot(taken, kernel[:, :, channel], 2)
+        squares += (before * before + before * y + y * y) / (3 * c)
+        products += np.tensordot(taken * taken, kernel[:, :, channel] ** 2, 2)
+    found: Array = squares + products * (1 / c - 1 / (kh * kw)) / 6
+    return found
 
 
 def _dense(e: Estimate, kernel: Array, bias: Array, activation: str, unit: float) -> Estimate:
