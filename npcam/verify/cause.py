@@ -1,0 +1,203 @@
+"""Why a layer is off: which of the usual mistakes brings it within rounding.
+
+Each mistake is computed in float64, from the last tensors that the program on trial gave before the
+layer, at each of the layers in between. A mistake is named only if what it makes agrees with what
+the program made to within the tolerance that the layer itself is held to, and leaves much less over
+than the layer as it is meant to be.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from npcam.layers import layers
+from npcam.preprocessing import Preprocessing
+from npcam.shapes import Array
+from npcam.verify.difference import difference
+from npcam.verify.input_mistakes import as_estimate, inputs, other_photograph
+from npcam.verify.mistakes import Mistake, Network, mistakes
+from npcam.verify.part import EXACTLY, Arithmetic, Part
+from npcam.verify.precision import PRECISIONS, rounded
+from npcam.verify.rounding import Estimate
+
+NONE = "none of the usual mistakes"
+CONFIRMED = 12  # of the mistakes that leave the least over, how many are held to the tolerance
+ALIKE = 2.0  # mistakes that leave so many times what the best one leaves are told apart by their order
+GAIN = 0.5  # a mistake has to leave less over than this share of what the right layer leaves
+FEW = 8  # layers; in longer parts the search ends at the first mistake that is within the tolerance
+MANY = 2  # photographs; more than these add time and tell nothing new
+
+
+class Cause(NamedTuple):
+    """Why a layer is off.
+
+    Attributes:
+        words: the mistake, or that none of the usual ones is it.
+        layer: the layer that it is in; None where none was found.
+    """
+
+    words: str
+    layer: str | None = None
+
+    def __str__(self) -> str:
+        """The layer and the mistake."""
+        return f"{self.layer}: {self.words}" if self.layer else self.words
+
+
+class Tolerance(NamedTuple):
+    """What a layer is held to: standard deviations of rounding where its inputs are given, and else."""
+
+    alone: float
+    flow: float
+
+
+def find_cause(
+    network: Network,
+    preprocessing: Preprocessing,
+    x: Array,
+    trial: Mapping[str, Array],
+    name: str,
+    how: Arithmetic,
+    tolerance: Tolerance,
+) -> Cause:
+    """Try the usual mistakes on a layer that is beyond rounding.
+
+    Args:
+        network: as it is meant to be.
+        preprocessing: what was done to the photograph.
+        x: npcam's input, (N, H, W, 3).
+        trial: the activations of the program on trial, by layer name.
+        name: the layer that is off; `trial` has it.
+        how: the rounding of the program on trial.
+        tolerance: in standard deviations.
+    """
+    if len(x) > MANY and all(len(array) == len(x) for array in trial.values()):
+        keep = _photographs(trial[name])
+        x, trial = x[keep], {key: array[keep] for key, array in trial.items()}
+    search = _Search(network, x, trial, name, how, tolerance)
+    found = search.best(_all(search.part, network, x, preprocessing, how))
+    if found:
+        return Cause(found.words, found.layer)
+    value = trial[name]
+    if name == "input_layer":
+        words = other_photograph(value, x, preprocessing)
+        if words:
+            return Cause(words, name)
+    short = fewer_bits(value)
+    if short and how.precision.name != short:
+        return Cause(f"its numbers are {short}'s; if that is meant, --precision {short} allows for it", name)
+    return Cause(NONE)
+
+
+def fewer_bits(value: Array) -> str | None:
+    """The short float type that all numbers of an array are of, or None.
+
+    >>> fewer_bits(np.array([1.0, 1.0078125, 3.015625], np.float32)), fewer_bits(np.array([0.1], np.float32))
+    ('bfloat16', None)
+    """
+    if not np.isfinite(value).all() or value.dtype == np.float16 or np.array_equal(value, np.rint(value)):
+        return None
+    for name in ("bfloat16", "float16"):
+        if np.array_equal(rounded(value, PRECISIONS[name]), value.astype(np.float64)):
+            return name
+    return None
+
+
+def _photographs(value: Array) -> list[int]:
+    """The first few photographs whose layer is finite, or else just the first few."""
+    finite = [i for i, part in enumerate(value) if np.isfinite(part).all()]
+    return (finite or list(range(len(value))))[:MANY]
+
+
+def _all(
+    part: Part, network: Network, x: Array, preprocessing: Preprocessing, how: Arithmetic
+) -> Iterable[Mistake]:
+    """Those of the input, where it is not given or is itself the layer, and those of all other layers."""
+    for layer in part.layers:
+        if layer.kind == "InputLayer":
+            for words, other in inputs(x, preprocessing):
+                found = as_estimate(other, how.unit + how.precision.variance_of_stored)
+
+                def step(_: list[Estimate], now: Arithmetic, found: Estimate = found) -> Estimate:
+                    return Estimate(found.value, found.variance * (now != EXACTLY))
+
+                yield Mistake(words, layer.name, {layer.name: step})
+    yield from mistakes(part.layers, network)
+
+
+class _Search:
+    """The mistakes of one layer's part, held against what the program on trial put out."""
+
+    def __init__(
+        self,
+        network: Network,
+        x: Array,
+        trial: Mapping[str, Array],
+        name: str,
+        how: Arithmetic,
+        tolerance: Tolerance,
+    ) -> None:
+        """Find the part that leads to the layer."""
+        self._network, self._x, self._trial, self._how = network, x, trial, how
+        self._tolerance, self._table = tolerance, layers(network.arch)
+        self._value = np.asarray(trial[name], np.float64)
+        self._name = name
+        self.part = self._part(name)
+
+    def best(self, candidates: Iterable[Mistake]) -> Mistake | None:
+        """The mistake that explains the layer, or None."""
+        limit = GAIN * self._left(self.part.run())
+        long = len(self.part.layers) > FEW
+        ranked: list[tuple[float, int, Mistake]] = []
+        for i, mistake in enumerate(candidates):
+            left = self._left(self.part.run(mistake.steps))
+            if left <= limit:
+                if long and left < limit / 100 and self._confirmed(mistake):
+                    return mistake
+                ranked = sorted([*ranked, (left, i, mistake)], key=lambda r: r[:2])[: 4 * CONFIRMED]
+        good: list[tuple[float, int, Mistake]] = []
+        for left, i, mistake in ranked[:CONFIRMED]:
+            if good and left > ALIKE * good[0][0] + 1e-12:
+                break
+            if self._confirmed(mistake):
+                good.append((left, i, mistake))
+        return min(good, key=lambda r: r[1])[2] if good else None
+
+    def _part(self, name: str) -> Part:
+        w, arch = self._network
+        return Part(self._table, name, self._x, self._trial, w, arch)
+
+    def _left(self, found: Estimate | None) -> float:
+        """What is left over: the root of the mean square, infinite where shapes differ."""
+        if found is None or found.value.shape != self._value.shape:
+            return np.inf
+        with np.errstate(all="ignore"):
+            off = np.where(found.value == self._value, 0.0, found.value - self._value)
+            left = float(np.sqrt(np.mean(off * off)))
+        return left if np.isfinite(left) else np.inf
+
+    def _confirmed(self, mistake: Mistake) -> bool:
+        """Whether the layer is within its tolerance, and a later one that must show the mistake, too."""
+        if not self._within(self.part, self._name, mistake):
+            return False
+        later = self._first_given(mistake.seen_at) if mistake.seen_at else None
+        return later is None or later == self._name or self._within(self._part(later), later, mistake)
+
+    def _within(self, part: Part, name: str, mistake: Mistake) -> bool:
+        found, value = part.run(mistake.steps, self._how), self._trial[name]
+        if found is None or found.value.shape != value.shape:
+            return False
+        sigmas = self._tolerance.alone if part.recorded else self._tolerance.flow
+        return difference(found.value, value, sigmas * np.sqrt(found.variance)).ok
+
+    def _first_given(self, name: str) -> str | None:
+        """The first layer from one on that is given and leads on from it."""
+        after: set[str] = set()
+        for layer in self._table:
+            if layer.name == name or after.intersection(layer.inputs):
+                if layer.name in self._trial:
+                    return layer.name
+                after.add(layer.name)
+        return None
+
