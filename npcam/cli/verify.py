@@ -52,6 +52,19 @@ def add_verify_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--partial", action="store_true", help="allow layers that the other run lacks: judge only the rest"
     )
+    parser.add_argument(
+        "--precision",
+        default="float32",
+        metavar="NAME",
+        help="what the other run multiplies and stores in: float32 (default), tf32, bfloat16 or float16",
+    )
+    parser.add_argument(
+        "--ignore",
+        action="append",
+        default=[],
+        metavar="LAYER",
+        help="do not judge this layer; may be given again; what comes after it is judged alone",
+    )
     parser.add_argument("--json", action="store_true", help="print a JSON object instead of a table")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="also write the table as CSV")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw error against depth, PNG")
@@ -85,11 +98,14 @@ def verify(options: argparse.Namespace) -> int:
     """Run `npcam verify`; returns the exit status."""
     from npcam.model import load_model
     from npcam.verify.against import Source, other_run
+    from npcam.verify.blame import with_cause
     from npcam.verify.compare import verify as compare
+    from npcam.verify.precision import find_precision
     from npcam.verify.prepare import prepare_npcam
     from npcam.verify.report import as_csv, as_json, as_text
     from npcam.verify.run_npcam import run_npcam
 
+    precision = find_precision(options.precision)
     inputs = _inputs(options, options.against)
     for output in (options.csv, options.plot):
         if output:
@@ -102,8 +118,16 @@ def verify(options: argparse.Namespace) -> int:
     reference = other_run(options.against, Source(options.input, x, weights, how), options.backend)
     on_trial = "npcam" if options.against == "reference" else "reference"
     report = compare(
-        weights, own, reference, isolated=options.isolated, on_trial=on_trial, partial=options.partial
+        weights,
+        own,
+        reference,
+        isolated=options.isolated,
+        on_trial=on_trial,
+        partial=options.partial,
+        precision=precision,
+        ignore=options.ignore,
     )
+    report = with_cause(report, weights, own, reference, precision)
     if options.csv:
         _write(options.csv, as_csv(report).encode())
     if options.plot:

@@ -16,10 +16,11 @@ from npcam.preprocessing import Preprocessing
 from npcam.shapes import Array
 from npcam.verify.difference import difference
 from npcam.verify.input_mistakes import as_estimate, inputs, other_photograph
-from npcam.verify.mistakes import Mistake, Network, mistakes
+from npcam.verify.mistakes import Mistake, mistakes
 from npcam.verify.part import EXACTLY, Arithmetic, Part
 from npcam.verify.precision import PRECISIONS, rounded
 from npcam.verify.rounding import Estimate
+from npcam.verify.steps import Network
 
 NONE = "none of the usual mistakes"
 CONFIRMED = 12  # of the mistakes that leave the least over, how many are held to the tolerance
@@ -200,4 +201,3 @@ class _Search:
                     return layer.name
                 after.add(layer.name)
         return None
-

@@ -9,8 +9,9 @@ says nothing of the whole network.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,12 @@ import numpy as np
 from npcam.common.errors import InputError
 from npcam.layers import Layer, layers
 from npcam.shapes import Array
+from npcam.verify.cause import Cause
 from npcam.verify.difference import Difference, difference
 from npcam.verify.epsilon import EpsilonFit, fit_epsilon, wrong_epsilons
+from npcam.verify.precision import FLOAT32, Precision
 from npcam.verify.record import Record
-from npcam.verify.rounding import Estimate, estimates, exact, logits, roundoff_variance
+from npcam.verify.rounding import Estimate, estimates, exact, logits, roundoff_variance, stored
 from npcam.weights import Weights, cast
 
 # A tolerance is so many standard deviations of rounding (docs/verification.md has what was measured).
@@ -30,6 +33,10 @@ from npcam.weights import Weights, cast
 # depend on each other, which the variance leaves out, need room.
 ALONE = 16.0
 FLOW = 32.0
+# In a lower precision nearly all of a layer's own rounding is that of factors and of what is stored,
+# which does not depend on the order of sums: 4.4 at most was seen of a layer, and 8.9 over several.
+ALONE_LOWER = 8.0
+FLOW_LOWER = 16.0
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,7 @@ class Row:
         logits: of `predictions`, the difference alone of what comes before its activation; None where
             the run on trial has none, or none of that shape.
         not_a_number: which of "npcam" and "reference" hold a NaN here; NaN is not equal to NaN.
+        ignored: whether it was asked for to be shown only, and not judged: then `ok` is True.
     """
 
     name: str
@@ -71,6 +79,7 @@ class Row:
     epsilon: float | None = None
     logits: Difference | None = None
     not_a_number: tuple[str, ...] = ()
+    ignored: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +98,9 @@ class Report:
             for, and it keeps the stages only.
         other_weights: those of the missing layers whose weights are not the same in both runs, bit
             for bit.
+        ignored: the layers that were not to be judged. Those after them are judged alone.
+        precision: the name of the precision that the reference was said to compute in.
+        cause: why the first bad layer is off, as far as it was looked for (`blame`).
     """
 
     rows: tuple[Row, ...]
@@ -99,6 +111,9 @@ class Report:
     partial: bool = False
     not_kept: tuple[str, ...] = ()
     other_weights: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    precision: str = "float32"
+    cause: Cause | None = None
 
     @property
     def first_bad(self) -> Row | None:
@@ -121,6 +136,8 @@ def verify(
     isolated: bool = False,
     on_trial: str = "reference",
     partial: bool = False,
+    precision: Precision = FLOAT32,
+    ignore: Collection[str] = (),
 ) -> Report:
     """Compare two runs of a network.
 
@@ -133,23 +150,34 @@ def verify(
         on_trial: whose layers to compute alone, "reference" or "npcam": the latter where the
             reference is npcam in float64, which has no rounding to speak of.
         partial: allow layers that the reference lacks; layers that only it has are never allowed.
+        precision: what the run on trial multiplies and stores in, where that is below float32; the
+            other run counts as float32.
+        ignore: layers that are shown and not judged, nor missed; what comes after them is judged alone.
 
     Raises:
-        InputError: the runs have no layer in common but their input, or npcam's lacks its input.
+        InputError: the runs have no layer in common but their input, npcam's lacks its input, or there
+            is no layer of a name that is to be ignored.
     """
     a, b = npcam.activations, reference.activations
     if "input_layer" not in a:
         raise InputError(
             "verify: npcam's run has no input_layer; record it with all layers, or with that one"
         )
-    names = [layer.name for layer in layers(weights.architecture)]
+    table = layers(weights.architecture)
+    names = [layer.name for layer in table]
+    for name in ignore:
+        if name not in names:
+            near = " or ".join(get_close_matches(name, names)) or "`npcam summary` lists them"
+            raise InputError(f"no layer is called {name!r}, so it cannot be ignored; did you mean {near}?")
     compared = [name for name in names if name in b and (name in a or on_trial == "reference")]
     if not set(compared) - {"input_layer"} or not a["input_layer"].size:
         some = ", ".join(list(b)[:4])
         raise InputError(f"verify: no layer in common; the reference has {some}; layers go by Keras's names")
     with np.errstate(all="ignore"):  # infinities and NaN may be in either run
-        rows = list(_rows(weights, npcam, reference, isolated, on_trial))
-    missing = tuple(name for name in names if name not in compared)
+        in_flow = set() if isolated else {*names} - _after(table, ignore)
+        rows = list(_rows(weights, npcam, reference, isolated, on_trial, precision, in_flow))
+    rows = [replace(row, ok=True, ignored=True) if row.name in ignore else row for row in rows]
+    missing = tuple(name for name in names if name not in compared and name not in ignore)
     return Report(
         tuple(row for row in rows if row.name in compared),
         isolated,
@@ -163,34 +191,68 @@ def verify(
             if all(run.stages_only or name in run.activations for run in (npcam, reference))
         ),
         other_weights=tuple(n for n in _other_weights(npcam.tensors, reference.tensors) if n in missing),
+        ignored=tuple(name for name in names if name in ignore),
+        precision=precision.name,
     )
 
 
-def _rows(weights: Weights, npcam: Record, reference: Record, isolated: bool, on_trial: str) -> Iterator[Row]:
-    """A row for each layer that the reference has."""
+def arithmetic(trial: Mapping[str, Array], precision: Precision) -> tuple[float, float, float]:
+    """How the run on trial rounds: the variance of one rounding, and tolerances, of a layer and from afar.
+
+    Args:
+        trial: its activations.
+        precision: the one that it was said to compute in; float32 for that of its arrays.
+    """
+    if precision is FLOAT32:
+        return _unit(trial), ALONE, FLOW
+    return roundoff_variance(np.float32), ALONE_LOWER, FLOW_LOWER
+
+
+def _after(table: Sequence[Layer], names: Collection[str]) -> set[str]:
+    """Some layers, and all that come after them."""
+    found = set(names)
+    for layer in table:
+        if found.intersection(layer.inputs):
+            found.add(layer.name)
+    return found
+
+
+def _rows(
+    weights: Weights,
+    npcam: Record,
+    reference: Record,
+    isolated: bool,
+    on_trial: str,
+    precision: Precision,
+    in_flow: Collection[str],
+) -> Iterator[Row]:
+    """A row for each layer that the reference has; those of `in_flow` are judged in the flow, too."""
     a, b = npcam.activations, reference.activations
     trial = b if on_trial == "reference" else a
     w, x = cast(weights.tensors, np.float64), a["input_layer"]
     alone: dict[str, Difference | None] = {}
     fits: dict[str, EpsilonFit] = {}
-    unit, epsilon = _unit(trial), weights.architecture.epsilon
-    for layer, estimate in estimates(x, w, weights.architecture, unit, trial):
+    (unit, near, far), epsilon = arithmetic(trial, precision), weights.architecture.epsilon
+    for layer, estimate in estimates(x, w, weights.architecture, unit, trial, precision):
         if layer.name == "avg_pool" and "logits" in trial:
-            alone["logits"] = _logits(trial, estimate, w["predictions"], unit)
+            sigmas = near if "avg_pool" in trial else far
+            alone["logits"] = _logits(trial, estimate, w["predictions"], unit, precision, sigmas)
         if layer.name in trial:
             value = trial[layer.name]
             recorded = all(name in trial for name in layer.inputs)
-            alone[layer.name] = _difference(estimate, value, ALONE if recorded else FLOW)
+            alone[layer.name] = _difference(estimate, value, near if recorded else far)
             if layer.kind == "BatchNormalization" and estimate is not None and alone[layer.name]:
-                fit = fit_epsilon(value, estimate, w[layer.name], epsilon, unit)
+                coarse = max(unit, precision.variance_of_stored)
+                fit = fit_epsilon(value, estimate, w[layer.name], epsilon, coarse)
                 if fit is not None:
                     fits[layer.name] = fit
     wrong = wrong_epsilons(fits).items()
     epsilons = {name: epsilon + fit.shift if fit.fits else math.nan for name, fit in wrong}
     others = _other_weights(npcam.tensors, reference.tensors)
-    for layer, estimate in estimates(x, w, weights.architecture, _unit(a, b)):
+    both = _unit(a, b) if precision is FLOAT32 else 2 * unit
+    for layer, estimate in estimates(x, w, weights.architecture, both, precision=precision):
         if layer.name in b:
-            row = _row(layer, estimate, (a.get(layer.name), b[layer.name]), alone, isolated)
+            row = _row(layer, estimate, (a.get(layer.name), b[layer.name]), alone, isolated, in_flow)
             if layer.name == "predictions" and "logits" in alone:
                 before = alone["logits"]
                 row = replace(row, logits=before, ok=row.ok and before is not None and before.ok)
@@ -205,6 +267,7 @@ def _row(
     pair: tuple[Array | None, Array],
     alone: Mapping[str, Difference | None],
     isolated: bool,
+    in_flow: Collection[str],
 ) -> Row:
     """Put a layer to its two tests."""
     a, b = pair
@@ -213,7 +276,7 @@ def _row(
     if estimate is not None and a is not None and a.shape == b.shape == estimate.value.shape:
         flow = difference(a, b, FLOW * np.sqrt(estimate.variance))
     fits = layer.name not in alone or by_itself is not None
-    in_flow = isolated or a is None or (flow is not None and flow.ok)
+    flows = layer.name not in in_flow or a is None or (flow is not None and flow.ok)
     sides = {"npcam": a, "reference": b}
     no_number = tuple(side for side, array in sides.items() if array is not None and np.isnan(array).any())
     return Row(
@@ -225,20 +288,25 @@ def _row(
         alone=by_itself,
         npcam_error=_distance(a, estimate),
         reference_error=_distance(b, estimate),
-        ok=fits and in_flow and (by_itself is None or by_itself.ok) and not no_number,
+        ok=fits and flows and (by_itself is None or by_itself.ok) and not no_number,
         not_a_number=no_number,
     )
 
 
 def _logits(
-    run: Mapping[str, Array], pooled: Estimate | None, dense: Mapping[str, Array], unit: float
+    run: Mapping[str, Array],
+    pooled: Estimate | None,
+    dense: Mapping[str, Array],
+    unit: float,
+    precision: Precision,
+    sigmas: float,
 ) -> Difference | None:
     """Compare what a run has before the activation of its top with float64, from the average that it had."""
-    recorded = "avg_pool" in run
-    estimate = exact(run["avg_pool"]) if recorded else pooled
+    estimate = exact(run["avg_pool"]) if "avg_pool" in run else pooled
     if estimate is None or estimate.value.shape[1:] != dense["kernel"].shape[:1]:
         return None
-    return _difference(logits(estimate, dense, unit), run["logits"], ALONE if recorded else FLOW)
+    found = stored(logits(estimate, dense, unit, precision), precision)
+    return _difference(found, run["logits"], sigmas)
 
 
 def _other_weights(npcam: Mapping[str, str], reference: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

@@ -97,8 +97,9 @@ def _prepared_otherwise(
         yield _without(steps[i]), prepared(rgb, (*steps[:i], *steps[i + 1 :]))
         yield f"{_without(steps[i], ' twice')}", prepared(rgb, (*steps[:i], steps[i], *steps[i:]))
     if len(arithmetic) > 1:
-        yield "mean not subtracted and scale not changed", prepared(
-            rgb, tuple(step for step in steps if step.operation not in FORWARD)
+        yield (
+            "mean not subtracted and scale not changed",
+            prepared(rgb, tuple(step for step in steps if step.operation not in FORWARD)),
         )
     for i, step in enumerate(steps):
         if step.operation == "channels":
@@ -145,7 +146,7 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
 
 
 def as_estimate(x: Array, unit: float) -> Estimate:
-    """An input that was prepared in float32: four roundings of numbers as large as pixels or as its largest."""
+    """An input that was prepared in float32: four roundings of numbers as large as its largest."""
     size = max(float(np.abs(x).max(initial=0)), 1e-30)
     return Estimate(x, np.full(x.shape, 4 * unit * size * size))
 

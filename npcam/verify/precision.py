@@ -93,7 +93,7 @@ def rounded(x: Array, precision: Precision) -> Array:
         step = np.ldexp(1.0, exponent - 1 - precision.bits)
         if precision.spacing:
             step = np.maximum(step, precision.spacing)
-        found = np.rint(x / step) * step
+        found: Array = np.rint(x / step) * step
         found[~np.isfinite(x)] = x[~np.isfinite(x)]
         found[np.abs(found) > precision.largest] *= np.inf
     return found

@@ -24,6 +24,8 @@ def as_json(report: Report) -> dict[str, Any]:
     return {
         "layers": [_row(row) for row in report.rows],
         "first_bad": report.first_bad.name if report.first_bad else None,
+        "cause": str(report.cause) if report.cause else None,
+        "cause_in": report.cause.layer if report.cause else None,
         "compared": len(report.rows),
         "missing": list(report.missing),
         "extra": list(report.extra),
@@ -33,6 +35,8 @@ def as_json(report: Report) -> dict[str, Any]:
         "ok": report.ok,
         "isolated": report.isolated,
         "on_trial": report.on_trial,
+        "precision": report.precision,
+        "ignored": list(report.ignored),
     }
 
 
@@ -48,7 +52,7 @@ def as_csv(report: Report) -> str:
 
 def as_text(report: Report) -> str:
     """A table with a line for each layer, and the finding below it."""
-    rows = [(*HEADINGS, ""), *((*_cells(row), "" if row.ok else "<- beyond rounding") for row in report.rows)]
+    rows = [(*HEADINGS, ""), *((*_cells(row), _remark(row)) for row in report.rows)]
     return "\n".join([align(rows, right=range(2, len(HEADINGS))), "", *map(printable, finding(report))])
 
 
@@ -57,11 +61,20 @@ def finding(report: Report) -> list[str]:
     row = report.first_bad
     if row is None:
         how = "alone" if report.isolated else "alone and in the flow"
-        verdict = f"{len(report.rows)} layers compared, each within rounding"
+        judged = len(report.rows) - sum(row.ignored for row in report.rows)
+        verdict = f"{judged} layers compared, each within rounding"
         return ["; ".join([verdict, *_gaps(report)]), f"  compared {how}", *_reasons(report)]
     bad = sum(not r.ok for r in report.rows)
     first = f"{bad} of {len(report.rows)} layers are beyond rounding; the first is {row.name} ({row.kind})"
-    return [first, *_fault(report, row), *(f"  {gap}" for gap in _gaps(report)), *_reasons(report)]
+    cause = [f"  cause: {report.cause}"] if report.cause else []
+    return [first, *cause, *_fault(report, row), *(f"  {gap}" for gap in _gaps(report)), *_reasons(report)]
+
+
+def _remark(row: Row) -> str:
+    """What stands behind a row."""
+    if row.ignored:
+        return "ignored"
+    return "" if row.ok else "<- beyond rounding"
 
 
 def _gaps(report: Report) -> list[str]:
@@ -73,6 +86,11 @@ def _gaps(report: Report) -> list[str]:
 def _reasons(report: Report) -> list[str]:
     """What the gaps mean for the verdict."""
     lines = []
+    if report.precision != "float32":
+        lines.append(f"  --precision {report.precision}: what is rounded to it is allowed for")
+    if report.ignored:
+        names = _some(report.ignored)
+        lines.append(f"  --ignore: not judged: {names}; what comes after is judged alone, not in the flow")
     if report.other_weights:
         names = _some(report.other_weights)
         lines.append(f"  missing layers whose weights are not the same, bit for bit: {names}")
@@ -173,6 +191,7 @@ def _row(row: Row) -> dict[str, Any]:
         "epsilon": _number(row.epsilon),
         "logits": _difference(row.logits) if row.logits else None,
         "not_a_number": list(row.not_a_number),
+        "ignored": row.ignored,
     }
 
 
