@@ -241,7 +241,8 @@ def _rows(
             value = trial[layer.name]
             recorded = all(name in trial for name in layer.inputs)
             alone[layer.name] = _difference(estimate, value, near if recorded else far)
-            if layer.kind == "BatchNormalization" and estimate is not None and alone[layer.name]:
+            told = recorded or precision is FLOAT32  # short weights of a folded kernel look like a scale
+            if layer.kind == "BatchNormalization" and told and estimate is not None and alone[layer.name]:
                 coarse = max(unit, precision.variance_of_stored)
                 fit = fit_epsilon(value, estimate, w[layer.name], epsilon, coarse)
                 if fit is not None:

@@ -35,12 +35,14 @@ def reordered(kernel: Array) -> Iterator[tuple[str, Array]]:
             seen.append(found)
         return True
 
-    turned = kernel[::-1, ::-1]
+    turned, inward = kernel[::-1, ::-1], "kernel transposed (inputs and outputs)"
+    if shape[:2] == (1, 1):
+        inward += ": it lies as OIHW and is read as HWIO"
     plain = [
         ("kernel transposed (height and width)", kernel.transpose(1, 0, 2, 3)),
         ("kernel flipped by 180 degrees", turned),
         ("kernel's input channels reversed (BGR)", kernel[:, :, ::-1]),
-        ("kernel transposed (inputs and outputs)", kernel.transpose(0, 1, 3, 2)),
+        (inward, kernel.transpose(0, 1, 3, 2)),
         ("kernel transposed (height and width) and flipped by 180 degrees", turned.swapaxes(0, 1)),
         ("kernel transposed (all axes)", kernel.transpose(1, 0, 3, 2)),
         ("kernel flipped upside down", kernel[::-1]),
@@ -68,9 +70,9 @@ def convolution(layer: Layer, network: Network) -> Iterator[Found]:
     """Of a convolution: its kernel, bias, stride, padding, weights, and how they are rounded."""
     own = network.w[layer.name]
     kernel, bias = own["kernel"], own["bias"]
+    yield "bias missing", usual(layer, network, {"kernel": kernel, "bias": np.zeros_like(bias)})
     for words, found in reordered(kernel):
         yield words, usual(layer, network, {"kernel": found, "bias": bias})
-    yield "bias missing", usual(layer, network, {"kernel": kernel, "bias": np.zeros_like(bias)})
     yield "bias added twice", usual(layer, network, {"kernel": kernel, "bias": 2 * bias})
     yield "bias subtracted", usual(layer, network, {"kernel": kernel, "bias": -bias})
     if layer.padding == "same":

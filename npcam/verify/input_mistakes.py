@@ -76,9 +76,11 @@ def inputs(x: Array, preprocessing: Preprocessing) -> Iterator[tuple[str, Array]
     bgr = any(s.operation == "channels" and s.values == (2, 1, 0) for s in preprocessing.steps)
     channels = "channels reversed (RGB for BGR)" if bgr else "channels reversed (BGR for RGB)"
     rgb = None if preprocessing.grey else pixels(x, preprocessing)
-    ways = list(_prepared_otherwise(rgb, preprocessing, channels)) if rgb is not None else []
-    tried = [("", x), (channels, x[..., ::-1]), *ways]
-    tried += [(f"{words}; {channels}", other[..., ::-1]) for words, other in ways]
+    tried = [("", x), (channels, x[..., ::-1])]
+    if rgb is not None:
+        for ways in (_changed_steps(rgb, preprocessing, channels), _other_modes(rgb, preprocessing)):
+            found = list(ways)
+            tried += found + [(f"{words}; {channels}", other[..., ::-1]) for words, other in found]
     yield from tried[1:]
     for words, layout in LAYOUTS.items():
         for before, other in tried:
@@ -87,10 +89,8 @@ def inputs(x: Array, preprocessing: Preprocessing) -> Iterator[tuple[str, Array]
                 yield f"{words}; {before}".removesuffix("; "), moved
 
 
-def _prepared_otherwise(
-    rgb: Array, preprocessing: Preprocessing, channels: str
-) -> Iterator[tuple[str, Array]]:
-    """Pixels prepared without one of the steps, by none of them, or as other networks want them."""
+def _changed_steps(rgb: Array, preprocessing: Preprocessing, channels: str) -> Iterator[tuple[str, Array]]:
+    """Pixels prepared without one of the steps, with one of them twice, or with one turned around."""
     steps = preprocessing.steps
     arithmetic = [i for i, step in enumerate(steps) if step.operation in FORWARD]
     for i in arithmetic:
@@ -108,6 +108,11 @@ def _prepared_otherwise(
         elif step.operation in FORWARD and len(set(step.values)) > 1:
             turned = Step(step.operation, step.values[::-1])
             yield "the mean's channels reversed", prepared(rgb, (*steps[:i], turned, *steps[i + 1 :]))
+
+
+def _other_modes(rgb: Array, preprocessing: Preprocessing) -> Iterator[tuple[str, Array]]:
+    """Pixels prepared as other networks want them."""
+    steps = preprocessing.steps
     for mode in MODES.values():
         if mode.steps != steps and not mode.grey:
             yield f"prepared as {mode.name} ({mode.describe()})", prepared(rgb, mode.steps)

@@ -14,7 +14,6 @@ from npcam.resnet import residual_blocks
 from npcam.shapes import Array
 from npcam.verify import conv_mistakes, layer_mistakes
 from npcam.verify.part import Step
-from npcam.verify.precision import PRECISIONS
 from npcam.verify.quantise import ways
 from npcam.verify.steps import Found, Network, hand_on, padded, then, usual
 
@@ -46,23 +45,26 @@ class Mistake(NamedTuple):
     seen_at: str | None = None
 
 
-def mistakes(parts: list[Layer], network: Network) -> Iterator[Mistake]:
-    """The usual mistakes of some layers, the input's excepted.
+def mistakes(parts: list[Layer], network: Network) -> list[Iterator[Mistake]]:
+    """The usual mistakes of some layers, the input's excepted: one list for each layer, and some of several.
 
     Args:
         parts: layers in the network's order; the last is the one whose output is looked at.
         network: the network.
     """
-    names = {layer.name for layer in parts}
-    yield from _strides_moved(names, network)
-    for layer in parts:
-        find = KINDS.get(layer.kind)
-        for words, step in find(layer, network) if find else ():
-            yield Mistake(words, layer.name, {layer.name: step})
-    yield from _folded(parts, network)
+    found = [_strides_moved({layer.name for layer in parts}, network)]
+    found += [_in_layer(layer, KINDS[layer.kind](layer, network)) for layer in parts if layer.kind in KINDS]
+    norms = {layer.inputs[0]: layer for layer in parts if layer.kind == "BatchNormalization"}
+    found += [_folded(layer, norms[layer.name], network) for layer in parts if layer.name in norms]
     if parts[-1].kind != "InputLayer":
-        for words, step in _output(parts[-1], network):
-            yield Mistake(words, parts[-1].name, {parts[-1].name: step})
+        found.append(_in_layer(parts[-1], _output(parts[-1], network)))
+    return found
+
+
+def _in_layer(layer: Layer, ways: Iterator[Found]) -> Iterator[Mistake]:
+    """Mistakes within one layer."""
+    for words, step in ways:
+        yield Mistake(words, layer.name, {layer.name: step})
 
 
 def _strides_moved(names: set[str], network: Network) -> Iterator[Mistake]:
@@ -82,37 +84,29 @@ def _strides_moved(names: set[str], network: Network) -> Iterator[Mistake]:
             yield Mistake(words, one if one in names else three, steps, three)
 
 
-def _folded(parts: list[Layer], network: Network) -> Iterator[Mistake]:
+def _folded(layer: Layer, norm: Layer, network: Network) -> Iterator[Mistake]:
     """Of a convolution into which its batch norm is folded: what is done to the kernel that this makes."""
-    by_input = {layer.inputs[0]: layer for layer in parts if layer.kind == "BatchNormalization"}
-    for layer in parts:
-        norm = by_input.get(layer.name)
-        if layer.kind != "Conv2D" or norm is None:
-            continue
-        own, p = network.w[layer.name], network.w[norm.name]
-        scale = p["gamma"] / np.sqrt(p["moving_variance"] + network.arch.epsilon)
-        kernel = own["kernel"] * scale
-        bias = (own["bias"] - p["moving_mean"]) * scale + p["beta"]
-        for words, found in ways(kernel):
-            steps = {layer.name: usual(layer, network, {"kernel": found, "bias": bias}), norm.name: hand_on}
-            said = f"weights quantised, once its batch norm was folded in, to {words}"
-            yield Mistake(said, layer.name, steps)
-        without = {
-            "bias missing, in the folding of its batch norm": (p["beta"] - p["moving_mean"] * scale),
-            "mean missing, in the folding of its batch norm": own["bias"] * scale + p["beta"],
-            "beta missing, in the folding of its batch norm": (own["bias"] - p["moving_mean"]) * scale,
-            "bias missing once its batch norm was folded in": np.zeros_like(bias),
-            "bias not scaled, in the folding of its batch norm": own["bias"]
-            + p["beta"]
-            - p["moving_mean"] * scale,
-        }
-        for words, other in without.items():
-            steps = {layer.name: usual(layer, network, {"kernel": kernel, "bias": other}), norm.name: hand_on}
-            yield Mistake(words, layer.name, steps)
+    own, p = network.w[layer.name], network.w[norm.name]
+    scale = p["gamma"] / np.sqrt(p["moving_variance"] + network.arch.epsilon)
+    kernel = own["kernel"] * scale
+    shift = p["beta"] - p["moving_mean"] * scale
+    bias = own["bias"] * scale + shift
+
+    def mistake(words: str, k: Array, b: Array) -> Mistake:
+        steps = {layer.name: usual(layer, network, {"kernel": k, "bias": b}), norm.name: hand_on}
+        return Mistake(words, layer.name, steps)
+
+    folding = "in the folding of its batch norm"
+    yield mistake("bias missing once its batch norm was folded in", kernel, np.zeros_like(bias))
+    yield mistake(f"bias not scaled, {folding}", kernel, own["bias"] + shift)
+    for words, found in ways(kernel):
+        if "each channel" in words:
+            continue  # the same as without the folding, which only scales the channels
+        yield mistake(f"weights quantised, once its batch norm was folded in, to {words}", found, bias)
 
 
 def _output(layer: Layer, network: Network) -> Iterator[Found]:
-    """What is right but lies in another order, or is too large for a short float type."""
+    """What is right but lies in another order."""
     own = usual(layer, network)
 
     def to_nhwc(y: Array) -> Array:
@@ -122,17 +116,8 @@ def _output(layer: Layer, network: Network) -> Iterator[Found]:
         n, h, w, c = y.shape if y.ndim == 4 else (*y.shape, 1, 1)[:4]
         return y.reshape(n, c, h, w).transpose(0, 2, 3, 1) if y.ndim == 4 else y
 
-    def overflown(y: Array) -> Array:
-        return np.where(np.abs(y) > PRECISIONS["float16"].largest, np.copysign(np.inf, y), y)
-
     yield "NCHW read as NHWC: its numbers lie as channels, height, width", then(own, to_nhwc)
     yield "NHWC read as NCHW: its numbers lie as height, width, channels", then(own, to_nchw)
     if layer.kind != "Dense":
         yield "height and width swapped", then(own, lambda y: y.swapaxes(1, 2) if y.ndim == 4 else y)
         yield "channels in the reversed order", then(own, lambda y: y[..., ::-1])
-    yield "overflow of float16: numbers beyond 65504 became infinite", then(own, overflown, 1.0)
-    limit = PRECISIONS["float16"].largest
-    yield (
-        "overflow of float16: numbers beyond 65504 were cut off there",
-        then(own, lambda y: np.clip(y, -limit, limit), 1.0),
-    )

@@ -35,6 +35,7 @@ class Part:
         layers: those between what is given and the last, which is the one to look at.
         given: what is read by them and not computed, by layer name.
         recorded: whether the last layer's own inputs are all given.
+        work: how many products have been added up so far.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Part:
         inputs = {name for layer in self.layers for name in layer.inputs}
         self.given = {name: exact(given[name]) for name in inputs - needed}
         self.recorded = all(name in given for name in by_name[last].inputs)
+        self.work = 0
         self._plain: dict[str, Estimate] = {}
 
     def own(self, layer: Layer) -> Step:
@@ -105,6 +107,8 @@ class Part:
                     known[name] = step([known[n] for n in layer.inputs], how)
             except ValueError:
                 return None
+            kernel = self._w.get(name, {}).get("kernel")
+            self.work += known[name].value.size * (1 if kernel is None else int(np.prod(kernel.shape[:-1])))
             if how == EXACTLY and name not in touched:
                 self._plain[name] = known[name]
         return known[self.layers[-1].name]

@@ -7,6 +7,7 @@ import numpy as np
 from npcam.shapes import Array
 from npcam.verify.precision import PRECISIONS, rounded
 
+SCALES = {True: "one scale for each channel", False: "one scale for all channels"}
 BITS = (8, 4, 7, 6, 5, 3, 2, 10, 12, 16)
 
 
@@ -48,9 +49,9 @@ def ways(array: Array) -> Iterator[tuple[str, Array]]:
     ['8 bits, one scale for each channel', '8 bits, one scale for all channels']
     """
     for bits in BITS:
-        for per_channel in (True, False):
-            scales = "one scale for each channel" if per_channel else "one scale for all channels"
+        for per_channel, scales in SCALES.items():
             yield f"{bits} bits, {scales}", quantised(array, bits, per_channel=per_channel, affine=False)
+        for per_channel, scales in SCALES.items():
             words = f"{bits} bits, from the smallest to the largest, {scales}"
             yield words, quantised(array, bits, per_channel=per_channel, affine=True)
             if bits > 2:

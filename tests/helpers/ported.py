@@ -36,6 +36,7 @@ ROUND = {
 }
 
 
+@np.errstate(all="ignore")  # numbers beyond float16's largest become infinite
 def ported(weights, x, precision="float32", *, small_norms=True, folded=False, instead=None):
     """A run of a network.
 

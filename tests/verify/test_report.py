@@ -11,6 +11,7 @@ import pytest
 from helpers.networks import random_tensors
 
 from npcam.resnet import Architecture
+from npcam.verify.cause import Cause
 from npcam.verify.compare import Report, Row, verify
 from npcam.verify.difference import Difference
 from npcam.verify.record import Record
@@ -105,16 +106,18 @@ GOOD = Row("conv1_bn", "BatchNormalization", (1, 8, 9, 4), (1, 8, 9, 4), NEAR, N
 BAD = replace(GOOD, name="conv1_conv", kind="Conv2D", found=FAR, alone=NEAR, npcam_error=0.25, ok=False)
 
 
-def report(*rows, isolated=False, on_trial="reference"):
+def report(*rows, isolated=False, on_trial="reference", **more):
     """A comparison with these rows."""
-    return Report(rows, isolated, on_trial)
+    return Report(rows, isolated, on_trial, **more)
 
 
 def test_json_by_hand():
     """Every field of a report and of its rows."""
     both = ("npcam", "reference")
     row = replace(BAD, other_weights=("bias",), epsilon=1e-3, logits=NEAR, not_a_number=both)
-    assert as_json(report(GOOD, row, isolated=True, on_trial="npcam")) == {
+    more = {"cause": Cause("padding missing", "conv1_pad"), "precision": "tf32", "ignored": ("conv1_bn",)}
+    good = replace(GOOD, ignored=True)
+    assert as_json(report(good, row, isolated=True, on_trial="npcam", **more)) == {
         "layers": [
             {
                 "name": "conv1_bn",
@@ -130,6 +133,7 @@ def test_json_by_hand():
                 "epsilon": None,
                 "logits": None,
                 "not_a_number": [],
+                "ignored": True,
             },
             {
                 "name": "conv1_conv",
@@ -145,9 +149,12 @@ def test_json_by_hand():
                 "epsilon": 1e-3,
                 "logits": NUMBERS["near"],
                 "not_a_number": ["npcam", "reference"],
+                "ignored": False,
             },
         ],
         "first_bad": "conv1_conv",
+        "cause": "conv1_pad: padding missing",
+        "cause_in": "conv1_pad",
         "compared": 2,
         "missing": [],
         "extra": [],
@@ -157,6 +164,8 @@ def test_json_by_hand():
         "ok": False,
         "isolated": True,
         "on_trial": "npcam",
+        "precision": "tf32",
+        "ignored": ["conv1_bn"],
     }
     found = as_json(report(GOOD))
     assert (found["first_bad"], found["ok"], found["isolated"], found["on_trial"]) == (
@@ -210,11 +219,11 @@ def test_csv_by_hand():
     bare = replace(row, **none, reference_shape=(2, 3))
     assert as_csv(report(row, bare)) == (
         "name,kind,shape,reference_shape,max_abs,max_rel,expected,times,ulp,cosine,value,reference,ok,"
-        "npcam_error,reference_error,epsilon,worst,other_weights,not_a_number,"
+        "npcam_error,reference_error,epsilon,ignored,worst,other_weights,not_a_number,"
         "alone_max_abs,alone_expected,alone_times\n"
         "conv1_conv,Conv2D,1x8x9x4,1x8x9x4,0.03125,0.0078125,0.0125,2.5,65536.0,0.99999999994,"
-        "1.23456789012,-0.5,False,0.25,3e-08,0.001,0x1x2x3,gamma beta,npcam reference,1e-09,0.0125,0.25\n"
-        "conv1_conv,Conv2D,1x8x9x4,2x3,,,,,,,,,False,0.25,3e-08,,,,,,,\n"
+        "1.23456789012,-0.5,False,0.25,3e-08,0.001,False,0x1x2x3,gamma beta,npcam reference,1e-09,0.0125,0.25\n"
+        "conv1_conv,Conv2D,1x8x9x4,2x3,,,,,,,,,False,0.25,3e-08,,False,,,,,,\n"
     )
 
 
