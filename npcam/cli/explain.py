@@ -12,6 +12,7 @@ from npcam.common.errors import InputError
 from npcam.common.text import say, show, to_json
 
 if TYPE_CHECKING:
+    from npcam.explain import Explanation
     from npcam.labels import Prediction
     from npcam.model import Model
 
@@ -37,6 +38,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=Path, default=Path(), metavar="DIR", help="folder of the pictures (default: .)"
     )
     parser.add_argument("--json", action="store_true", help="print a JSON array instead of text")
+    parser.add_argument(
+        "--digits", action="store_true", help="also say what rounding may do to logit, class and box (slow)"
+    )
     parser.add_argument(
         "--save-map", action="store_true", help="also write the signed map itself, PHOTO_cam.npy"
     )
@@ -117,6 +121,7 @@ def _explain_one(
         exif_transpose=options.exif_transpose,
         align=options.align,
     )
+    digits = _digits(model, e, options) if options.digits else {}
     save_overlay(e.overlay(options.colormap, options.alpha, options.box, in_place=True), overlay)
     if options.save_map:
         save_map(e.cam, map_path(name))
@@ -133,8 +138,19 @@ def _explain_one(
         "completeness": e.completeness,
         "overlay": str(overlay),
         "notes": e.notes,
+        **digits,
     }
     return found, top
+
+
+def _digits(model: "Model", e: "Explanation", options: argparse.Namespace) -> dict[str, object]:
+    """What rounding may do to an explanation, before its photograph is drawn on."""
+    from npcam.images.preprocess import to_input
+    from npcam.verify.digits import as_json, digits
+
+    pixels = to_input(e.photo, model.photo_size, options.interpolation, model.weights.preprocessing.grey)
+    found = digits(model, model.preprocess(pixels[None]), e.target, options.align)
+    return {"digits": as_json(found, model.class_names)}
 
 
 def _say_explanation(found: dict[str, object], top: Sequence["Prediction"]) -> None:
@@ -145,6 +161,11 @@ def _say_explanation(found: dict[str, object], top: Sequence["Prediction"]) -> N
     say(f"  target        {found['label']} (class {found['target']}), logit {found['logit']:.4f}")
     say(f"  box           {found['box'] or 'none: nothing speaks for this class'}")
     say(f"  completeness  {found['completeness']:+.1e} (mean of map + bias - logit)")
+    if "digits" in found:
+        from npcam.verify.digits import in_words
+
+        for heading, line in zip(("digits", "", ""), in_words(found), strict=True):
+            say(f"  {heading:<13} {line}")
     say(f"  overlay       {found['overlay']}")
 
 

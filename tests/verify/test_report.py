@@ -222,7 +222,8 @@ def test_csv_by_hand():
         "npcam_error,reference_error,epsilon,ignored,worst,other_weights,not_a_number,"
         "alone_max_abs,alone_expected,alone_times\n"
         "conv1_conv,Conv2D,1x8x9x4,1x8x9x4,0.03125,0.0078125,0.0125,2.5,65536.0,0.99999999994,"
-        "1.23456789012,-0.5,False,0.25,3e-08,0.001,False,0x1x2x3,gamma beta,npcam reference,1e-09,0.0125,0.25\n"
+        "1.23456789012,-0.5,False,0.25,3e-08,0.001,False,0x1x2x3,gamma beta,npcam reference,"
+        "1e-09,0.0125,0.25\n"
         "conv1_conv,Conv2D,1x8x9x4,2x3,,,,,,,,,False,0.25,3e-08,,False,,,,,,\n"
     )
 
