@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npcam.cli.options import Command, add_weights_option, complain, positive
-from npcam.cli.outputs import map_path, output_names, overlay_path, require_own, save_map, save_overlay
+from npcam.cli.outputs import (
+    make_folder,
+    map_path,
+    output_names,
+    overlay_path,
+    require_own,
+    save_map,
+    save_overlay,
+)
 from npcam.common.errors import InputError
 from npcam.common.text import say, show, to_json
 
@@ -79,7 +87,7 @@ def explain_photographs(options: argparse.Namespace) -> int:
     model.require_top("explain a class")
     if options.target is not None:
         model.class_index(options.target)
-    _make_folder(options.output)
+    make_folder(options.output, "-o")
     for note in model.weights.assumptions:
         say(f"npcam: note: {note}", error=True)
 
@@ -172,15 +180,6 @@ def _say_explanation(found: dict[str, object], top: Sequence["Prediction"]) -> N
 def _reason(error: MemoryError | OSError) -> str:
     """What stopped a photograph that is no fault of the photograph's."""
     return "not enough memory" if isinstance(error, MemoryError) else error.strerror or str(error)
-
-
-def _make_folder(folder: Path) -> None:
-    """Have the folder for the pictures, and those that it lies in."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{folder}: cannot make this folder ({reason}); choose another -o") from error
 
 
 EXPLAIN = Command(

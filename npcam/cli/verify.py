@@ -5,6 +5,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from npcam.cli.faults import save_heatmaps, save_reproducer
 from npcam.cli.options import Command, add_weights_option
 from npcam.common.errors import InputError
 from npcam.common.files import require_apart, same_place
@@ -20,6 +21,8 @@ examples:
   npcam verify cat.jpg --against keras --backend torch               Keras, built from npcam's weights
   npcam verify batch.npy --against run.h5 --isolated                 a record, each layer alone
   npcam verify cat.jpg --against reference --engine fast --plot error.png
+  npcam verify cat.jpg --against run.h5 --precision float16           a port in half precision
+  npcam verify cat.jpg --against run.h5 --heatmaps maps --reproducer bug
 
 --against takes reference (npcam in float64), fast (npcam's fast engine), keras (a Keras model built
 from the same weights), a .keras or .h5 file of Keras's, a record that `npcam record` made, or another
@@ -68,6 +71,15 @@ def add_verify_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print a JSON object instead of a table")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="also write the table as CSV")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw error against depth, PNG")
+    parser.add_argument(
+        "--heatmaps", type=Path, metavar="DIR", help="also draw where layers are off, a picture for each"
+    )
+    parser.add_argument(
+        "--reproducer",
+        type=Path,
+        metavar="DIR",
+        help="also write the first bad layer's input, weights and outputs, and a script for NumPy alone",
+    )
     add_weights_option(parser)
 
 
@@ -132,6 +144,10 @@ def verify(options: argparse.Namespace) -> int:
         _write(options.csv, as_csv(report).encode())
     if options.plot:
         _write(options.plot, _picture(report))
+    if options.heatmaps:
+        save_heatmaps(report, options.heatmaps)
+    if options.reproducer:
+        save_reproducer(report, weights, own, reference, options.reproducer)
     if options.json:
         runs = {"npcam": own.provenance, "reference": reference.provenance}
         show(to_json(as_json(report) | {"runs": runs}))

@@ -22,6 +22,7 @@ from npcam.shapes import Array
 from npcam.verify.cause import Cause
 from npcam.verify.difference import Difference, difference
 from npcam.verify.epsilon import EpsilonFit, fit_epsilon, wrong_epsilons
+from npcam.verify.place import Place, find_place
 from npcam.verify.precision import FLOAT32, Precision
 from npcam.verify.record import Record
 from npcam.verify.rounding import Estimate, estimates, exact, logits, roundoff_variance, stored
@@ -64,6 +65,7 @@ class Row:
             the run on trial has none, or none of that shape.
         not_a_number: which of "npcam" and "reference" hold a NaN here; NaN is not equal to NaN.
         ignored: whether it was asked for to be shown only, and not judged: then `ok` is True.
+        place: where in the tensor it is off: alone, or in the flow where it is not off alone.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Row:
     logits: Difference | None = None
     not_a_number: tuple[str, ...] = ()
     ignored: bool = False
+    place: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -231,6 +234,7 @@ def _rows(
     trial = b if on_trial == "reference" else a
     w, x = cast(weights.tensors, np.float64), a["input_layer"]
     alone: dict[str, Difference | None] = {}
+    places: dict[str, Place | None] = {}
     fits: dict[str, EpsilonFit] = {}
     (unit, near, far), epsilon = arithmetic(trial, precision), weights.architecture.epsilon
     for layer, estimate in estimates(x, w, weights.architecture, unit, trial, precision):
@@ -240,7 +244,10 @@ def _rows(
         if layer.name in trial:
             value = trial[layer.name]
             recorded = all(name in trial for name in layer.inputs)
-            alone[layer.name] = _difference(estimate, value, near if recorded else far)
+            alone[layer.name] = off = _difference(estimate, value, near if recorded else far)
+            if estimate is not None and off and not off.ok:
+                tolerance = (near if recorded else far) * np.sqrt(estimate.variance)
+                places[layer.name] = find_place(value, estimate.value, tolerance)
             told = recorded or precision is FLOAT32  # short weights of a folded kernel look like a scale
             if layer.kind == "BatchNormalization" and told and estimate is not None and alone[layer.name]:
                 coarse = max(unit, precision.variance_of_stored)
@@ -254,6 +261,7 @@ def _rows(
     for layer, estimate in estimates(x, w, weights.architecture, both, precision=precision):
         if layer.name in b:
             row = _row(layer, estimate, (a.get(layer.name), b[layer.name]), alone, isolated, in_flow)
+            row = replace(row, place=places.get(layer.name) or row.place)
             if layer.name == "predictions" and "logits" in alone:
                 before = alone["logits"]
                 row = replace(row, logits=before, ok=row.ok and before is not None and before.ok)
@@ -280,6 +288,9 @@ def _row(
     flows = layer.name not in in_flow or a is None or (flow is not None and flow.ok)
     sides = {"npcam": a, "reference": b}
     no_number = tuple(side for side, array in sides.items() if array is not None and np.isnan(array).any())
+    place = None
+    if flow and not flow.ok and not flows and estimate is not None and a is not None:
+        place = find_place(b, a, FLOW * np.sqrt(estimate.variance))
     return Row(
         name=layer.name,
         kind=layer.kind,
@@ -291,6 +302,7 @@ def _row(
         reference_error=_distance(b, estimate),
         ok=fits and flows and (by_itself is None or by_itself.ok) and not no_number,
         not_a_number=no_number,
+        place=place,
     )
 
 

@@ -112,3 +112,7 @@ class Part:
             if how == EXACTLY and name not in touched:
                 self._plain[name] = known[name]
         return known[self.layers[-1].name]
+
+    def values(self) -> dict[str, Array]:
+        """What is given, and all layers as they are meant to be, by name; after `run`."""
+        return {name: e.value for name, e in (self.given | self._plain).items()}

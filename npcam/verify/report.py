@@ -9,6 +9,7 @@ from typing import Any
 
 from npcam.common.tables import align
 from npcam.common.text import printable
+from npcam.verify import place
 from npcam.verify.compare import Report, Row
 from npcam.verify.difference import Difference
 
@@ -135,6 +136,8 @@ def _fault(report: Report, row: Row) -> list[str]:
         lines.append(_place(row.found, ("npcam", "reference")))
     elif row.alone is None:
         lines.append(f"  alone, it cannot be computed: the {report.on_trial} run has other shapes here")
+    if row.place:
+        lines.append(f"  where: {place.in_words(row.place)}")
     if row.logits and not row.logits.ok:
         limit = f"{row.logits.times:.3g} times what rounding explains"
         lines.append(f"  its logits, alone, are off by {row.logits.max_abs:.3g}, {limit}")
@@ -192,6 +195,7 @@ def _row(row: Row) -> dict[str, Any]:
         "logits": _difference(row.logits) if row.logits else None,
         "not_a_number": list(row.not_a_number),
         "ignored": row.ignored,
+        "place": place.as_json(row.place) if row.place else None,
     }
 
 
@@ -211,7 +215,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     """A row of `_row` without lists or objects in it."""
     alone = row.pop("alone") or {}
     worst, weights, no_number = (row.pop(n) for n in ("worst", "other_weights", "not_a_number"))
-    del row["logits"]
+    del row["logits"], row["place"]
     row["shape"], row["reference_shape"] = ("x".join(map(str, row[n])) for n in ("shape", "reference_shape"))
     extra = {f"alone_{name}": alone.get(name) for name in ("max_abs", "expected", "times")}
     texts = {"worst": "x".join(map(str, worst or [])), "other_weights": " ".join(weights)}
