@@ -34,7 +34,8 @@ def save_heatmaps(report: "Report", folder: Path) -> None:
         draw_place(row.name, row.shape, row.place).save(file, format="PNG")
         with replacing(folder / f"{row.name}.png") as unfinished:
             unfinished.write_bytes(file.getvalue())
-    say(f"{folder}: heat maps of {len(rows)} layers", error=True)
+    some = ", ".join(row.name for row in rows[:3]) + (", ..." if len(rows) > 3 else "")
+    say(f"{folder}: where layers are off: {some}", error=True)
 
 
 def save_reproducer(

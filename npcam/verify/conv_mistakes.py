@@ -109,7 +109,8 @@ def _paddings(layer: Layer, network: Network, window: int, stride: int, right: i
         amounts = same_padding(shape[1:3], (window, window), (stride, stride))
         return padded(layer, network, amounts)(inputs, how)
 
-    side = "SAME padding, whose odd zero is at the bottom and right (TensorFlow's), on the other side here"
+    odd = "the odd zero is on the other side, at the bottom and right"
+    side = f"SAME padding (TensorFlow's): {odd}, not {right} all around"
     if layer.padding != "same" or stride > 1:
         yield side, same
     for top, left in np.ndindex(2 * right + 1, 2 * right + 1):

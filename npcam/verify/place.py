@@ -23,6 +23,8 @@ class Place:
         channels: which channels are concerned, where they are few; else empty.
         sides: "top", "bottom", "left" and "right" border, or "corners", where the error sits there only.
         depth: how many rows or columns that border has; 0 where it is none.
+        mostly: whether that is where the larger errors are: those beyond the root of the worst one, in
+            tolerances; others are further in.
         rows, columns: the first and one past the last concerned; None where there are no positions.
         heat: (H, W), at each position the worst element in tolerances, over channels and photographs;
             (1, 1) where there are no positions.
@@ -36,6 +38,7 @@ class Place:
     channels: tuple[int, ...] = ()
     sides: tuple[str, ...] = ()
     depth: int = 0
+    mostly: bool = False
     rows: tuple[int, int] | None = None
     columns: tuple[int, int] | None = None
     heat: Array = field(repr=False, compare=False, default_factory=lambda: np.zeros((1, 1)))
@@ -77,6 +80,10 @@ def find_place(value: Array, reference: Array, tolerance: Array) -> Place | None
     places: Array = np.any(off, axis=(0, 3))  # (H, W)
     rows, columns = (np.flatnonzero(np.any(places, axis=axis)) for axis in (1, 0))
     sides, depth = _border(places)
+    worst, mostly = float(times.max()), False
+    if not sides and np.isfinite(worst):
+        sides, depth = _border(np.any(times > np.sqrt(worst), axis=(0, 3)))
+        mostly = bool(sides)
     plain = value.ndim == 2
     return Place(
         off=int(off.sum()),
@@ -86,6 +93,7 @@ def find_place(value: Array, reference: Array, tolerance: Array) -> Place | None
         channels=channels if len(channels) <= max(1, off.shape[3] // FEW) and off.shape[3] > 1 else (),
         sides=sides,
         depth=depth,
+        mostly=mostly,
         rows=None if plain else (int(rows[0]), int(rows[-1]) + 1),
         columns=None if plain else (int(columns[0]), int(columns[-1]) + 1),
         heat=times.max(axis=(0, 3)),
@@ -103,7 +111,8 @@ def in_words(place: Place) -> str:
     if place.channels:
         parts.append(f"in {_numbered('channel', place.channels)} of {len(place.by_channel)}")
     if place.sides:
-        parts.append(f"at the border ({', '.join(place.sides)}), {place.depth} deep")
+        mostly = "mostly " if place.mostly else ""
+        parts.append(f"{mostly}at the border ({', '.join(place.sides)}), {place.depth} deep")
     elif place.rows and place.columns and _small(place):
         (top, bottom), (left, right) = place.rows, place.columns
         parts.append(f"in rows {top} to {bottom - 1} and columns {left} to {right - 1}")
@@ -120,6 +129,7 @@ def as_json(place: Place) -> dict[str, Any]:
         "channels": list(place.channels),
         "sides": list(place.sides),
         "depth": place.depth,
+        "mostly": place.mostly,
         "rows": list(place.rows) if place.rows else None,
         "columns": list(place.columns) if place.columns else None,
         "words": in_words(place),
