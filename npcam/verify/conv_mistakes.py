@@ -12,7 +12,7 @@ from npcam.verify.part import Arithmetic, Step
 from npcam.verify.precision import PRECISIONS, rounded
 from npcam.verify.quantise import ways
 from npcam.verify.rounding import Estimate
-from npcam.verify.steps import Found, Network, hand_on, other_layers, padded, then, usual
+from npcam.verify.steps import RELU_TOO_MANY, Found, Network, hand_on, other_layers, padded, then, usual
 
 
 def reordered(kernel: Array) -> Iterator[tuple[str, Array]]:
@@ -96,7 +96,10 @@ def convolution(layer: Layer, network: Network) -> Iterator[Found]:
     for words, found in ways(kernel):
         yield f"weights quantised to {words}", usual(layer, network, {"kernel": found, "bias": bias})
     yield from short_factors(layer, network)
-    yield "a ReLU where none belongs", then(usual(layer, network), ops.relu)
+    yield (
+        RELU_TOO_MANY,
+        then(usual(layer, network), ops.relu),
+    )
 
 
 def _paddings(layer: Layer, network: Network, window: int, stride: int, right: int) -> Iterator[Found]:

@@ -11,7 +11,7 @@ from npcam.verify.conv_mistakes import short_factors
 from npcam.verify.part import Arithmetic, Step
 from npcam.verify.quantise import ways
 from npcam.verify.rounding import Estimate, stored
-from npcam.verify.steps import Found, Network, hand_on, other_layers, then, usual
+from npcam.verify.steps import RELU_TOO_MANY, Found, Network, hand_on, other_layers, then, usual
 
 EPSILONS = (1e-3, 1e-5, 1.001e-5, 1e-4, 1e-6, 2e-5, 1e-8, 0.0)
 
@@ -60,7 +60,10 @@ def batch_norm(layer: Layer, network: Network) -> Iterator[Found]:
         yield f"weights of another layer, {name}", usual(layer, network, network.w[name])
         for weight in own:
             yield f"{weight} of another layer, {name}", changed(**{weight: network.w[name][weight]})
-    yield "a ReLU where none belongs", then(usual(layer, network), ops.relu)
+    yield (
+        RELU_TOO_MANY,
+        then(usual(layer, network), ops.relu),
+    )
 
 
 def _gelu(x: Array) -> Array:
@@ -142,7 +145,10 @@ def addition(layer: Layer, network: Network) -> Iterator[Found]:
     yield "ReLU before the sum, not after it", of(lambda a, b: a + ops.relu(b))
     yield "ReLU on both sides before the sum", of(lambda a, b: ops.relu(a) + ops.relu(b))
     yield "ReLU on the shortcut before the sum", of(lambda a, b: ops.relu(a) + b)
-    yield "a ReLU where none belongs", then(usual(layer, network), ops.relu)
+    yield (
+        RELU_TOO_MANY,
+        then(usual(layer, network), ops.relu),
+    )
 
 
 def average() -> Iterator[Found]:

@@ -14,7 +14,7 @@ from npcam.resnet import residual_blocks
 from npcam.shapes import Array
 from npcam.verify import conv_mistakes, layer_mistakes
 from npcam.verify.part import Step
-from npcam.verify.quantise import ways
+from npcam.verify.quantise import COMMON, ways
 from npcam.verify.steps import Found, Network, hand_on, padded, then, usual
 
 KINDS: dict[str, Callable[[Layer, Network], Iterator[Found]]] = {
@@ -26,6 +26,30 @@ KINDS: dict[str, Callable[[Layer, Network], Iterator[Found]]] = {
     "Add": layer_mistakes.addition,
     "GlobalAveragePooling2D": lambda _, __: layer_mistakes.average(),
     "Dense": layer_mistakes.dense,
+}
+
+# The beginnings of their words, by the class of layer.
+EVERYWHERE = {
+    "Conv2D": (
+        "bias missing",
+        "kernel transposed (height and width)",
+        "kernel flipped by 180 degrees",
+        "kernel transposed (inputs and outputs)",
+        "kernel in another order: it lies as OIHW and is read as HWIO",
+        "kernel in another order: it lies as HWIO and is read as OIHW",
+        *(f"weights quantised to {words}" for words in COMMON),
+    ),
+    "BatchNormalization": (
+        "variance taken for deviation",
+        "deviation taken for variance",
+        *(f"another epsilon, {epsilon:g}," for epsilon in layer_mistakes.EPSILONS),
+        "gamma missing",
+        "beta missing",
+        "mean missing",
+        "mean and variance of the photographs at hand (training mode)",
+        "batch norm missing",
+    ),
+    "Activation": ("ReLU missing", "leaky ReLU with a slope of 0.01", "ReLU6"),
 }
 
 
@@ -56,9 +80,27 @@ def mistakes(parts: list[Layer], network: Network) -> list[Iterator[Mistake]]:
     found += [_in_layer(layer, KINDS[layer.kind](layer, network)) for layer in parts if layer.kind in KINDS]
     norms = {layer.inputs[0]: layer for layer in parts if layer.kind == "BatchNormalization"}
     found += [_folded(layer, norms[layer.name], network) for layer in parts if layer.name in norms]
+    found.append(_everywhere(parts, network))
     if parts[-1].kind != "InputLayer":
         found.append(_in_layer(parts[-1], _output(parts[-1], network)))
     return found
+
+
+def _everywhere(parts: list[Layer], network: Network) -> Iterator[Mistake]:
+    """The mistakes that people make in all layers of a class at once, where a part has several of them."""
+    for kind, several in EVERYWHERE.items():
+        concerned = [layer for layer in parts if layer.kind == kind]
+        if len(concerned) < 2:
+            continue
+        for words in several:
+            steps: dict[str, Step] = {}
+            for layer in concerned:
+                ways = KINDS[kind](layer, network)
+                step = next((step for said, step in ways if said.startswith(words)), None)
+                steps |= {layer.name: step} if step else {}
+            if len(steps) > 1:
+                where = f"in all {len(steps)} layers of its class from the last tensor given on"
+                yield Mistake(f"{words.rstrip(',')}, {where}", next(iter(steps)), steps)
 
 
 def _in_layer(layer: Layer, ways: Iterator[Found]) -> Iterator[Mistake]:

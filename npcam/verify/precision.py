@@ -23,6 +23,9 @@ class Precision(NamedTuple):
         stored: the unit roundoff of what a layer puts out and of its weights, 0 where that is float32's.
         spacing: between the smallest numbers, 0 where that is as good as float32's.
         largest: the largest number.
+        shrink: how much smaller all products may be, as a share of them: tensor cores may cut off the
+            bits of TF32's factors in place of rounding them, and cutting off makes each of two factors
+            smaller by one unit roundoff on average.
     """
 
     name: str = "float32"
@@ -31,6 +34,7 @@ class Precision(NamedTuple):
     stored: float = 0.0
     spacing: float = 0.0
     largest: float = float(np.finfo(np.float32).max)
+    shrink: float = 0.0
 
     @property
     def variance_of_factors(self) -> float:
@@ -53,7 +57,7 @@ PRECISIONS = {
     p.name: p
     for p in (
         FLOAT32,
-        Precision("tf32", 10, factors=2.0**-11),
+        Precision("tf32", 10, factors=2.0**-11, shrink=2.0**-10),
         Precision("bfloat16", 7, factors=2.0**-8, stored=2.0**-8),
         Precision("float16", 10, 2.0**-11, 2.0**-11, spacing=2.0**-24, largest=65504.0),
     )

@@ -10,6 +10,13 @@ from npcam.verify.precision import PRECISIONS, rounded
 SCALES = {True: "one scale for each channel", False: "one scale for all channels"}
 BITS = (8, 4, 7, 6, 5, 3, 2, 10, 12, 16)
 
+COMMON = [  # ways of which one is used for a whole network
+    *(f"{bits} bits, {scales}" for bits in BITS[:2] for scales in SCALES.values()),
+    *(f"8 bits, from the smallest to the largest, {scales}" for scales in SCALES.values()),
+    "bfloat16",
+    "float16",
+]
+
 
 def quantised(array: Array, bits: int, *, per_channel: bool, affine: bool, narrow: bool = True) -> Array:
     """Round weights to as many levels as bits tell apart.

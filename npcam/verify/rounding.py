@@ -20,8 +20,9 @@ the error of the blocked sums that real libraries make, which round less often.
 
 Where a precision below float32 is stated (`precision`), both factors of a product are rounded to it
 first, each by itself, and what a layer stores is rounded once more; sums stay in float32. Weights are
-rounded like activations. The roundings of a weight are the same at all positions: that is one more
-reason for the room that the flow has.
+rounded like activations; the roundings of a weight are the same at all positions, which is one more
+reason for the room that the flow has. TF32's factors may be cut off: then all products are smaller, by
+the same share on average, and so is their sum; that share of the sum counts as one deviation.
 
 An error of variance v that comes into a layer goes through it as the layer is linear: a convolution
 makes it the sum of w^2 v; a maximum, and a ReLU that is on, hand it on as it is.
@@ -216,7 +217,7 @@ def _conv(
         if floor:  # of the kernel's
             variance += floor * np.sum(x[window] ** 2, axis=-1, keepdims=True)
     variance += (precision.variance_of_stored * bias**2 + floor) if precision.stored else 0.0
-    variance += unit * (n * squares + (y + bias) ** 2 + bias**2)
+    variance += unit * (n * squares + (y + bias) ** 2 + bias**2) + (precision.shrink * y) ** 2
     return Estimate(y + bias, variance)
 
 
@@ -229,7 +230,8 @@ def _dense(
     own, floor = _sum_weight(n, unit), precision.floor
     terms = (own + 2 * precision.variance_of_factors) * x * x + (v + floor)
     variance = ops.dense(terms, kernel * kernel, (own + precision.variance_of_stored) * bias * bias)
-    variance += unit * n / 3 * logits * logits + floor * np.sum(x * x, axis=-1, keepdims=True)
+    variance += unit * n / 3 * logits * logits + (precision.shrink * (logits - bias)) ** 2
+    variance += floor * np.sum(x * x, axis=-1, keepdims=True)
     if activation != "linear":  # the logits are stored in between
         variance, unit = stored(Estimate(logits, variance), precision).variance, _lower(unit, precision)
     y = ACTIVATIONS[activation](logits)

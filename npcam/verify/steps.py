@@ -12,6 +12,7 @@ from npcam.shapes import Array
 from npcam.verify.part import Arithmetic, Step
 from npcam.verify.rounding import Estimate, estimate_layer, stored
 
+RELU_TOO_MANY = "a ReLU where none belongs, or one in place before it was recorded"
 Found = tuple[str, Step]  # a mistake within one layer: its words, and the layer with it
 
 

@@ -28,11 +28,19 @@ def to_float16(x):
         return np.asarray(x, np.float32).astype(np.float16).astype(np.float32)
 
 
+def cut_off(x, kept):
+    """Float32 numbers without the other bits of the fraction, as some hardware has it."""
+    mask = np.uint32(0xFFFFFFFF << (23 - kept) & 0xFFFFFFFF)
+    return (np.ascontiguousarray(x, np.float32).view(np.uint32) & mask).view(np.float32)
+
+
 ROUND = {
     "float32": lambda x: np.asarray(x, np.float32),
     "tf32": lambda x: to_bits(x, 10),
     "bfloat16": lambda x: to_bits(x, 7),
     "float16": to_float16,
+    "tf32, cut off": lambda x: cut_off(x, 10),
+    "bfloat16, cut off": lambda x: cut_off(x, 7),
 }
 
 
@@ -50,7 +58,7 @@ def ported(weights, x, precision="float32", *, small_norms=True, folded=False, i
     """
     arch = weights.architecture
     factor = ROUND[precision]
-    store = factor if precision in ("bfloat16", "float16") else ROUND["float32"]
+    store = factor if "tf32" not in precision and precision != "float32" else ROUND["float32"]
     instead = instead or {}
     found = {"input_layer": store(instead.get("input_layer", lambda x, _: x)(x, {}))}
     folding = _folded(weights) if folded else {}

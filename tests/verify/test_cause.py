@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers.networks import random_tensors
-from helpers.planted import ARCH, CASES, MEAN, PLANTED, conv, dense, normed
+from helpers.planted import ARCH, CASES, MEAN, PLANTED, conv, dense, levels, normed
 from helpers.ported import ported
 
 from npcam import ops
@@ -122,6 +122,49 @@ def test_nothing_is_claimed_of_what_is_no_usual_mistake(small):
             assert report.cause.words == NONE, (layer, given, report.cause)
             assert as_json(report)["cause"] == NONE
             assert as_json(report)["cause_in"] is None
+
+
+EVERYWHERE = {
+    "bias missing": lambda w: {**w, "bias": np.zeros_like(w["bias"])} if "bias" in w else w,
+    "variance taken for deviation": lambda w: {
+        **w,
+        **({"moving_variance": w["moving_variance"] ** 2} if "gamma" in w else {}),
+    },
+    "weights quantised to 8 bits, one scale for each channel": lambda w: {
+        **w,
+        **({"kernel": levels(w["kernel"], 8)} if w.get("kernel", np.zeros(1)).ndim == 4 else {}),
+    },
+}
+
+
+@pytest.mark.parametrize("words", EVERYWHERE)
+def test_the_same_mistake_in_all_layers(small, words):
+    """Seen in the blocks' ends alone, of which each has three or four of them; and with all tensors."""
+    weights, x, _ = small
+    change = EVERYWHERE[words]
+    tensors = {n: change(w) if n != "predictions" else w for n, w in weights.tensors.items()}
+    run = run_npcam(replace(weights, tensors=tensors), x)
+    first = next(n for n in run.activations if n.endswith("bn" if "variance" in words else "conv"))
+    report = judged(small, Record(run.activations))
+    assert str(report.cause) == f"{first}: {words}"
+    few = Record({n: a for n, a in run.activations.items() if n.endswith(("input_layer", "_out"))})
+    report = judged(small, few)
+    assert report.first_bad.name == "conv2_block1_out"
+    said = f"{words}, in all 5 layers of its class from the last tensor given on"
+    assert str(report.cause) == f"{first}: {said}"
+
+
+def test_epsilon_everywhere_from_the_blocks_ends(small):
+    """As in a port that set it once for all."""
+    weights, x, _ = small
+    run = run_npcam(replace(weights, architecture=replace(ARCH, epsilon=1e-3)), x)
+    report = judged(small, Record(run.activations), "blocks")
+    assert report.first_bad.name == "pool1_pool"
+    assert str(report.cause) == "conv1_bn: another epsilon, 0.001, not 1.001e-05"
+    few = Record({n: a for n, a in run.activations.items() if n.endswith("_out")})
+    report = judged(small, few)
+    said = "another epsilon, 0.001, in all 5 layers of its class from the last tensor given on"
+    assert str(report.cause) == f"conv1_bn: {said}"
 
 
 @pytest.mark.parametrize("given", GIVEN)
