@@ -1,12 +1,14 @@
 """Why the first bad layer of a comparison is off: the cause, looked for in the run on trial."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
+from npcam.shapes import Array
 from npcam.verify.cause import NONE, Cause, Tolerance, find_cause
-from npcam.verify.compare import Report, arithmetic
+from npcam.verify.compare import Report, Row, arithmetic
 from npcam.verify.part import Arithmetic
 from npcam.verify.precision import FLOAT32, Precision
 from npcam.verify.record import Record
@@ -29,14 +31,17 @@ def with_cause(
     row = report.first_bad
     if row is None:
         return report
-    trial = (reference if report.on_trial == "reference" else npcam).activations
+    run = reference if report.on_trial == "reference" else npcam
+    arch, trial = weights.architecture, _with_logits(row, run.activations)
+    if "logits" in trial and trial.get(row.name) is trial["logits"]:
+        arch = replace(arch, activation="linear")
     epsilon, own = row.epsilon, weights.architecture.epsilon
     fitted = epsilon is not None and math.isfinite(epsilon)
     off_alone = row.alone is None or not row.alone.ok or (row.logits is not None and not row.logits.ok)
     cause = Cause(NONE)
     if row.name in trial and (off_alone or row.not_a_number):
         unit, near, far = arithmetic(trial, precision)
-        network = Network(cast(weights.tensors, np.float64), weights.architecture)
+        network = Network(cast(weights.tensors, np.float64), arch)
         x = npcam.activations["input_layer"]
         how, limits = Arithmetic(unit, precision), Tolerance(near, far)
         cause = find_cause(network, weights.preprocessing, x, trial, row.name, how, limits)
@@ -48,3 +53,11 @@ def with_cause(
     elif cause.layer is None and not off_alone and not row.not_a_number:
         cause = Cause(f"{NONE}: alone it is within rounding, so the difference came from before")
     return replace(report, cause=cause)
+
+
+def _with_logits(row: Row, trial: Mapping[str, Array]) -> Mapping[str, Array]:
+    """The run on trial with its logits as its predictions, where these are not given or hide what is off."""
+    hidden = row.alone is not None and row.alone.ok and row.logits is not None and not row.logits.ok
+    if row.name == "predictions" and "logits" in trial and (hidden or row.name not in trial):
+        return {**trial, row.name: trial["logits"]}
+    return trial

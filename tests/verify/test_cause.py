@@ -244,3 +244,16 @@ def test_short_float_types_are_recognised():
     assert fewer_bits(x.astype(np.float16).astype(np.float32)) == "float16"
     assert fewer_bits(x) is None
     assert fewer_bits(np.arange(5.0)) is None  # whole numbers say nothing
+
+
+def test_the_logits_tell_what_the_softmax_hides(small):
+    """A bias that is the same for all classes too much, or predictions that are not given at all."""
+    weights, _, own = small
+    top = weights.tensors["predictions"]
+    moved = {**own.activations, "logits": own.activations["avg_pool"] @ top["kernel"]}
+    report = judged(small, Record(moved), "all")
+    assert report.first_bad.name == "predictions"
+    assert str(report.cause) == "predictions: bias missing"
+    same = own.activations["logits"] + np.float32(1)
+    report = judged(small, Record({**own.activations, "logits": same}))
+    assert report.cause.words == NONE

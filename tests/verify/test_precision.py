@@ -16,7 +16,7 @@ from npcam.model import bundled_path
 from npcam.preprocessing import MODES
 from npcam.resnet import RESNET50, Architecture
 from npcam.verify.blame import with_cause
-from npcam.verify.compare import ALONE_LOWER, FLOW_LOWER, verify
+from npcam.verify.compare import ALONE, ALONE_LOWER, FLOW, arithmetic, verify
 from npcam.verify.precision import FLOAT32, PRECISIONS, find_precision, rounded
 from npcam.verify.record import Record, read_record
 from npcam.verify.report import as_json, finding
@@ -25,6 +25,7 @@ from npcam.verify.run_npcam import run_npcam
 from npcam.weights import Weights, cast, read_weights
 
 LOWER = ("tf32", "bfloat16", "float16")
+F16 = roundoff_variance(np.float16)
 F32 = roundoff_variance(np.float32)
 WAYS = ({}, {"small_norms": False}, {"folded": True})
 
@@ -212,7 +213,9 @@ def test_the_precision_stands_in_the_verdict(narrow):
     report = judged(narrow, ported(weights, x, "bfloat16"), "bfloat16")
     assert as_json(report)["precision"] == "bfloat16"
     assert "  --precision bfloat16: what is rounded to it is allowed for" in finding(report)
-    assert (ALONE_LOWER, FLOW_LOWER) == (8, 16)
+    run = {"conv1_conv": np.zeros(1, np.float16)}
+    assert arithmetic(run, FLOAT32) == (roundoff_variance(np.float16), ALONE, FLOW) == (F16, 16, 32)
+    assert arithmetic(run, PRECISIONS["float16"]) == (F32, ALONE_LOWER, FLOW) == (F32, 8, 32)
 
 
 def test_an_ignored_layer_is_named_and_not_judged(narrow):
