@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from npcam.cli.faults import save_heatmaps, save_reproducer
 from npcam.cli.options import Command, add_weights_option
 from npcam.common.errors import InputError
 from npcam.common.files import require_apart, same_place
@@ -14,6 +15,7 @@ from npcam.common.text import say, show, to_json
 
 if TYPE_CHECKING:
     from npcam.verify.compare import Report
+    from npcam.verify.photographs import Pair
     from npcam.verify.record import Record
 
 VERIFY_EXAMPLES = """\
@@ -24,6 +26,8 @@ examples:
   npcam verify cat.jpg --against reference --engine fast --plot error.png
   npcam verify cat.jpg --against run.npz --names torchvision         arrays that any program saved
   npcam verify *.jpg --against model.keras --junit verify.xml        several photographs, one verdict
+  npcam verify cat.jpg --against run.h5 --precision float16           a port in half precision
+  npcam verify cat.jpg --against run.h5 --heatmaps maps --reproducer bug
 
 --against takes reference (npcam in float64), fast (npcam's fast engine), keras (a Keras model built
 from the same weights), a .keras or .h5 file of Keras's, a record that `npcam record` made, another
@@ -60,13 +64,24 @@ def add_verify_options(parser: argparse.ArgumentParser) -> None:
     names = parser.add_mutually_exclusive_group()
     names.add_argument("--names", metavar="WHOSE", help=_NAMES)
     names.add_argument("--by-order", action="store_true", help=_BY_ORDER)
+    parser.add_argument("--precision", default="float32", metavar="NAME", help=_PRECISION)
+    parser.add_argument("--ignore", action="append", default=[], metavar="LAYER", help=_IGNORE)
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--all", action="store_true", help="print a row for every layer")
-    shown.add_argument("--quiet", action="store_true", help="print the verdict alone, in one line")
+    shown.add_argument("--quiet", action="store_true", help="print the verdict and the cause, in one line")
     shown.add_argument("--json", action="store_true", help="print a JSON object instead of a table")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="also write JUnit XML, a case a layer")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="also write the table as CSV")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw error against depth, PNG")
+    parser.add_argument(
+        "--heatmaps", type=Path, metavar="DIR", help="also draw where layers are off, a picture for each"
+    )
+    parser.add_argument(
+        "--reproducer",
+        type=Path,
+        metavar="DIR",
+        help="also write the first bad layer's input, weights and outputs, and a script for NumPy alone",
+    )
     add_weights_option(parser)
 
 
@@ -88,6 +103,8 @@ _ENGINE = "npcam's engine: reference (default; it has every layer) or fast (it h
 _INPUT = "photographs, or preprocessed batches; several are judged together"
 _NAMES = "whose names arrays have: keras, torchvision, or a JSON file (default: told from the names)"
 _BY_ORDER = "tell arrays by their order and shapes, without their names"
+_PRECISION = "what the other run multiplies and stores in: float32 (default), tf32, bfloat16 or float16"
+_IGNORE = "do not judge this layer; may be given again; what comes after it is judged alone"
 _DTYPE = "the float type that npcam computes in (default: float32)"
 
 
@@ -99,25 +116,37 @@ def _backend_option(parser: argparse.ArgumentParser) -> None:
 def verify(options: argparse.Namespace) -> int:
     """Run `npcam verify`; returns the exit status."""
     from npcam.model import load_model
+    from npcam.verify.blame import with_cause
     from npcam.verify.compare import verify as compare
     from npcam.verify.junit import as_junit
-    from npcam.verify.photographs import pairs, together
-    from npcam.verify.report import as_csv, as_json, as_text, finding
+    from npcam.verify.photographs import first_off, pairs, together
+    from npcam.verify.precision import find_precision
+    from npcam.verify.report import as_csv, as_json, as_text, verdict
     from npcam.verify.telling import Naming
 
+    precision = find_precision(options.precision)
     _check_outputs(options)
     weights = load_model(options.weights, engine="reference").weights
     naming = Naming(options.names, options.by_order) if options.names or options.by_order else None
     on_trial = "npcam" if options.against == "reference" else "reference"
     other_side = {"reference": "float64", "fast": "fast"}.get(options.against, "yours")
     reports: dict[str, Report] = {}
-    for photo, own, reference in pairs(
-        options.input, weights, options.against, options.engine, options.backend, naming
-    ):
+    off: Pair | None = None  # the one to look into: where the first of all bad layers is furthest off
+    for pair in pairs(options.input, weights, options.against, options.engine, options.backend, naming):
+        photo, own, reference = pair
         found = compare(
-            weights, own, reference, isolated=options.isolated, on_trial=on_trial, partial=options.partial
+            weights,
+            own,
+            reference,
+            isolated=options.isolated,
+            on_trial=on_trial,
+            partial=options.partial,
+            precision=precision,
+            ignore=options.ignore,
         )
+        found = with_cause(found, weights, own, reference, precision)
         reports[photo] = replace(found, other=other_side)
+        off = pair if first_off(reports) == photo else off
         runs = {"npcam": own.provenance, "yours": reference.provenance | _found_out(reference)}
         origins = [*_origin("npcam:", own), *_origin(f"{other_side}:", reference)]
     report = together(reports)
@@ -127,13 +156,17 @@ def verify(options: argparse.Namespace) -> int:
         _write(options.junit, as_junit(reports))
     if options.plot:
         _write(options.plot, _picture(report))
+    if options.heatmaps:
+        save_heatmaps(report, options.heatmaps)
+    if options.reproducer:
+        save_reproducer(report, weights, off, options.reproducer)
     if options.json:
         each = [
             {"photo": photo, "ok": r.ok, "first_bad": as_json(r)["first_bad"]} for photo, r in reports.items()
         ]
         show(to_json(as_json(report) | {"runs": runs, "photos": each}))
     elif options.quiet:
-        say(finding(report)[0])
+        say(verdict(report))
     else:
         show(as_text(report, [*_photos(reports), *origins], options.all))
     return 0 if report.ok else 1

@@ -7,13 +7,16 @@ from npcam.common.text import printable
 from npcam.verify.compare import Report, Row
 from npcam.verify.report import explain_row
 
+IGNORED = "ignored, as it was asked for: not judged"
+
 
 def as_junit(reports: Mapping[str, Report]) -> bytes:
     """JUnit XML, UTF-8: a suite for each photograph, in it a case for each layer of the network.
 
     A layer beyond rounding is a failure, and so is one that is missing where that is not allowed, one
     that only the other run has, and a missing one whose weights are not the same. Skipped are layers
-    that are allowed to be missing, and those that are judged with another. So a suite has failures
+    that are allowed to be missing, those that are judged with another, and those that were to be ignored.
+    The first failure says the cause. So a suite has failures
     exactly where the status is 1.
 
     Args:
@@ -43,7 +46,9 @@ def as_junit(reports: Mapping[str, Report]) -> bytes:
 
 def _cases(report: Report) -> list[tuple[str, str, str]]:
     """(name, "failure", "skipped" or "", words) of each layer."""
-    cases = [(row.name, "" if row.ok else "failure", _words(report, row)) for row in report.rows]
+    cases = [(row.name, _result(row), _words(report, row)) for row in report.rows]
+    shown = {row.name for row in report.rows}
+    cases += [(n, "skipped", IGNORED) for n in report.ignored if n not in shown]
     cases += [(n, "skipped", "not given; judged with the next that is") for n in report.not_given]
     for name in report.missing:
         if name in report.other_weights:
@@ -55,8 +60,17 @@ def _cases(report: Report) -> list[tuple[str, str, str]]:
     return cases + [(n, "failure", f"extra: only {report.other} has it") for n in report.extra]
 
 
+def _result(row: Row) -> str:
+    """What became of a layer that was compared."""
+    if row.ignored:
+        return "skipped"
+    return "" if row.ok else "failure"
+
+
 def _words(report: Report, row: Row) -> str:
-    """What is known of a layer that is beyond rounding."""
+    """What is known of a layer that is beyond rounding, or why it is not judged."""
+    if row.ignored:
+        return IGNORED
     return "" if row.ok else "\n".join(line.strip() for line in explain_row(report, row))
 
 

@@ -82,6 +82,8 @@ def pairs(
 def together(reports: Mapping[str, Report]) -> Report:
     """One verdict on several photographs: of each layer the row of the photograph where it is worst.
 
+    The first bad layer of all is the first bad one of its photograph, too; its cause is that one's.
+
     Args:
         reports: a comparison for each photograph, by its name.
     """
@@ -91,8 +93,20 @@ def together(reports: Mapping[str, Report]) -> Report:
     for photo, report in reports.items():
         for row in report.rows:
             by_layer.setdefault(row.name, []).append(replace(row, photo=photo))
-    rows = (max(some, key=lambda row: (not row.ok, closeness(row))) for some in by_layer.values())
-    return replace(next(iter(reports.values())), rows=tuple(rows))
+    rows = tuple(max(some, key=lambda row: (not row.ok, closeness(row))) for some in by_layer.values())
+    bad = next((row for row in rows if not row.ok), None)
+    cause = reports[bad.photo].cause if bad else None
+    return replace(next(iter(reports.values())), rows=rows, cause=cause)
+
+
+def first_off(reports: Mapping[str, Report]) -> str | None:
+    """The photograph where the first of all bad layers is furthest off; None where no layer is bad.
+
+    Args:
+        reports: a comparison for each photograph, by its name.
+    """
+    bad = together(reports).first_bad
+    return None if bad is None else bad.photo or next(iter(reports))
 
 
 def _names(paths: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from npcam.common.tables import align
 from npcam.common.text import printable
 from npcam.common.text import some_names as _some
+from npcam.verify import place
 from npcam.verify.compare import Report, Row
 from npcam.verify.difference import Difference
 
@@ -28,6 +29,8 @@ def as_json(report: Report) -> dict[str, Any]:
     return {
         "layers": [_row(row) for row in report.rows],
         "first_bad": report.first_bad.name if report.first_bad else None,
+        "cause": str(report.cause) if report.cause else None,
+        "cause_in": report.cause.layer if report.cause else None,
         "compared": len(report.rows),
         "missing": list(report.missing),
         "not_given": list(report.not_given),
@@ -38,6 +41,8 @@ def as_json(report: Report) -> dict[str, Any]:
         "ok": report.ok,
         "isolated": report.isolated,
         "on_trial": SIDES[report.on_trial],
+        "precision": report.precision,
+        "ignored": list(report.ignored),
     }
 
 
@@ -60,7 +65,7 @@ def as_text(report: Report, origins: Sequence[str] = (), every: bool = True) -> 
         every: a row for each layer; False for the rows that matter.
     """
     shown = report.rows if every else rows_that_matter(report)
-    rows = [(*HEADINGS, ""), *((*_cells(row), "" if row.ok else "<- beyond rounding") for row in shown)]
+    rows = [(*HEADINGS, ""), *((*_cells(row), _remark(row)) for row in shown)]
     lines = [*map(printable, finding(report)), ""]
     lines += [*map(printable, origins), ""] if origins else []
     lines.append(align(rows, right=range(2, len(HEADINGS))))
@@ -72,7 +77,7 @@ def as_text(report: Report, origins: Sequence[str] = (), every: bool = True) -> 
 def rows_that_matter(report: Report) -> tuple[Row, ...]:
     """The first rows beyond rounding with the one before them, or else the last row of each stage.
 
-    Where all is within rounding, the row nearest to its tolerance is among them.
+    Where all is within rounding, the row nearest to its tolerance is among them. Ignored rows always are.
     """
     rows = report.rows
     bad = [i for i, row in enumerate(rows) if not row.ok]
@@ -81,7 +86,8 @@ def rows_that_matter(report: Report) -> tuple[Row, ...]:
     else:
         ends = zip(rows, [*rows[1:], None], strict=True)
         wanted = {i for i, (row, after) in enumerate(ends) if after is None or _stage(row) != _stage(after)}
-        wanted.add(max(range(len(rows)), key=lambda i: closeness(rows[i]), default=0))
+        wanted.add(max(range(len(rows)), key=lambda i: (not rows[i].ignored, closeness(rows[i])), default=0))
+    wanted.update(i for i, row in enumerate(rows) if row.ignored)
     return tuple(row for i, row in enumerate(rows) if i in wanted)
 
 
@@ -100,12 +106,19 @@ def finding(report: Report) -> list[str]:
     row = report.first_bad
     if row is None:
         how = "alone" if report.isolated else "alone and in the flow"
-        verdict = f"{_count(len(report.rows), 'layer')} compared, each within rounding"
+        judged = len(report.rows) - sum(row.ignored for row in report.rows)
+        verdict = f"{_count(judged, 'layer')} compared, each within rounding"
         return ["; ".join([verdict, *_gaps(report)]), f"  compared {how}", *_reasons(report)]
     bad = sum(not r.ok for r in report.rows)
     what = f"{bad} of {_count(len(report.rows), 'layer')} {'is' if bad == 1 else 'are'} beyond rounding"
     first = f"{what}; the first is {_called(report, row)}"
     return [first, *explain_row(report, row), *(f"  {gap}" for gap in _gaps(report)), *_reasons(report)]
+
+
+def verdict(report: Report) -> str:
+    """The finding in one line, with the cause."""
+    first = finding(report)[0]
+    return f"{first}; cause: {report.cause}" if report.cause else first
 
 
 def _called(report: Report, row: Row) -> str:
@@ -122,6 +135,13 @@ def _count(n: int, what: str) -> str:
     return f"{n} {what}{'' if n == 1 else 's'}"
 
 
+def _remark(row: Row) -> str:
+    """What stands behind a row."""
+    if row.ignored:
+        return "ignored"
+    return "" if row.ok else "<- beyond rounding"
+
+
 def _gaps(report: Report) -> list[str]:
     """What was not compared, by name."""
     kinds = {"missing": report.missing, "extra": report.extra}
@@ -136,6 +156,11 @@ def _reasons(report: Report) -> list[str]:
         lines.append(f"  {names}, each judged with the next that is: {_some(report.not_given, 4)}")
     if any(row.before_activation for row in report.rows):
         lines.append(f"  predictions were compared before their activation: {report.other} gives logits only")
+    if report.precision != "float32":
+        lines.append(f"  --precision {report.precision}: what is rounded to it is allowed for")
+    if report.ignored:
+        names = _some(report.ignored)
+        lines.append(f"  --ignore: not judged: {names}; what comes after is judged alone, not in the flow")
     if report.other_weights:
         names = _some(report.other_weights)
         lines.append(f"  missing layers whose weights are not the same, bit for bit: {names}")
@@ -151,7 +176,14 @@ def _reasons(report: Report) -> list[str]:
 
 
 def explain_row(report: Report, row: Row) -> list[str]:
-    """What is known of a layer that is beyond rounding."""
+    """What is known of a layer that is beyond rounding; of the first of them, its cause."""
+    first = report.first_bad
+    cause = [f"  cause: {report.cause}"] if report.cause and first and row.name == first.name else []
+    return [*cause, *_fault(report, row)]
+
+
+def _fault(report: Report, row: Row) -> list[str]:
+    """What is off in a layer that is beyond rounding, and where."""
     lines = []
     if row.covers:
         lines.append(f"  judged from what {report.other} gave before: {_some([*row.covers, row.name])}")
@@ -163,10 +195,8 @@ def explain_row(report: Report, row: Row) -> list[str]:
         lines.append(f"  not a number (NaN) in {sides}")
     if row.other_weights:
         lines.append(f"  these of its weights are not the same, bit for bit: {', '.join(row.other_weights)}")
-    if row.epsilon is not None and math.isfinite(row.epsilon):
-        lines.append(f"  it computes as if its epsilon were {row.epsilon:.3g}")
-    elif row.epsilon is not None:
-        lines.append("  its channels' scales are off, in a way that no epsilon explains")
+    if row.epsilon is not None:
+        lines.append(_epsilon(row.epsilon))
     if row.alone and not row.alone.ok:
         limit = f"{row.alone.times:.3g} times what rounding explains"
         lines.append(f"  alone, it is off by {row.alone.max_abs:.3g}, {limit}")
@@ -179,15 +209,24 @@ def explain_row(report: Report, row: Row) -> list[str]:
         lines.append(
             f"  alone, it cannot be computed: {_side(report, report.on_trial)} has other shapes here"
         )
+    if row.place:
+        lines.append(f"  where: {place.in_words(row.place)}")
     if row.logits and not row.logits.ok:
         limit = f"{row.logits.times:.3g} times what rounding explains"
         lines.append(f"  its logits, alone, are off by {row.logits.max_abs:.3g}, {limit}")
-    elif not lines:
+    elif not lines[bool(row.covers) :]:
         lines.append("  its logits do not have the shape of the network's")
     if row.npcam_error is not None and row.reference_error is not None and not report.isolated:
         errors = f"npcam is off by {row.npcam_error:.3g}, {report.other} by {row.reference_error:.3g}"
         lines.append(f"  in the flow, from npcam in float64, {errors}")
     return lines
+
+
+def _epsilon(epsilon: float) -> str:
+    """What a batch norm's channels tell of its epsilon."""
+    if math.isfinite(epsilon):
+        return f"  it computes as if its epsilon were {epsilon:.3g}"
+    return "  its channels' scales are off, in a way that no epsilon explains"
 
 
 def error_lines(report: Report) -> dict[str, list[float | None]]:
@@ -244,6 +283,8 @@ def _row(row: Row) -> dict[str, Any]:
         "yours_name": row.their_name,
         "before_activation": row.before_activation,
         "photo": row.photo,
+        "ignored": row.ignored,
+        "place": place.as_json(row.place) if row.place else None,
     }
 
 
@@ -265,7 +306,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     alone = row.pop("alone") or {}
     worst, weights, no_number = (row.pop(n) for n in ("worst", "other_weights", "not_a_number"))
     covers = row.pop("covers")
-    del row["logits"]
+    del row["logits"], row["place"]
     row["shape"], row["yours_shape"] = ("x".join(map(str, row[n])) for n in ("shape", "yours_shape"))
     extra = {f"alone_{name}": alone.get(name) for name in ("max_abs", "expected", "times")}
     texts = {"worst": "x".join(map(str, worst or [])), "other_weights": " ".join(weights)}

@@ -11,6 +11,7 @@ import pytest
 from helpers.networks import random_tensors
 
 from npcam.resnet import Architecture
+from npcam.verify.cause import Cause
 from npcam.verify.compare import Report, Row, verify
 from npcam.verify.difference import Difference
 from npcam.verify.record import Record
@@ -113,16 +114,18 @@ GOOD = Row("conv1_bn", "BatchNormalization", (1, 8, 9, 4), (1, 8, 9, 4), NEAR, N
 BAD = replace(GOOD, name="conv1_conv", kind="Conv2D", found=FAR, alone=NEAR, npcam_error=0.25, ok=False)
 
 
-def report(*rows, isolated=False, on_trial="reference"):
+def report(*rows, isolated=False, on_trial="reference", **more):
     """A comparison with these rows."""
-    return Report(rows, isolated, on_trial)
+    return Report(rows, isolated, on_trial, **more)
 
 
 def test_json_by_hand():
     """Every field of a report and of its rows."""
     both = ("npcam", "reference")
     row = replace(BAD, other_weights=("bias",), epsilon=1e-3, logits=NEAR, not_a_number=both)
-    assert as_json(report(GOOD, row, isolated=True, on_trial="npcam")) == {
+    more = {"cause": Cause("padding missing", "conv1_pad"), "precision": "tf32", "ignored": ("conv1_bn",)}
+    good = replace(GOOD, ignored=True)
+    assert as_json(report(good, row, isolated=True, on_trial="npcam", **more)) == {
         "layers": [
             {
                 "name": "conv1_bn",
@@ -139,6 +142,7 @@ def test_json_by_hand():
                 "logits": None,
                 "not_a_number": [],
                 **PLAIN,
+                "ignored": True,
             },
             {
                 "name": "conv1_conv",
@@ -155,9 +159,12 @@ def test_json_by_hand():
                 "logits": NUMBERS["near"],
                 "not_a_number": ["npcam", "yours"],
                 **PLAIN,
+                "ignored": False,
             },
         ],
         "first_bad": "conv1_conv",
+        "cause": "conv1_pad: padding missing",
+        "cause_in": "conv1_pad",
         "compared": 2,
         "missing": [],
         "not_given": [],
@@ -168,6 +175,8 @@ def test_json_by_hand():
         "ok": False,
         "isolated": True,
         "on_trial": "npcam",
+        "precision": "tf32",
+        "ignored": ["conv1_bn"],
     }
     found = as_json(report(GOOD))
     assert (found["first_bad"], found["ok"], found["isolated"], found["on_trial"]) == (
@@ -178,7 +187,13 @@ def test_json_by_hand():
     )
 
 
-PLAIN = {"covers": [], "yours_name": None, "before_activation": False, "photo": ""}
+PLAIN = {
+    "covers": [],
+    "yours_name": None,
+    "before_activation": False,
+    "photo": "",
+    "place": None,
+}
 
 NUMBERS = {
     "far": {
@@ -218,6 +233,7 @@ def test_json_has_no_infinities():
         "epsilon",
         "logits",
         "yours_name",
+        "place",
     }
     assert {name for name, value in found.items() if value is None} == none
     row = replace(row, found=None)
@@ -233,12 +249,12 @@ def test_csv_by_hand():
     bare = replace(row, **none, reference_shape=(2, 3))
     assert as_csv(report(row, bare)) == (
         "name,kind,shape,yours_shape,max_abs,max_rel,expected,times,ulp,cosine,value,other,ok,"
-        "npcam_error,yours_error,epsilon,yours_name,before_activation,photo,worst,other_weights,not_a_number,covers,"
-        "alone_max_abs,alone_expected,alone_times\n"
+        "npcam_error,yours_error,epsilon,yours_name,before_activation,photo,ignored,"
+        "worst,other_weights,not_a_number,covers,alone_max_abs,alone_expected,alone_times\n"
         "conv1_conv,Conv2D,1x8x9x4,1x8x9x4,0.03125,0.0078125,0.0125,2.5,65536.0,0.99999999994,"
-        "1.23456789012,-0.5,False,0.25,3e-08,0.001,,False,,0x1x2x3,gamma beta,npcam yours,,"
+        "1.23456789012,-0.5,False,0.25,3e-08,0.001,,False,,False,0x1x2x3,gamma beta,npcam yours,,"
         "1e-09,0.0125,0.25\n"
-        "conv1_conv,Conv2D,1x8x9x4,2x3,,,,,,,,,False,0.25,3e-08,,,False,,,,,,,,\n"
+        "conv1_conv,Conv2D,1x8x9x4,2x3,,,,,,,,,False,0.25,3e-08,,,False,,False,,,,,,,\n"
     )
 
 
