@@ -27,7 +27,7 @@ examples:
   npcam verify cat.jpg --against run.npz --names torchvision         arrays that any program saved
   npcam verify *.jpg --against model.keras --junit verify.xml        several photographs, one verdict
   npcam verify cat.jpg --against run.h5 --precision float16           a port in half precision
-  npcam verify cat.jpg --against run.h5 --heatmaps maps --reproducer bug
+  npcam verify cat.jpg --against run.h5 --heatmaps maps --reproducer fault
 
 --against takes reference (npcam in float64), fast (npcam's fast engine), keras (a Keras model built
 from the same weights), a .keras or .h5 file of Keras's, a record that `npcam record` made, another
@@ -65,7 +65,7 @@ def add_verify_options(parser: argparse.ArgumentParser) -> None:
     names.add_argument("--names", metavar="WHOSE", help=_NAMES)
     names.add_argument("--by-order", action="store_true", help=_BY_ORDER)
     parser.add_argument("--precision", default="float32", metavar="NAME", help=_PRECISION)
-    parser.add_argument("--ignore", action="append", default=[], metavar="LAYER", help=_IGNORE)
+    parser.add_argument("--ignore", action="append", metavar="LAYER", help=_IGNORE)
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--all", action="store_true", help="print a row for every layer")
     shown.add_argument("--quiet", action="store_true", help="print the verdict and the cause, in one line")
@@ -142,7 +142,7 @@ def verify(options: argparse.Namespace) -> int:
             on_trial=on_trial,
             partial=options.partial,
             precision=precision,
-            ignore=options.ignore,
+            ignore=options.ignore or (),
         )
         found = with_cause(found, weights, own, reference, precision)
         reports[photo] = replace(found, other=other_side)
