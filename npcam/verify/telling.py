@@ -121,7 +121,7 @@ def by_order(
             said = f"by order: {len(names)} arrays told by channels and likeness; {way.in_words()}"
             said += f"; copies left out: {some_names(without, 4)}" if without else ""
             return Told(dict(zip(names, found, strict=True)) | dict.fromkeys(without, ""), said)
-    msg = f"{path}: {len(arrays)} arrays that are not this network's layers in order"
+    msg = f"{path}: the arrays ({len(arrays)}) are not this network's layers in order"
     raise InputError(f"{msg}, by the numbers of their channels; give --names MAP.json")
 
 

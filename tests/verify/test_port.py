@@ -186,7 +186,7 @@ def test_what_cannot_be_told_is_refused(tmp_path, small):
     (tmp_path / "map.json").write_text('{"stem": "conv1_conv"}')
     refused(tmp_path, small, strange, "names none of the arrays", str(tmp_path / "map.json"))
     backwards = dict(reversed(strange.items()))
-    refused(tmp_path, small, backwards, "34 arrays that are not this network's layers in order", None, True)
+    refused(tmp_path, small, backwards, "the arrays (34) are not this network's layers in order", None, True)
     twice = {name: np.concatenate([a] * 2) for name, a in arrays(own).items()}
     refused(tmp_path, small, twice, "arrays of 2 photographs, 1 given; give the same ones, in order")
 
