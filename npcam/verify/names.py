@@ -18,7 +18,13 @@ from npcam.resnet import Architecture, residual_blocks
 
 SCHEMES = ("keras", "torchvision")
 INPUTS = ("input", "inputs", "x", "image", "images", "data", "input_1", "input.1", "pixel_values")
-TOPS = {"softmax": "predictions", "probs": "predictions", "probabilities": "predictions", "logits": "logits"}
+TOPS = {
+    "softmax": "predictions",
+    "prob": "predictions",
+    "probs": "predictions",
+    "probabilities": "predictions",
+    "logits": "logits",
+}
 _RELU = re.compile(r"^(.+)\.(?:relu|act)(?:([._]?)([0-9]))?$")
 
 
@@ -79,6 +85,8 @@ def torchvision_names(
             found[name] = table[p]
         elif match and match[1] in table:
             calls.setdefault(match[1], []).append((int(match[3] or 0), match[2] != "", name))
+    if any(plain[name] in ("fc", "logits") for name in names):  # then an ONNX model's output is what follows
+        found |= {name: "predictions" for name in names if plain[name] == "output"}
     for block, some in calls.items():
         out, inside = table[block], table[block].removesuffix("_out")
         order: tuple[str, ...] = (f"{inside}_1_relu", f"{inside}_2_relu", out)

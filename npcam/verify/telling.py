@@ -68,6 +68,11 @@ def by_name(
         tried["keras"] = keras_names(given, arch)
     if names != "keras":
         tried["torchvision"] = torchvision_names(given, arch, fits)
+        tried["torchvision"] |= {
+            name: "predictions"
+            for name, layer in tried["torchvision"].items()
+            if (name, layer) == ("output", "logits") and _are_probabilities(arrays[name])
+        }
     best = max(tried, key=lambda name: len(set(tried[name].values()) - {"input_layer", ""}))
     if not set(tried[best].values()) - {"input_layer", ""}:
         what = f"{names}'s names" if names else "Keras's or torchvision's names"
@@ -79,6 +84,12 @@ def by_name(
     if steps:
         how += f"; steps inside of layers, left out: {some_names(steps, 4)}"
     return Told(tried[best] | rest, how, guessed=True)
+
+
+def _are_probabilities(array: Array) -> bool:
+    """Whether each photograph's numbers could come out of a softmax, and not out of a Dense layer."""
+    rows = array.reshape(len(array), -1).astype(np.float64)
+    return bool((rows >= 0).all() and (np.abs(rows.sum(axis=1) - 1) < 1e-2).all())
 
 
 def by_order(
@@ -110,7 +121,7 @@ def by_order(
             said = f"by order: {len(names)} arrays told by channels and likeness; {way.in_words()}"
             said += f"; copies left out: {some_names(without, 4)}" if without else ""
             return Told(dict(zip(names, found, strict=True)) | dict.fromkeys(without, ""), said)
-    msg = f"{path}: {len(arrays)} arrays that are not this network's layers in order"
+    msg = f"{path}: the arrays ({len(arrays)}) are not this network's layers in order"
     raise InputError(f"{msg}, by the numbers of their channels; give --names MAP.json")
 
 

@@ -106,6 +106,22 @@ def test_logits_stand_for_predictions(tmp_path, small):
     assert report.first_bad.name == "predictions"
 
 
+def test_an_onnx_models_output_is_logits_or_what_follows(tmp_path, small):
+    """`output` is the last layer, whichever that is: by itself told by its numbers, else by its neighbour."""
+    weights, _, own = small
+    logits, probabilities = own.activations["logits"], own.activations["predictions"]
+    base = {"conv1": own.activations["conv1_conv"], "layer2.0": own.activations["conv3_block1_out"]}
+    for more, told in (
+        ({"output": logits}, {"logits"}),
+        ({"output": probabilities}, {"predictions"}),
+        ({"fc": logits, "output": probabilities}, {"logits", "predictions"}),
+        ({"/fc/Gemm_output_0": logits, "output": probabilities}, {"logits", "predictions"}),
+    ):
+        run = port(tmp_path, small, base | more)
+        assert set(run.activations) & {"logits", "predictions"} == told
+        assert verify(weights, own, run, partial=True).ok
+
+
 def test_extra_arrays_are_named_and_copies_are_not_extra(tmp_path, small):
     """An array of no layer is status 1; one that repeats a layer's, in either layout, is a copy."""
     weights, _, own = small
@@ -170,7 +186,7 @@ def test_what_cannot_be_told_is_refused(tmp_path, small):
     (tmp_path / "map.json").write_text('{"stem": "conv1_conv"}')
     refused(tmp_path, small, strange, "names none of the arrays", str(tmp_path / "map.json"))
     backwards = dict(reversed(strange.items()))
-    refused(tmp_path, small, backwards, "34 arrays that are not this network's layers in order", None, True)
+    refused(tmp_path, small, backwards, "the arrays (34) are not this network's layers in order", None, True)
     twice = {name: np.concatenate([a] * 2) for name, a in arrays(own).items()}
     refused(tmp_path, small, twice, "arrays of 2 photographs, 1 given; give the same ones, in order")
 
