@@ -10,6 +10,7 @@ cut off. docs/verification.md has the result.
 import argparse
 import importlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,14 @@ from npcam.verify.compare import FLOW, arithmetic, verify
 from npcam.verify.precision import PRECISIONS
 from npcam.verify.record import Record
 from npcam.verify.run_npcam import run_npcam
-from npcam.weights import read_weights
+from npcam.weights import Weights, read_weights
 from npcam.weights.random import random_weights
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 ported: Any = importlib.import_module("helpers.ported").ported  # the tests' simulation
 
-NETWORKS = {
+NETWORKS: dict[str, tuple[Callable[[], Weights], str]] = {
     "bundled model, chelsea.png": (lambda: read_weights(bundled_path()), "chelsea.png"),
     "ResNet-50, random weights, coffee.png": (lambda: random_weights(RESNET50), "coffee.png"),
 }
