@@ -14,6 +14,8 @@ from npcam.resnet import Architecture
 from npcam.verify.cause import Cause
 from npcam.verify.compare import Report, Row, verify
 from npcam.verify.difference import Difference
+from npcam.verify.place import Place
+from npcam.verify.place import as_json as as_plain_place
 from npcam.verify.record import Record
 from npcam.verify.report import as_csv, as_json, as_text, error_lines, finding
 from npcam.verify.run_npcam import run_npcam
@@ -116,7 +118,7 @@ def test_json_by_hand():
     both = ("npcam", "reference")
     row = replace(BAD, other_weights=("bias",), epsilon=1e-3, logits=NEAR, not_a_number=both)
     more = {"cause": Cause("padding missing", "conv1_pad"), "precision": "tf32", "ignored": ("conv1_bn",)}
-    good = replace(GOOD, ignored=True)
+    good, row = replace(GOOD, ignored=True), replace(row, place=ONE)
     assert as_json(report(good, row, isolated=True, on_trial="npcam", **more)) == {
         "layers": [
             {
@@ -134,6 +136,7 @@ def test_json_by_hand():
                 "logits": None,
                 "not_a_number": [],
                 "ignored": True,
+                "place": None,
             },
             {
                 "name": "conv1_conv",
@@ -150,6 +153,7 @@ def test_json_by_hand():
                 "logits": NUMBERS["near"],
                 "not_a_number": ["npcam", "reference"],
                 "ignored": False,
+                "place": as_plain_place(ONE),
             },
         ],
         "first_bad": "conv1_conv",
@@ -174,6 +178,15 @@ def test_json_by_hand():
         False,
         "reference",
     )
+
+
+ONE = Place(1, 288, (0, 1, 2, 3), channels=(3,), rows=(1, 2), columns=(2, 3))
+
+
+def test_the_place_in_words():
+    """On a line of its own, after what is off."""
+    lines = finding(report(replace(BAD, place=ONE)))
+    assert "  where: 1 of 288 elements, at [0, 1, 2, 3]" in lines
 
 
 NUMBERS = {
@@ -205,6 +218,7 @@ def test_json_has_no_infinities():
     row = replace(BAD, found=wild, alone=None, npcam_error=None, reference_error=math.inf, epsilon=math.nan)
     found = as_json(report(row))["layers"][0]
     none = {"max_abs", "cosine", "value", "alone", "npcam_error", "reference_error", "epsilon", "logits"}
+    none.add("place")
     assert {name for name, value in found.items() if value is None} == none
     row = replace(row, found=None)
     found = as_json(report(row))["layers"][0]
