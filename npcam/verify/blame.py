@@ -15,6 +15,8 @@ from npcam.verify.record import Record
 from npcam.verify.steps import Network
 from npcam.weights import Weights, cast
 
+ALIKE = 0.2  # epsilons that are no further apart than this share of one of them may be the same
+
 
 def with_cause(
     report: Report, weights: Weights, npcam: Record, reference: Record, precision: Precision = FLOAT32
@@ -44,13 +46,20 @@ def with_cause(
         how, limits = Arithmetic(unit, precision), Tolerance(near, far)
         cause = find_cause(network, weights.preprocessing, x, trial, row.name, how, limits)
     if cause.layer is None and fitted:
-        cause = Cause(f"another epsilon, {epsilon:.3g}, not {own:g}", row.name)
+        cause = Cause(f"another epsilon, {_epsilon(report, row):.3g}, not {own:g}", row.name)
     elif cause.layer is None and row.other_weights:
         words = "its weights are not npcam's, by their hashes; what they do is no usual mistake"
         cause = Cause(words if off_alone else "its weights are not npcam's, by their hashes", row.name)
     elif cause.layer is None and not off_alone and not row.not_a_number:
         cause = Cause(f"{NONE}: alone it is within rounding, so the difference came from before")
     return replace(report, cause=cause)
+
+
+def _epsilon(report: Report, first: Row) -> float:
+    """The epsilon of the first batch norm that is off: the median of those that are like it."""
+    assert first.epsilon is not None
+    found = [row.epsilon for row in report.rows if row.epsilon is not None and math.isfinite(row.epsilon)]
+    return float(np.median([e for e in found if abs(e - first.epsilon) <= ALIKE * abs(first.epsilon)]))
 
 
 def with_logits(

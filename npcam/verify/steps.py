@@ -10,7 +10,7 @@ from npcam.layers import Layer, layers
 from npcam.resnet import Architecture, Tensors
 from npcam.shapes import Array
 from npcam.verify.part import Arithmetic, Step
-from npcam.verify.rounding import Estimate, estimate_layer, stored
+from npcam.verify.rounding import UNDERFLOW, Estimate, estimate_layer, stored
 
 RELU_TOO_MANY = "a ReLU where none belongs, or one in place before it was recorded"
 Found = tuple[str, Step]  # a mistake within one layer: its words, and the layer with it
@@ -55,7 +55,8 @@ def then(step: Step, change: Callable[[Array], Array], slope: float = 0.0) -> St
         y = change(value)
         if not slope:
             return stored(Estimate(y, change(variance)), how.precision)
-        return stored(Estimate(y, slope**2 * variance + 16 * how.unit * y * y), how.precision)
+        own = 16 * how.unit * (y * y + value * value) + UNDERFLOW**2 * (how.unit > 0)
+        return stored(Estimate(y, slope**2 * variance + own), how.precision)
 
     return after
 

@@ -15,14 +15,19 @@ from helpers.ported import ported
 
 from npcam import ops
 from npcam.layers import layers
+from npcam.preprocessing import MODES
 from npcam.resnet import Architecture
 from npcam.verify.blame import with_cause
-from npcam.verify.cause import NONE, fewer_bits
-from npcam.verify.compare import verify
+from npcam.verify.cause import NONE, Tolerance, fewer_bits, find_cause
+from npcam.verify.compare import ALONE, FLOW, verify
+from npcam.verify.mistakes import mistakes
+from npcam.verify.part import Arithmetic, Part
 from npcam.verify.record import Record
 from npcam.verify.report import as_json, finding
+from npcam.verify.rounding import roundoff_variance
 from npcam.verify.run_npcam import run_npcam
-from npcam.weights import Weights
+from npcam.verify.steps import Network
+from npcam.weights import Weights, cast
 
 
 @pytest.fixture(scope="module")
@@ -257,3 +262,36 @@ def test_the_logits_tell_what_the_softmax_hides(small):
     same = own.activations["logits"] + np.float32(1)
     report = judged(small, Record({**own.activations, "logits": same}))
     assert report.cause.words == NONE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("conv1_pad", "conv1_conv", "pool1_pad", "pool1_pool", "conv2_block1_2_conv", "conv3_block1_0_conv"),
+        *("conv2_block1_1_bn", "conv2_block1_1_relu", "conv3_block2_add", "avg_pool", "predictions"),
+    ],
+)
+def test_no_mistake_of_the_list_is_taken_for_another(small, name):
+    """Each mistake that is tried on a layer is itself found, or one that makes the same numbers."""
+    weights, x, own = small
+    network = Network(cast(weights.tensors, np.float64), ARCH)
+    how, limits = Arithmetic(roundoff_variance(np.float32)), Tolerance(ALONE, FLOW)
+    part = Part(layers(ARCH), name, x, own.activations, *network)
+    right, done = part.run().value, 0
+    for mistake in (m for ways in mistakes(part.layers, network) for m in ways):
+        made = part.run(mistake.steps)
+        if made is None or (made.value.shape == right.shape and np.allclose(made.value, right, rtol=1e-3)):
+            continue  # it does nothing to these numbers that shows
+        planted = {**own.activations, name: made.value.astype(np.float32)}
+        if mistake.seen_at or not np.isfinite(planted[name]).all():
+            continue  # which asks for a second layer; a root of what is negative
+        found = find_cause(network, MODES["caffe"], x, planted, name, how, limits)
+        if found.words != mistake.words:
+            every = (m for ways in mistakes(part.layers, network) for m in ways)
+            again = next((m for m in every if m.words == found.words), None)
+            assert again is not None, (mistake.words, found.words)
+            same = part.run(again.steps).value
+            np.testing.assert_allclose(same, made.value, rtol=1e-5, atol=1e-6, err_msg=found.words)
+        done += 1
+    assert done >= 3

@@ -14,6 +14,8 @@ from npcam.resnet import Architecture
 from npcam.verify.cause import Cause
 from npcam.verify.compare import Report, Row, verify
 from npcam.verify.difference import Difference
+from npcam.verify.place import Place
+from npcam.verify.place import as_json as as_plain_place
 from npcam.verify.record import Record
 from npcam.verify.report import (
     as_csv,
@@ -124,7 +126,7 @@ def test_json_by_hand():
     both = ("npcam", "reference")
     row = replace(BAD, other_weights=("bias",), epsilon=1e-3, logits=NEAR, not_a_number=both)
     more = {"cause": Cause("padding missing", "conv1_pad"), "precision": "tf32", "ignored": ("conv1_bn",)}
-    good = replace(GOOD, ignored=True)
+    good, row = replace(GOOD, ignored=True), replace(row, place=ONE)
     assert as_json(report(good, row, isolated=True, on_trial="npcam", **more)) == {
         "layers": [
             {
@@ -143,6 +145,7 @@ def test_json_by_hand():
                 "not_a_number": [],
                 **PLAIN,
                 "ignored": True,
+                "place": None,
             },
             {
                 "name": "conv1_conv",
@@ -160,6 +163,7 @@ def test_json_by_hand():
                 "not_a_number": ["npcam", "yours"],
                 **PLAIN,
                 "ignored": False,
+                "place": as_plain_place(ONE),
             },
         ],
         "first_bad": "conv1_conv",
@@ -187,13 +191,15 @@ def test_json_by_hand():
     )
 
 
-PLAIN = {
-    "covers": [],
-    "yours_name": None,
-    "before_activation": False,
-    "photo": "",
-    "place": None,
-}
+PLAIN = {"covers": [], "yours_name": None, "before_activation": False, "photo": ""}
+ONE = Place(1, 288, (0, 1, 2, 3), channels=(3,), rows=(1, 2), columns=(2, 3))
+
+
+def test_the_place_in_words():
+    """On a line of its own, after what is off."""
+    lines = finding(report(replace(BAD, place=ONE)))
+    assert "  where: 1 of 288 elements, at [0, 1, 2, 3]" in lines
+
 
 NUMBERS = {
     "far": {
