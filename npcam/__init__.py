@@ -18,6 +18,7 @@ from npcam.explain import Explanation, explain
 from npcam.images.preprocess import load_image, preprocess_input
 from npcam.labels import decode_predictions
 from npcam.model import Model, load_model
+from npcam.verify.recording import record
 
 __all__ = [
     "Explanation",
@@ -33,5 +34,6 @@ __all__ = [
     "naive",
     "ops",
     "preprocess_input",
+    "record",
     "upsample_map",
 ]

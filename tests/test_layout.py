@@ -37,10 +37,10 @@ USES = {
     "convert": ("keras_files", "weights", "hdf5", "layers", "resnet", "preprocessing"),
     "verify": (
         *("model", "keras_files", "engine", "weights", "hdf5", "layers", "resnet", "ops", "images"),
-        "preprocessing",
+        *("preprocessing", "cam"),
     ),
     "cli": ("convert", "verify", "explain", "model", "weights", "labels", "images"),
-    "__init__": ("naive", "ops", "cam", "explain", "labels", "model", "images"),
+    "__init__": ("naive", "ops", "cam", "explain", "labels", "model", "images", "verify"),
     "__main__": ("cli",),
 }
 FOR_EVERYBODY = ("common", "shapes")

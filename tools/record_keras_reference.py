@@ -40,7 +40,7 @@ STAGES = (
 def main() -> int:
     """Write all references; 0 if it worked, 2 if Keras or its backend is missing."""
     parser = argparse.ArgumentParser(description="Record tests/reference/ from live Keras.")
-    parser.add_argument("--backend", help="tensorflow, jax, torch or numpy")
+    parser.add_argument("--backend", help="tensorflow, jax or torch")
     try:
         keras = import_keras(parser.parse_args().backend)
         FOLDER.mkdir(parents=True, exist_ok=True)

@@ -7,11 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npcam.cli.options import Command, add_weights_option, complain, positive
-from npcam.cli.outputs import map_path, output_names, overlay_path, require_own, save_map, save_overlay
+from npcam.cli.outputs import (
+    make_folder,
+    map_path,
+    output_names,
+    overlay_path,
+    require_own,
+    save_map,
+    save_overlay,
+)
 from npcam.common.errors import InputError
 from npcam.common.text import say, show, to_json
 
 if TYPE_CHECKING:
+    from npcam.explain import Explanation
     from npcam.labels import Prediction
     from npcam.model import Model
 
@@ -37,6 +46,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=Path, default=Path(), metavar="DIR", help="folder of the pictures (default: .)"
     )
     parser.add_argument("--json", action="store_true", help="print a JSON array instead of text")
+    parser.add_argument(
+        "--digits", action="store_true", help="also say what rounding may do to logit, class and box (slow)"
+    )
     parser.add_argument(
         "--save-map", action="store_true", help="also write the signed map itself, PHOTO_cam.npy"
     )
@@ -77,7 +89,7 @@ def explain_photographs(options: argparse.Namespace) -> int:
         raise InputError(f"{options.weights}: {reason}; convert the model that has its last layers")
     if options.target is not None:
         model.class_index(options.target)
-    _make_folder(options.output)
+    make_folder(options.output, "-o")
     for note in model.weights.assumptions:
         say(f"npcam: note: {note}", error=True)
 
@@ -119,6 +131,7 @@ def _explain_one(
         exif_transpose=options.exif_transpose,
         align=options.align,
     )
+    digits = _digits(model, e, options) if options.digits else {}
     save_overlay(e.overlay(options.colormap, options.alpha, options.box, in_place=True), overlay)
     if options.save_map:
         save_map(e.cam, map_path(name))
@@ -135,8 +148,19 @@ def _explain_one(
         "completeness": e.completeness,
         "overlay": str(overlay),
         "notes": e.notes,
+        **digits,
     }
     return found, top
+
+
+def _digits(model: "Model", e: "Explanation", options: argparse.Namespace) -> dict[str, object]:
+    """What rounding may do to an explanation, before its photograph is drawn on."""
+    from npcam.images.preprocess import to_input
+    from npcam.verify.digits import as_json, digits
+
+    pixels = to_input(e.photo, model.photo_size, options.interpolation, model.weights.preprocessing.grey)
+    found = digits(model, model.preprocess(pixels[None]), e.target, options.align)
+    return {"digits": as_json(found, model.class_names)}
 
 
 def _say_explanation(found: dict[str, object], top: Sequence["Prediction"]) -> None:
@@ -147,21 +171,17 @@ def _say_explanation(found: dict[str, object], top: Sequence["Prediction"]) -> N
     say(f"  target        {found['label']} (class {found['target']}), logit {found['logit']:.4f}")
     say(f"  box           {found['box'] or 'none: nothing speaks for this class'}")
     say(f"  completeness  {found['completeness']:+.1e} (mean of map + bias - logit)")
+    if "digits" in found:
+        from npcam.verify.digits import in_words
+
+        for heading, line in zip(("digits", "", ""), in_words(found), strict=True):
+            say(f"  {heading:<13} {line}")
     say(f"  overlay       {found['overlay']}")
 
 
 def _reason(error: MemoryError | OSError) -> str:
     """What stopped a photograph that is no fault of the photograph's."""
     return "not enough memory" if isinstance(error, MemoryError) else error.strerror or str(error)
-
-
-def _make_folder(folder: Path) -> None:
-    """Have the folder for the pictures, and those that it lies in."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{folder}: cannot make this folder ({reason}); choose another -o") from error
 
 
 EXPLAIN = Command(

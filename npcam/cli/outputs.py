@@ -27,6 +27,19 @@ HEAD = 4096  # bytes of a file that tell whose it is
 LONGEST_END = len("_cam-99999.png")
 
 
+def make_folder(folder: Path, option: str) -> None:
+    """Have the folder that an option names, and those that it lies in.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{folder}: cannot make this folder ({reason}); choose another {option}") from error
+
+
 def output_names(photos: Sequence[str], folder: Path) -> list[Path]:
     """A path without suffix for each photograph's files; none hides another, or is a photograph.
 

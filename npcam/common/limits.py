@@ -43,6 +43,8 @@ MAX_INPUT_PIXELS = 2_000_000  # pixels of the network's input; each takes 350 by
 MAX_PREPROCESSING_STEPS = 32  # steps between a photograph and the network; Keras's modes have up to three
 MAX_RECORD_LAYERS = 10_000  # layers of a record; a ResNet-152 has 517
 MAX_RECORD_BYTES = 4 * 2**30  # activations of a record in float64; a photograph through ResNet-152: 0.8 GB
+MAX_NPZ_EXPANSION = 16  # bytes that come out of an `.npz` file for each byte in it, besides the allowance
+NPZ_ALLOWANCE = 64 * 2**20  # that may come out of an `.npz` file however small it is
 
 # Other input
 MAX_BATCH_BYTES = 256 * 2**20  # a saved batch in float32; 445 photographs of 224x224

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, TextIO
 
@@ -25,6 +26,16 @@ def printable(text: str) -> str:
     a\x1b[2J\nb\ud800\xff é
     """
     return text if text.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
+def some_names(names: Sequence[str], most: int = 8) -> str:
+    r"""The first few names, and how many more there are; one line in ASCII, whatever the names are.
+
+    >>> some_names(["conv1", "a\nb", "fc"], most=2)
+    'conv1, a\\nb and 1 more'
+    """
+    shown = ", ".join(json.dumps(name[:80])[1:-1] for name in names[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def to_json(value: Any) -> str:

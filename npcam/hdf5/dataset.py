@@ -30,6 +30,13 @@ class Dataset(Member):
             dtype = self._node.dtype
             return str(dtype) if dtype.kind in "iu" else None
 
+    @property
+    def is_float(self) -> bool:
+        """Whether it declares plain floats of 16, 32 or 64 bits."""
+        with reading(self.where):
+            dtype = self._node.dtype
+            return bool(dtype.kind == "f" and dtype.itemsize <= 8 and not dtype.subdtype)
+
     @cached_property
     def shape(self) -> tuple[int, ...]:
         """Its shape, once it is known to be a plain float array that the file can hold.

@@ -6,7 +6,8 @@ with a ResNet, and `assign` finds each layer's arrays. Where a file holds weight
 `weights_alone` tells the network by the names of the layers, or else by their order and shapes.
 """
 
-from npcam.keras_files.archive import is_zip, open_archive
+from npcam.common.zips import is_zip
+from npcam.keras_files.archive import open_archive
 from npcam.keras_files.arrays import SavedLayer, has_layers
 from npcam.keras_files.file import KerasFile, open_keras
 from npcam.keras_files.graph import Graph, parse_json

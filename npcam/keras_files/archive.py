@@ -1,9 +1,7 @@
 """A `.keras` file: a zip from a stranger, of which three members are read and none is unpacked."""
 
 import io
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,27 +9,10 @@ from typing import Any, BinaryIO, NamedTuple
 
 from npcam.common.errors import InputError
 from npcam.common.kinds import kind_of_zip
-from npcam.common.limits import (
-    MAX_JSON,
-    MAX_ZIP_DIRECTORY,
-    MAX_ZIP_EXPANSION,
-    MAX_ZIP_MEMBERS,
-    MAX_ZIP_UNPACKED,
-)
+from npcam.common.limits import MAX_JSON, MAX_ZIP_EXPANSION, MAX_ZIP_MEMBERS, MAX_ZIP_UNPACKED
+from npcam.common.zips import DAMAGE, check_directory, check_names, check_packing
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-# What Python's zipfile raises on the way through a damaged file, not all of it its own.
-DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    OSError,
-    LookupError,
-    ValueError,
-    ArithmeticError,
-    RuntimeError,
-)
 
 
 class Archive(NamedTuple):
@@ -40,12 +21,6 @@ class Archive(NamedTuple):
     config: bytes
     metadata: bytes
     weights: BinaryIO
-
-
-def is_zip(path: str | Path) -> bool:
-    """Whether a file starts as a zip does."""
-    with Path(path).open("rb") as file:
-        return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
 
 
 @contextmanager
@@ -57,7 +32,7 @@ def open_archive(path: str | Path) -> Iterator[Archive]:
     """
     with ExitStack() as stack:
         try:
-            _check_directory(path)
+            check_directory(path, MAX_ZIP_MEMBERS, "a .keras file", "three")
             archive = stack.enter_context(zipfile.ZipFile(path))
             members = _members(archive, str(path))
             for info in members.values():
@@ -75,29 +50,10 @@ def open_archive(path: str | Path) -> Iterator[Archive]:
         yield Archive(config, metadata, weights)
 
 
-def _check_directory(path: str | Path) -> None:
-    """Raise InputError, before the table of contents is read, if it is not that of a `.keras` file."""
-    with Path(path).open("rb") as file:
-        end = file.seek(0, 2)
-        file.seek(max(0, end - 22 - 65_535))
-        tail = file.read()
-    at = tail.rfind(b"PK\x05\x06")
-    if at < 0 or len(tail) - at < 22:
-        raise InputError(f"{path}: a zip that ends too early; get it again")
-    members = int.from_bytes(tail[at + 10 : at + 12], "little")
-    size = int.from_bytes(tail[at + 12 : at + 16], "little")
-    if size == 0xFFFFFFFF or members == 0xFFFF:
-        raise InputError(f"{path}: a zip of more members than a .keras file has; refused")
-    if members > MAX_ZIP_MEMBERS or size > MAX_ZIP_DIRECTORY:
-        raise InputError(f"{path}: a zip of {members} members; a .keras file has three; refused")
-
-
 def _members(archive: zipfile.ZipFile, where: str) -> dict[str, zipfile.ZipInfo]:
     """The members that are read, by name."""
     names = [info.filename for info in archive.infolist()]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"{where}: {twice[0]} is in the zip twice; refused, save the model again")
+    check_names(names, where)
     strange = [name for name in names if name.startswith("/") or ".." in name.split("/") or "\\" in name]
     if strange:
         raise InputError(f"{where}: the zip's member {strange[0]!r} points outside of it; refused")
@@ -112,10 +68,7 @@ def _members(archive: zipfile.ZipFile, where: str) -> dict[str, zipfile.ZipInfo]
 def _check_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> None:
     """Raise InputError for a member that is encrypted, a bomb, or damaged."""
     name = f"{where}: {info.filename} in the zip"
-    if info.flag_bits & 1:
-        raise InputError(f"{name} is encrypted; save the model without")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise InputError(f"{name} is compressed in a way that Keras never does; save the model again")
+    check_packing(info, name, "Keras", "save the model")
     if info.filename != WEIGHTS:
         if info.file_size > MAX_JSON:
             raise InputError(f"{name} holds {info.file_size} bytes of JSON, {MAX_JSON} at most; refused")

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from npcam.common.errors import InputError
 from npcam.common.kinds import shard_of
+from npcam.common.zips import is_zip
 from npcam.hdf5 import Group, open_hdf5
-from npcam.keras_files.archive import is_zip, open_archive
+from npcam.keras_files.archive import open_archive
 from npcam.keras_files.arrays import SavedLayer, has_layers, named_layers, numbered_layers
 from npcam.keras_files.graph import parse_json
 

@@ -10,16 +10,23 @@ from npcam.common.errors import InputError
 from npcam.common.files import require_file
 from npcam.hdf5 import open_hdf5
 from npcam.keras_files import count_blocks, is_zip, read_keras
+from npcam.layers import layers
 from npcam.resnet import Architecture
 from npcam.shapes import Array
+from npcam.verify.foreign import is_arrays
 from npcam.verify.live_keras import build_keras_model, import_keras, load_keras_model
+from npcam.verify.port import read_port
 from npcam.verify.prepare import prepare_keras, prepare_npcam
 from npcam.verify.record import FORMAT as RECORD
 from npcam.verify.record import Record, in_pieces, read_record
 from npcam.verify.run_keras import layer_names, run_keras
 from npcam.verify.run_npcam import run_npcam
+from npcam.verify.telling import Naming
 from npcam.weights import FORMAT as WEIGHTS
 from npcam.weights import Weights, read_weights
+
+ENGINES = {"reference": ("reference", np.float64), "fast": ("fast", np.float32)}  # npcam's own, and how
+WORDS = (*ENGINES, "keras")
 
 
 class Source(NamedTuple):
@@ -30,37 +37,58 @@ class Source(NamedTuple):
         x: the batch that npcam made of it, (N, H, W, 3) float32.
         weights: npcam's network.
         how: how npcam made it, in words.
+        own: npcam's run of it, if there is one already.
     """
 
     path: str
     x: Array
     weights: Weights
     how: str = ""
+    own: Record | None = None
 
 
-def other_run(against: str, source: Source, backend: str | None = None) -> Record:
+def is_kept(against: str) -> bool:
+    """Whether the other side is a run that was saved, and not a program to run."""
+    if against in WORDS:
+        return False
+    return is_arrays(against) or (
+        Path(against).is_file() and not is_zip(against) and _format(against) == RECORD
+    )
+
+
+def other_run(
+    against: str, source: Source, backend: str | None = None, naming: Naming | None = None
+) -> Record:
     """Have the other program run the same input, or read what it made of it.
 
     Args:
         against: "reference" (npcam in float64), "fast" (npcam's fast engine), "keras" (Keras, built
-            from npcam's weights), or the path of a Keras model, a record, or npcam weights.
+            from npcam's weights), or the path of a Keras model, a record, npcam weights, or arrays:
+            an `.npz`, a folder of `.npy` files, a plain `.h5`.
         source: the input, and npcam's network.
         backend: the one that Keras runs on, see `live_keras.import_keras`.
+        naming: how arrays are told; None to tell by their names.
 
     Raises:
-        InputError: there is no such file, it is none of these, or it cannot be run.
+        InputError: there is no such file, it is none of these, or it cannot be run; or `naming` is for
+            something that is no arrays.
     """
+    if against not in WORDS and is_arrays(against):
+        return read_port(against, _whole_run(source), source.weights, naming or Naming())
+    if naming is not None:
+        raise InputError(
+            f"{against}: --names and --by-order are for an .npz, a folder of .npy or a plain .h5"
+        )
     weights = source.weights
-    if against == "reference":
-        return run_npcam(weights, source.x, dtype=np.float64, preprocessing=source.how)
-    if against == "fast":
-        return run_npcam(weights, source.x, "fast", preprocessing=source.how)
+    if against in ENGINES:
+        engine, dtype = ENGINES[against]
+        return run_npcam(weights, source.x, engine, dtype, source.how)
     if against == "keras":
         keras = import_keras(backend)
         model = build_keras_model(keras, weights)
         x, how = prepare_keras(keras, model, source.path, weights)
         return run_keras(keras, model, x, weights.architecture, "", how)
-    known = "reference, fast, keras, a Keras model, a record or a weights file"
+    known = "reference, fast, keras, a Keras model, a record, a weights file, an .npz or a folder of .npy"
     require_file(against, f"--against takes {known}")
     kind = None if is_zip(against) else _format(against)
     if kind == RECORD:
@@ -70,6 +98,14 @@ def other_run(against: str, source: Source, backend: str | None = None) -> Recor
         x, how = prepare_npcam(source.path, other)
         return run_npcam(other, x, preprocessing=how)
     return run_keras_file(against, source.path, backend, weights)
+
+
+def _whole_run(source: Source) -> Record:
+    """npcam's run of every layer, which shows what arrays without names are."""
+    names = {layer.name for layer in layers(source.weights.architecture)}
+    if source.own is not None and names <= set(source.own.activations):
+        return source.own
+    return run_npcam(source.weights, source.x)
 
 
 def run_keras_file(

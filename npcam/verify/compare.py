@@ -9,20 +9,26 @@ says nothing of the whole network.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
 from npcam.common.errors import InputError
 from npcam.layers import Layer, layers
-from npcam.preprocessing import MODES
+from npcam.resnet import Tensors
 from npcam.shapes import Array
+from npcam.verify.cause import Cause
+from npcam.verify.coverage import judged_with
 from npcam.verify.difference import Difference, difference
 from npcam.verify.epsilon import EpsilonFit, fit_epsilon, wrong_epsilons
+from npcam.verify.pixels import prepared
+from npcam.verify.place import Place, find_place
+from npcam.verify.precision import FLOAT32, Precision
 from npcam.verify.record import BY_ITSELF, Record
-from npcam.verify.rounding import Estimate, estimates, exact, input_variance, logits, roundoff_variance
+from npcam.verify.rounding import Estimate, estimates, exact, logits, roundoff_variance, stored
 from npcam.weights import Weights, cast
 
 # A tolerance is so many standard deviations of rounding (docs/verification.md has what was measured).
@@ -31,6 +37,9 @@ from npcam.weights import Weights, cast
 # depend on each other, which the variance leaves out, need room.
 ALONE = 16.0
 FLOW = 32.0
+# In a lower precision nearly all of a layer's own rounding is that of factors and of what is stored,
+# which does not depend on the order of sums: 5.0 at most was seen of a layer, and 19 in the flow.
+ALONE_LOWER = 8.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,12 @@ class Row:
         logits: of `predictions`, the difference alone of what comes before its activation; None where
             the run on trial has none, or none of that shape.
         not_a_number: which of "npcam" and "reference" hold a NaN here; NaN is not equal to NaN.
+        covers: the layers before that a port does not give, and that are judged with this one.
+        their_name: what a port calls it; None where it goes by Keras's name.
+        before_activation: whether it was compared before its activation, for a port gives no more.
+        photo: the photograph that it is of; "" where there is one only.
+        ignored: whether it was asked for to be shown only, and not judged: then `ok` is True.
+        place: where in the tensor it is off: alone, or in the flow where it is not off alone.
     """
 
     name: str
@@ -72,6 +87,12 @@ class Row:
     epsilon: float | None = None
     logits: Difference | None = None
     not_a_number: tuple[str, ...] = ()
+    covers: tuple[str, ...] = ()
+    their_name: str | None = None
+    before_activation: bool = False
+    photo: str = ""
+    ignored: bool = False
+    place: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +111,11 @@ class Report:
             for, and it keeps the stages only.
         other_weights: those of the missing layers whose weights are not the same in both runs, bit
             for bit.
+        not_given: the layers that a port does not give, but that are judged with the next that it does.
+        other: what people call the side that npcam is compared with.
+        ignored: the layers that were not to be judged. Those after them are judged alone.
+        precision: the name of the precision that the reference was said to compute in.
+        cause: why the first bad layer is off, as far as it was looked for (`blame`).
     """
 
     rows: tuple[Row, ...]
@@ -100,6 +126,11 @@ class Report:
     partial: bool = False
     not_kept: tuple[str, ...] = ()
     other_weights: tuple[str, ...] = ()
+    not_given: tuple[str, ...] = ()
+    other: str = "yours"
+    ignored: tuple[str, ...] = ()
+    precision: str = "float32"
+    cause: Cause | None = None
 
     @property
     def first_bad(self) -> Row | None:
@@ -122,6 +153,8 @@ def verify(
     isolated: bool = False,
     on_trial: str = "reference",
     partial: bool = False,
+    precision: Precision = FLOAT32,
+    ignore: Collection[str] = (),
 ) -> Report:
     """Compare two runs of a network.
 
@@ -134,23 +167,33 @@ def verify(
         on_trial: whose layers to compute alone, "reference" or "npcam": the latter where the
             reference is npcam in float64, which has no rounding to speak of.
         partial: allow layers that the reference lacks; layers that only it has are never allowed.
+        precision: what the run on trial multiplies and stores in, where that is below float32; the
+            other run counts as float32.
+        ignore: layers that are shown and not judged, nor missed; what comes after them is judged alone.
 
     Raises:
-        InputError: the runs have no layer in common but their input, or npcam's lacks its input.
+        InputError: the runs have no layer in common but their input, npcam's lacks its input, or there
+            is no layer of a name that is to be ignored.
     """
     a, b = npcam.activations, reference.activations
     if "input_layer" not in a:
         raise InputError(
             "verify: npcam's run has no input_layer; record it with all layers, or with that one"
         )
-    names = [layer.name for layer in layers(weights.architecture)]
-    compared = [name for name in names if name in b and (name in a or on_trial == "reference")]
+    table = layers(weights.architecture)
+    names = [layer.name for layer in table]
+    there = {*b, *(["predictions"] if "logits" in b and reference.fused else [])}
+    led = judged_with(weights.architecture, b) if reference.fused else {}
+    _require_ignorable(ignore, names, led)
+    compared = [name for name in names if name in there and (name in a or on_trial == "reference")]
     if not set(compared) - {"input_layer"} or not a["input_layer"].size:
         some = ", ".join(list(b)[:4])
         raise InputError(f"verify: no layer in common; the reference has {some}; layers go by Keras's names")
     with np.errstate(all="ignore"):  # infinities and NaN may be in either run
-        rows = list(_rows(weights, npcam, reference, isolated, on_trial))
-    missing = tuple(name for name in names if name not in compared)
+        in_flow = set() if isolated else {*names} - _after(table, ignore)
+        rows = list(_rows(weights, npcam, reference, isolated, on_trial, precision, in_flow, led))
+    rows = [replace(row, ok=True, ignored=True) if row.name in ignore else row for row in rows]
+    missing = tuple(n for n in names if n not in compared and n not in led and n not in ignore)
     return Report(
         tuple(row for row in rows if row.name in compared),
         isolated,
@@ -164,44 +207,142 @@ def verify(
             if all(run.stages_only or name in run.activations for run in (npcam, reference))
         ),
         other_weights=tuple(n for n in _other_weights(npcam.tensors, reference.tensors) if n in missing),
+        not_given=tuple(led),
+        ignored=tuple(name for name in names if name in ignore),
+        precision=precision.name,
     )
 
 
-def _rows(weights: Weights, npcam: Record, reference: Record, isolated: bool, on_trial: str) -> Iterator[Row]:
-    """A row for each layer that the reference has."""
+def arithmetic(trial: Mapping[str, Array], precision: Precision) -> tuple[float, float, float]:
+    """How the run on trial rounds: the variance of one rounding, and tolerances, of a layer and from afar.
+
+    Args:
+        trial: its activations.
+        precision: the one that it was said to compute in; float32 for that of its arrays.
+    """
+    if precision is FLOAT32:
+        return _unit(trial), ALONE, FLOW
+    return roundoff_variance(np.float32), ALONE_LOWER, FLOW
+
+
+def given_input(
+    weights: Weights, npcam: Record, reference: Record, precision: Precision = FLOAT32
+) -> Array | Estimate:
+    """npcam's input, with what the other run's may be off by where another program prepared it.
+
+    Args:
+        weights: the network.
+        npcam: npcam's run.
+        reference: the other one.
+        precision: what that may have prepared the photograph in, where it is below float32.
+    """
     a, b = npcam.activations, reference.activations
+    x = a["input_layer"]
+    by_itself = reference.provenance.get("preprocessing") == BY_ITSELF and x.ndim == 4
+    if not reference.fused and not by_itself:
+        return x
+    return prepared(x, weights.preprocessing, max(_both(a, b, precision), precision.variance_of_stored))
+
+
+def _require_ignorable(ignore: Collection[str], names: Sequence[str], led: Mapping[str, str]) -> None:
+    """Raise InputError for a layer that is to be ignored and that is none, or is judged with another."""
+    for name in ignore:
+        if name not in names:
+            near = " or ".join(get_close_matches(name, names)) or "`npcam summary` lists them"
+            raise InputError(f"no layer is called {name!r}, so it cannot be ignored; did you mean {near}?")
+        if name in led:
+            what = f"{name} is not given, and is judged with {led[name]}"
+            raise InputError(f"--ignore {name}: {what}; ignore that, or give an array of {name}")
+
+
+def _after(table: Sequence[Layer], names: Collection[str]) -> set[str]:
+    """Some layers, and all that come after them."""
+    found = set(names)
+    for layer in table:
+        if found.intersection(layer.inputs):
+            found.add(layer.name)
+    return found
+
+
+def _rows(
+    weights: Weights,
+    npcam: Record,
+    reference: Record,
+    isolated: bool,
+    on_trial: str,
+    precision: Precision,
+    in_flow: Collection[str],
+    led: Mapping[str, str],
+) -> Iterator[Row]:
+    """A row for each layer that the reference has; those of `in_flow` are judged in the flow, too."""
+    a, b = npcam.activations, reference.activations
+    w = cast(weights.tensors, np.float64)
+    start = given_input(weights, npcam, reference, precision)
     trial = b if on_trial == "reference" else a
-    w, x = cast(weights.tensors, np.float64), a["input_layer"]
+    alone, places, epsilons = _alone(weights, w, start, trial, precision, fused=reference.fused)
+    others = _other_weights(npcam.tensors, reference.tensors)
+    both, pooled = _both(a, b, precision), None
+    for layer, estimate in estimates(start, w, weights.architecture, both, precision=precision):
+        pooled = estimate if layer.name == "avg_pool" else pooled
+        logits_only = (
+            reference.fused and layer.name == "predictions" and "logits" in b and layer.name not in b
+        )
+        if layer.name in b or logits_only:
+            if logits_only:
+                before = logits(pooled, w["predictions"], both, precision) if pooled else None
+                before = stored(before, precision) if before else None
+                of_both = {"predictions": alone.get("logits")}
+                row = _row(layer, before, (a.get("logits"), b["logits"]), of_both, isolated, in_flow)
+            else:
+                row = _row(layer, estimate, (a.get(layer.name), b[layer.name]), alone, isolated, in_flow)
+            row = replace(row, place=places.get("logits" if logits_only else layer.name) or row.place)
+            if layer.name == "predictions" and "logits" in alone:
+                off = alone["logits"]
+                row = replace(row, logits=off, ok=row.ok and off is not None and off.ok)
+            other, found = others.get(layer.name, ()), epsilons.get(layer.name)
+            ok = row.ok and not other and found is None
+            covers = tuple(name for name, by in led.items() if by == layer.name)
+            called = reference.names.get("logits" if logits_only else layer.name)
+            row = replace(row, covers=covers, their_name=called, before_activation=logits_only)
+            yield replace(row, other_weights=other, epsilon=found, ok=ok)
+
+
+def _alone(
+    weights: Weights,
+    w: Tensors,
+    start: Array | Estimate,
+    trial: Mapping[str, Array],
+    precision: Precision,
+    *,
+    fused: bool,
+) -> tuple[dict[str, Difference | None], dict[str, Place | None], dict[str, float]]:
+    """Each layer of the run on trial by itself: its difference, where it is off, its batch norm's epsilon."""
     alone: dict[str, Difference | None] = {}
+    places: dict[str, Place | None] = {}
     fits: dict[str, EpsilonFit] = {}
-    unit, epsilon = _unit(trial), weights.architecture.epsilon
-    # A model that preprocesses by itself rounds there, too; all others are given the same numbers.
-    by_itself = reference.provenance.get("preprocessing") == BY_ITSELF
-    steps = weights.preprocessing if by_itself else MODES["none"]
-    known = input_variance(x, steps, _unit(a, b)) if x.ndim == 4 else None
-    for layer, estimate in estimates(x, w, weights.architecture, unit, trial, known):
+
+    def judge(name: str, estimate: Estimate | None, sigmas: float) -> None:
+        alone[name] = off = _difference(estimate, trial[name], sigmas)
+        if estimate is not None and off and not off.ok:
+            places[name] = find_place(trial[name], estimate.value, sigmas * np.sqrt(estimate.variance))
+
+    (unit, near, far), epsilon = arithmetic(trial, precision), weights.architecture.epsilon
+    for layer, estimate in estimates(start, w, weights.architecture, unit, trial, precision):
         if layer.name == "avg_pool" and "logits" in trial:
-            alone["logits"] = _logits(trial, estimate, w["predictions"], unit)
+            own = _logits(trial, estimate, w["predictions"], unit, precision)
+            judge("logits", own, near if "avg_pool" in trial else far)
         if layer.name in trial:
-            value = trial[layer.name]
             recorded = all(name in trial for name in layer.inputs)
-            alone[layer.name] = _difference(estimate, value, ALONE if recorded else FLOW)
-            if layer.kind == "BatchNormalization" and estimate is not None and alone[layer.name]:
-                fit = fit_epsilon(value, estimate, w[layer.name], epsilon, unit)
+            judge(layer.name, estimate, near if recorded else far)
+            # Short or folded weights, rounded by themselves, look like a scale.
+            told = recorded or (precision is FLOAT32 and not fused)
+            if layer.kind == "BatchNormalization" and told and estimate is not None and alone[layer.name]:
+                coarse = max(unit, precision.variance_of_stored)
+                fit = fit_epsilon(trial[layer.name], estimate, w[layer.name], epsilon, coarse)
                 if fit is not None:
                     fits[layer.name] = fit
     wrong = wrong_epsilons(fits).items()
-    epsilons = {name: epsilon + fit.shift if fit.fits else math.nan for name, fit in wrong}
-    others = _other_weights(npcam.tensors, reference.tensors)
-    for layer, estimate in estimates(x, w, weights.architecture, _unit(a, b), variance=known):
-        if layer.name in b:
-            row = _row(layer, estimate, (a.get(layer.name), b[layer.name]), alone, isolated)
-            if layer.name == "predictions" and "logits" in alone:
-                before = alone["logits"]
-                row = replace(row, logits=before, ok=row.ok and before is not None and before.ok)
-            other, found = others.get(layer.name, ()), epsilons.get(layer.name)
-            ok = row.ok and not other and found is None
-            yield replace(row, other_weights=other, epsilon=found, ok=ok)
+    return alone, places, {name: epsilon + fit.shift if fit.fits else math.nan for name, fit in wrong}
 
 
 def _row(
@@ -210,6 +351,7 @@ def _row(
     pair: tuple[Array | None, Array],
     alone: Mapping[str, Difference | None],
     isolated: bool,
+    in_flow: Collection[str],
 ) -> Row:
     """Put a layer to its two tests."""
     a, b = pair
@@ -218,9 +360,12 @@ def _row(
     if estimate is not None and a is not None and a.shape == b.shape == estimate.value.shape:
         flow = difference(a, b, FLOW * np.sqrt(estimate.variance))
     fits = layer.name not in alone or by_itself is not None
-    in_flow = isolated or a is None or (flow is not None and flow.ok)
+    flows = layer.name not in in_flow or a is None or (flow is not None and flow.ok)
     sides = {"npcam": a, "reference": b}
     no_number = tuple(side for side, array in sides.items() if array is not None and np.isnan(array).any())
+    place = None
+    if flow and not flow.ok and not flows and estimate is not None and a is not None:
+        place = find_place(b, a, FLOW * np.sqrt(estimate.variance))
     return Row(
         name=layer.name,
         kind=layer.kind,
@@ -230,20 +375,24 @@ def _row(
         alone=by_itself,
         npcam_error=_distance(a, estimate),
         reference_error=_distance(b, estimate),
-        ok=fits and in_flow and (by_itself is None or by_itself.ok) and not no_number,
+        ok=fits and flows and (by_itself is None or by_itself.ok) and not no_number,
         not_a_number=no_number,
+        place=place,
     )
 
 
 def _logits(
-    run: Mapping[str, Array], pooled: Estimate | None, dense: Mapping[str, Array], unit: float
-) -> Difference | None:
-    """Compare what a run has before the activation of its top with float64, from the average that it had."""
-    recorded = "avg_pool" in run
-    estimate = exact(run["avg_pool"]) if recorded else pooled
+    run: Mapping[str, Array],
+    pooled: Estimate | None,
+    dense: Mapping[str, Array],
+    unit: float,
+    precision: Precision,
+) -> Estimate | None:
+    """What a run has before the activation of its top, in float64 from the average that it had."""
+    estimate = exact(run["avg_pool"]) if "avg_pool" in run else pooled
     if estimate is None or estimate.value.shape[1:] != dense["kernel"].shape[:1]:
         return None
-    return _difference(logits(estimate, dense, unit), run["logits"], ALONE if recorded else FLOW)
+    return stored(logits(estimate, dense, unit, precision), precision)
 
 
 def _other_weights(npcam: Mapping[str, str], reference: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
@@ -268,6 +417,11 @@ def _distance(value: Array | None, estimate: Estimate | None) -> float | None:
     if value is None or estimate is None or estimate.value.shape != value.shape:
         return None
     return float(np.max(np.abs(value - estimate.value), initial=0))
+
+
+def _both(a: Mapping[str, Array], b: Mapping[str, Array], precision: Precision) -> float:
+    """The variance of one rounding in each of two runs, together."""
+    return _unit(a, b) if precision is FLOAT32 else 2 * roundoff_variance(np.float32)
 
 
 def _unit(*runs: Mapping[str, Array]) -> float:

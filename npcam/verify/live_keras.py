@@ -23,14 +23,14 @@ from npcam.resnet import Architecture
 from npcam.shapes import Array
 from npcam.weights import Weights
 
-BACKENDS = ("tensorflow", "jax", "torch", "numpy")
+BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def import_keras(backend: str | None = None) -> Any:
     """Import Keras on one backend; which one is decided at its first import, for good.
 
     Args:
-        backend: "tensorflow", "jax", "torch" or "numpy"; None for what `KERAS_BACKEND` says, else
+        backend: "tensorflow", "jax" or "torch"; None for what `KERAS_BACKEND` says, else
             the first of them that is installed.
 
     Raises:
@@ -38,7 +38,8 @@ def import_keras(backend: str | None = None) -> Any:
     """
     wanted = backend or os.environ.get("KERAS_BACKEND") or _installed_backend()
     if wanted not in BACKENDS:
-        raise InputError(f"backend {wanted!r} is not known; choose one of {', '.join(BACKENDS)}")
+        why = "computes with JAX's convolutions" if wanted == "numpy" else "is not known"
+        raise InputError(f"backend {wanted!r} {why}; choose one of {', '.join(BACKENDS)}")
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = wanted
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its greetings are no results of ours
@@ -173,5 +174,5 @@ def _settings(layer: Layer, arch: Architecture, filters: Mapping[str, int]) -> d
 
 
 def _installed_backend() -> str:
-    """The first backend that is installed; NumPy always is."""
-    return next(name for name in BACKENDS if importlib.util.find_spec(name))
+    """The first backend that is installed; the first of all where none is, for the message."""
+    return next((name for name in BACKENDS if importlib.util.find_spec(name)), BACKENDS[0])

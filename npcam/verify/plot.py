@@ -14,11 +14,14 @@ WIDTH, HEIGHT = 1200, 640
 LEFT, RIGHT, TOP, BOTTOM = 90, 30, 60, 60  # margins in pixels
 # Okabe & Ito's colours, which people with any colour vision can tell apart (jfly.uni-koeln.de/color).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-INK, GRID = "#222222", "#DDDDDD"
+INK, GRID, MARK = "#222222", "#DDDDDD", "#B00020"
 
 
 def plot_errors(
-    lines: Mapping[str, Sequence[float | None]], names: Sequence[str], title: str = ""
+    lines: Mapping[str, Sequence[float | None]],
+    names: Sequence[str],
+    title: str = "",
+    marked: str | None = None,
 ) -> "Image":
     """Draw error against depth.
 
@@ -26,6 +29,7 @@ def plot_errors(
         lines: {label: the error at each layer}; an error that is 0, None or not finite is left out.
         names: the layers' names, as many as errors; the first layer of each stage is marked.
         title: a line above the picture, in place of the usual one.
+        marked: the layer to mark, the first that is beyond rounding.
 
     Returns:
         An RGB image of 1200 x 640 pixels.
@@ -61,6 +65,11 @@ def plot_errors(
             draw.line((x(i), TOP, x(i), HEIGHT - BOTTOM), fill=GRID)
             if stage.startswith("conv") and stage != "conv1":  # conv2 follows too closely
                 _text(draw, (x(i) + 3, HEIGHT - BOTTOM + 8), stage, "lt")
+    if marked is not None and marked in names:
+        at = x(names.index(marked))
+        draw.line((at, TOP, at, HEIGHT - BOTTOM), fill=MARK, width=2)
+        anchor = "lt" if at < WIDTH / 2 else "rt"
+        _text(draw, (at + (6 if anchor == "lt" else -6), TOP + 6), f"first: {marked}", anchor, MARK)
     for k, (label, line) in enumerate(lines.items()):
         colour = COLOURS[k % len(COLOURS)]
         points = [(x(i), y(math.log10(v))) for i, v in enumerate(line) if _drawable(v)]

@@ -54,12 +54,18 @@ class Record:
             among them: they tell networks that are not the same apart, even where rounding hides it.
         stages_only: whether npcam's fast engine made it, in this process: it has no other layers
             than these. A file cannot claim it.
+        fused: whether these are the arrays of a port, which may lack what it has fused into others.
+        names: {layer: what the port calls it}, of a port.
+        notes: what was found out of a port's arrays, in words.
     """
 
     activations: dict[str, Array]
     provenance: dict[str, str] = field(default_factory=dict)
     tensors: dict[str, str] = field(default_factory=dict)
     stages_only: bool = False
+    fused: bool = False
+    names: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def write_record(path: str | Path, record: Record) -> None:

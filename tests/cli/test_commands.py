@@ -93,6 +93,7 @@ def words(text):
 
 # What an option without a default of its own is taken for, as the library has it.
 RULES = {
+    ("verify", "names"): "told from the names",
     ("convert", "activation"): "softmax",
     ("convert", "input_size"): "224",
     ("explain", "target"): "the most probable one",

@@ -45,7 +45,7 @@ def test_a_photograph_against_what_keras_recorded(capsys):
     found = json.loads(capsys.readouterr().out)
     assert (found["ok"], found["first_bad"]) == (True, None)
     assert found["layers"][0] | {"max_abs": 0, "shape": [1, 224, 224, 3]} == found["layers"][0]
-    assert found["runs"]["reference"]["made_by"].startswith("keras ")
+    assert found["runs"]["yours"]["made_by"].startswith("keras ")
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,12 @@ def test_who_is_on_trial(narrow, photo, capsys):
     weights = read_weights(narrow)
     x = read_input(photo, (40, 56))
     report = verify(weights, run_npcam(weights, x), read_record("r.h5"), isolated=False, on_trial="reference")
-    assert main(["verify", photo, "--weights", narrow, "--against", "r.h5"]) == 0
-    assert capsys.readouterr().out.split("\n\n", 1)[1] == as_text(report) + "\n"
+    assert main(["verify", photo, "--weights", narrow, "--against", "r.h5", "--all"]) == 0
+    finding, origins, table = capsys.readouterr().out.split("\n\n")
+    assert f"{finding}\n\n{table}" == as_text(report) + "\n"
+    assert [line.split(":")[0].strip() for line in origins.splitlines()] == [
+        *("npcam", "preprocessing", "yours", "preprocessing")
+    ]
 
 
 def test_json_is_indented(narrow, photo, capsys):
@@ -161,6 +165,79 @@ def test_a_record_of_the_fast_engine(narrow, photo):
     assert 1 < len(fast.activations) < len(read_record("fast.h5").activations)
 
 
+def test_the_verdict_comes_first_and_then_what_matters(narrow, photo, capsys):
+    """One line for `--quiet`, some rows by default, every row for `--all`; the same verdict in each."""
+    command = ["verify", photo, "--weights", narrow, "--against", "reference"]
+    shown = {}
+    for how in ("--quiet", "", "--all"):
+        assert main([*command, *([how] if how else [])]) == 0
+        shown[how] = capsys.readouterr().out.splitlines()
+    verdict = "33 layers compared, each within rounding"
+    assert [lines[0] for lines in shown.values()] == [verdict] * 3
+    assert len(shown["--quiet"]) == 1
+    table = shown["--all"][shown["--all"].index("") :]
+    assert sum(line.startswith(("conv", "pool", "input", "avg", "pred")) for line in table) == 33
+    rows = [
+        line.split()[0] for line in shown[""] if line.startswith(("conv", "pool", "input", "avg", "pred"))
+    ]
+    ends = ["input_layer", "conv1_relu", "pool1_pool", "conv2_block1_out", "conv3_block1_out"]
+    assert [name for name in rows if name in ends] == ends
+    assert shown[""][-1] == f"{33 - len(rows)} more layers; --all shows them"
+    assert all(
+        "float64" in line or "reference" not in line for line in shown["--all"] if "npcam:" not in line
+    )
+
+
+def test_arrays_of_a_port(narrow, photo, capsys):
+    """An .npz in NCHW under torchvision's names: green; one wrong number: its layer, by both names."""
+    from helpers.ports import arrays
+
+    assert main(["record", photo, "--weights", narrow, "-o", "r.h5"]) == 0
+    names = {"conv1_conv": "conv1", "conv1_bn": "bn1", "conv2_block1_out": "layer1.0", "logits": "fc"}
+    run = arrays(read_record("r.h5"), names.__contains__, nchw=True)
+    np.savez("run.npz", **{names[name]: array for name, array in run.items()})
+    command = ["verify", photo, "--weights", narrow, "--against", "run.npz", "--partial"]
+    capsys.readouterr()
+    assert main([*command, "--names", "torchvision"]) == 0
+    out = capsys.readouterr().out
+    for words in ("layout: NCHW", "names: torchvision's", "29 layers not given by yours", "yours: run.npz"):
+        assert words in out
+    run["conv1_bn"][0, 0, 0, 0] += 1
+    np.savez("run.npz", **{names[name]: array for name, array in run.items()})
+    assert main([*command, "--junit", "run.xml", "--plot", "run.png", "--csv", "run.csv"]) == 1
+    assert "the first is conv1_bn (BatchNormalization), bn1 in yours" in capsys.readouterr().out
+    assert b'<testcase classname="npcam.verify" name="conv1_bn">' in Path("run.xml").read_bytes()
+    assert main([*command, "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["runs"]["yours"]["notes"] == [
+        "names: torchvision's, told from them",
+        "layout: NCHW, told from the shapes",
+    ]
+    assert (found["on_trial"], found["first_bad"], len(found["not_given"])) == ("yours", "conv1_bn", 29)
+
+
+def test_several_photographs(narrow, photo, capsys):
+    """One verdict, with a line for each; status 1 if one of them is off."""
+    from PIL import Image
+
+    Image.open(photo).rotate(180).save("dog.png")
+    command = ["verify", photo, "dog.png", "--weights", narrow, "--against"]
+    assert main([*command, "fast", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["photos"] == [
+        {"photo": "cat.png", "ok": True, "first_bad": None},
+        {"photo": "dog.png", "ok": True, "first_bad": None},
+    ]
+    whole = [npcam.record(npcam.load_model(narrow), p).activations for p in (photo, "dog.png")]
+    run = {name: np.concatenate([one[name] for one in whole]) for name in whole[0]}
+    run["avg_pool"][1, 3] += 1
+    np.savez("run.npz", **run)
+    assert main([*command, "run.npz"]) == 1
+    out = capsys.readouterr().out
+    assert "the first is avg_pool (GlobalAveragePooling2D), on dog.png\n" in out
+    assert "cat.png: within rounding\ndog.png: first beyond rounding: avg_pool\n" in out
+
+
 def test_live_keras(keras, tmp_path, capsys, run):
     """Record a .keras model with Keras; verify against it, the record, and Keras from npcam's weights."""
     from helpers.networks import random_tensors
@@ -179,7 +256,7 @@ def test_live_keras(keras, tmp_path, capsys, run):
     for against in ("k.h5", "m.keras"):
         assert main(["verify", "x.npy", "--weights", "m.h5", "--against", against, "--json", *backend]) == 0
         found = json.loads(capsys.readouterr().out)
-        assert found["runs"]["reference"]["engine"].startswith(keras.backend.backend())
+        assert found["runs"]["yours"]["engine"].startswith(keras.backend.backend())
         assert [row["name"] for row in found["layers"]] == [layer.name for layer in layers(arch)]
     # a process of its own, which chooses the backend before Keras is there
     done = run("verify", "x.npy", "--weights", "m.h5", "--against", "keras", "--json", *backend)
@@ -198,6 +275,19 @@ def test_live_keras(keras, tmp_path, capsys, run):
         ["verify", "x.npy", "--against", "empty.keras"],
         ["verify", "x.npy", "--against", "strange.h5"],
         ["verify", "x.npy", "--against", "keras", "--backend", "theano"],
+        ["verify", "x.npy", "--against", "keras", "--backend", "numpy"],
+        ["verify", "x.npy", "x.npy", "--against", "reference"],
+        ["verify", "x.npy", "--against", "nobody.npz"],
+        ["verify", "x.npy", "--against", "bomb.npz"],
+        ["verify", "x.npy", "--against", "nobody.npz", "--names", "missing.json"],
+        ["verify", "x.npy", "--against", "nobody.npz", "--by-order"],
+        ["verify", "x.npy", "--against", "reference", "--by-order"],
+        ["verify", "x.npy", "--against", "nobody.npz", "--by-order", "--names", "keras"],
+        ["verify", "x.npy", "--against", "reference", "--quiet", "--all"],
+        ["verify", "x.npy", "--against", "reference", "--junit", "no/such/folder.xml"],
+        ["verify", "x.npy", "--against", "reference", "--junit", "x.npy"],
+        ["verify", "x.npy", "--against", "nobody.npz", "--junit", "nobody.npz"],
+        ["verify", "x.npy", "--against", "reference", "--junit", "a", "--csv", "a"],
         ["verify", "x.npy", "--against", "reference", "--weights", "x.npy"],
         ["verify", "x.npy", "--against", "reference", "--engine", "slow"],
         ["record", "x.npy", "-o", "r.h5", "--dtype", "float16"],
@@ -217,6 +307,8 @@ def test_live_keras(keras, tmp_path, capsys, run):
 def test_mistakes_are_one_line(arguments, capfd):
     """Status 2, one line on standard error, no traceback, no file left behind."""
     Path("empty.keras").write_bytes(b"")
+    np.savez("nobody.npz", arr_0=np.zeros((1, 8, 8, 3), np.float32))
+    np.savez_compressed("bomb.npz", arr_0=np.zeros((2**25,), np.float32))
     np.save("small.npy", np.zeros((1, 8, 8, 3), np.float32))
     with h5py.File("strange.h5", "w") as file:
         file["x"] = 1

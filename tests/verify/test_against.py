@@ -163,7 +163,7 @@ def test_a_missing_file_is_said_to_be_that(source):
     """With what would do instead."""
     with pytest.raises(InputError) as caught:
         other_run("missing.h5", source)
-    known = "reference, fast, keras, a Keras model, a record or a weights file"
+    known = "reference, fast, keras, a Keras model, a record, a weights file, an .npz or a folder of .npy"
     assert str(caught.value) == f"missing.h5: no such file; --against takes {known}"
     with pytest.raises(InputError) as caught:
         run_keras_file("missing.h5", source.path, None)

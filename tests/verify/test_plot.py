@@ -121,3 +121,17 @@ def test_nothing_to_draw_is_said_so(error):
     """One line, in place of a picture without a line."""
     with pytest.raises(InputError, match=r"^plot: no layer differs at all, so there is nothing to draw$"):
         plot_errors({"none": [error, None]}, ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "anchor"), [("conv1_bn", 522, "lt"), ("conv2_block1_1_conv", 954, "rt")]
+)
+def test_the_first_bad_layer_is_marked(words, name, at, anchor):
+    """A red line from top to bottom where it is, and its name beside it, inside of the frame."""
+    red = (176, 0, 32)
+    picture = np.asarray(plot_errors({"line": [1e-6] * 6}, NAMES, marked=name))
+    assert set(range(62, 570)) <= set(rows_of(picture, red, at))
+    assert words[f"first: {name}"] == ((at + (6 if anchor == "lt" else -6), 66), anchor, "#B00020")
+    assert not (drawn([1e-6] * 6) == red).all(axis=-1).any()
+    elsewhere = np.asarray(plot_errors({"line": [1e-6] * 6}, NAMES, marked="no such layer"))
+    assert not (elsewhere == red).all(axis=-1).any()

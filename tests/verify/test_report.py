@@ -11,10 +11,21 @@ import pytest
 from helpers.networks import random_tensors
 
 from npcam.resnet import Architecture
+from npcam.verify.cause import Cause
 from npcam.verify.compare import Report, Row, verify
 from npcam.verify.difference import Difference
+from npcam.verify.place import Place
+from npcam.verify.place import as_json as as_plain_place
 from npcam.verify.record import Record
-from npcam.verify.report import as_csv, as_json, as_text, error_lines, finding
+from npcam.verify.report import (
+    as_csv,
+    as_json,
+    as_text,
+    closeness,
+    error_lines,
+    finding,
+    rows_that_matter,
+)
 from npcam.verify.run_npcam import run_npcam
 from npcam.weights import Weights
 
@@ -58,7 +69,7 @@ def test_json_is_plain_and_complete(reports):
                 assert row["max_abs"] <= row["expected"]
     fault = next(r for r in as_json(reports["fault"])["layers"] if r["name"] == "conv2_block1_2_conv")
     assert fault["worst"] == [0, 1, 2, 3]
-    assert fault["reference"] - fault["value"] == pytest.approx(1, abs=1e-5)
+    assert fault["other"] - fault["value"] == pytest.approx(1, abs=1e-5)
 
 
 def test_the_text_says_what_was_found(reports):
@@ -67,7 +78,7 @@ def test_the_text_says_what_was_found(reports):
         "good": ["each within rounding"],
         "fault": ["the first is conv2_block1_2_conv (Conv2D)", "[0, 1, 2, 3]", "alone, it is off by"],
         "weights": ["the first is conv1_bn", "not the same, bit for bit: gamma"],
-        "shape": ["the first is pool1_pool", "is [1, 9, 10, 8] in npcam, [1, 8, 10, 8] in the reference"],
+        "shape": ["the first is pool1_pool", "is [1, 9, 10, 8] in npcam, [1, 8, 10, 8] in yours"],
         "nan": ["the first is conv2_block1_add"],
     }
     for name, report in reports.items():
@@ -105,51 +116,62 @@ GOOD = Row("conv1_bn", "BatchNormalization", (1, 8, 9, 4), (1, 8, 9, 4), NEAR, N
 BAD = replace(GOOD, name="conv1_conv", kind="Conv2D", found=FAR, alone=NEAR, npcam_error=0.25, ok=False)
 
 
-def report(*rows, isolated=False, on_trial="reference"):
+def report(*rows, isolated=False, on_trial="reference", **more):
     """A comparison with these rows."""
-    return Report(rows, isolated, on_trial)
+    return Report(rows, isolated, on_trial, **more)
 
 
 def test_json_by_hand():
     """Every field of a report and of its rows."""
     both = ("npcam", "reference")
     row = replace(BAD, other_weights=("bias",), epsilon=1e-3, logits=NEAR, not_a_number=both)
-    assert as_json(report(GOOD, row, isolated=True, on_trial="npcam")) == {
+    more = {"cause": Cause("padding missing", "conv1_pad"), "precision": "tf32", "ignored": ("conv1_bn",)}
+    good, row = replace(GOOD, ignored=True), replace(row, place=ONE)
+    assert as_json(report(good, row, isolated=True, on_trial="npcam", **more)) == {
         "layers": [
             {
                 "name": "conv1_bn",
                 "kind": "BatchNormalization",
                 "shape": [1, 8, 9, 4],
-                "reference_shape": [1, 8, 9, 4],
+                "yours_shape": [1, 8, 9, 4],
                 **NUMBERS["near"],
                 "ok": True,
                 "alone": NUMBERS["near"],
                 "npcam_error": 1e-8,
-                "reference_error": 3e-8,
+                "yours_error": 3e-8,
                 "other_weights": [],
                 "epsilon": None,
                 "logits": None,
                 "not_a_number": [],
+                **PLAIN,
+                "ignored": True,
+                "place": None,
             },
             {
                 "name": "conv1_conv",
                 "kind": "Conv2D",
                 "shape": [1, 8, 9, 4],
-                "reference_shape": [1, 8, 9, 4],
+                "yours_shape": [1, 8, 9, 4],
                 **NUMBERS["far"],
                 "ok": False,
                 "alone": NUMBERS["near"],
                 "npcam_error": 0.25,
-                "reference_error": 3e-8,
+                "yours_error": 3e-8,
                 "other_weights": ["bias"],
                 "epsilon": 1e-3,
                 "logits": NUMBERS["near"],
-                "not_a_number": ["npcam", "reference"],
+                "not_a_number": ["npcam", "yours"],
+                **PLAIN,
+                "ignored": False,
+                "place": as_plain_place(ONE),
             },
         ],
         "first_bad": "conv1_conv",
+        "cause": "conv1_pad: padding missing",
+        "cause_in": "conv1_pad",
         "compared": 2,
         "missing": [],
+        "not_given": [],
         "extra": [],
         "other_weights": [],
         "partial": False,
@@ -157,14 +179,26 @@ def test_json_by_hand():
         "ok": False,
         "isolated": True,
         "on_trial": "npcam",
+        "precision": "tf32",
+        "ignored": ["conv1_bn"],
     }
     found = as_json(report(GOOD))
     assert (found["first_bad"], found["ok"], found["isolated"], found["on_trial"]) == (
         None,
         True,
         False,
-        "reference",
+        "yours",
     )
+
+
+PLAIN = {"covers": [], "yours_name": None, "before_activation": False, "photo": ""}
+ONE = Place(1, 288, (0, 1, 2, 3), channels=(3,), rows=(1, 2), columns=(2, 3))
+
+
+def test_the_place_in_words():
+    """On a line of its own, after what is off."""
+    lines = finding(report(replace(BAD, place=ONE)))
+    assert "  where: 1 of 288 elements, at [0, 1, 2, 3]" in lines
 
 
 NUMBERS = {
@@ -176,7 +210,7 @@ NUMBERS = {
         "ulp": 65536.0,
         "cosine": 0.99999999994,
         "value": 1.23456789012,
-        "reference": -0.5,
+        "other": -0.5,
         "worst": [0, 1, 2, 3],
     },
 }
@@ -195,11 +229,22 @@ def test_json_has_no_infinities():
     wild = replace(FAR, max_abs=math.inf, cosine=math.nan, value=-math.inf)
     row = replace(BAD, found=wild, alone=None, npcam_error=None, reference_error=math.inf, epsilon=math.nan)
     found = as_json(report(row))["layers"][0]
-    none = {"max_abs", "cosine", "value", "alone", "npcam_error", "reference_error", "epsilon", "logits"}
+    none = {
+        "max_abs",
+        "cosine",
+        "value",
+        "alone",
+        "npcam_error",
+        "yours_error",
+        "epsilon",
+        "logits",
+        "yours_name",
+        "place",
+    }
     assert {name for name, value in found.items() if value is None} == none
     row = replace(row, found=None)
     found = as_json(report(row))["layers"][0]
-    none |= {"max_rel", "expected", "times", "ulp", "reference", "worst"}
+    none |= {"max_rel", "expected", "times", "ulp", "other", "worst"}
     assert {name for name, value in found.items() if value is None} == none
 
 
@@ -209,27 +254,64 @@ def test_csv_by_hand():
     none = {"found": None, "alone": None, "other_weights": (), "epsilon": None, "not_a_number": ()}
     bare = replace(row, **none, reference_shape=(2, 3))
     assert as_csv(report(row, bare)) == (
-        "name,kind,shape,reference_shape,max_abs,max_rel,expected,times,ulp,cosine,value,reference,ok,"
-        "npcam_error,reference_error,epsilon,worst,other_weights,not_a_number,"
-        "alone_max_abs,alone_expected,alone_times\n"
+        "name,kind,shape,yours_shape,max_abs,max_rel,expected,times,ulp,cosine,value,other,ok,"
+        "npcam_error,yours_error,epsilon,yours_name,before_activation,photo,ignored,"
+        "worst,other_weights,not_a_number,covers,alone_max_abs,alone_expected,alone_times\n"
         "conv1_conv,Conv2D,1x8x9x4,1x8x9x4,0.03125,0.0078125,0.0125,2.5,65536.0,0.99999999994,"
-        "1.23456789012,-0.5,False,0.25,3e-08,0.001,0x1x2x3,gamma beta,npcam reference,1e-09,0.0125,0.25\n"
-        "conv1_conv,Conv2D,1x8x9x4,2x3,,,,,,,,,False,0.25,3e-08,,,,,,,\n"
+        "1.23456789012,-0.5,False,0.25,3e-08,0.001,,False,,False,0x1x2x3,gamma beta,npcam yours,,"
+        "1e-09,0.0125,0.25\n"
+        "conv1_conv,Conv2D,1x8x9x4,2x3,,,,,,,,,False,0.25,3e-08,,,False,,False,,,,,,,\n"
     )
 
 
 def test_the_table_by_hand():
     """Numbers end at the right, a mark stands behind a bad layer, and hyphens where nothing is known."""
     bare = replace(BAD, found=None, alone=None)
-    assert as_text(report(BAD, GOOD, bare)).splitlines()[:5] == [
-        "layer       shape     max abs  max rel       ulp        cosine  expected  times  alone",
+    assert as_text(report(BAD, GOOD, bare)).splitlines()[-4:] == [
+        "layer       shape     max_abs  max_rel       ulp        cosine  expected  times  alone",
         "conv1_conv  1x8x9x4  3.12e-02  7.8e-03  6.55e+04  0.9999999999  1.25e-02    2.5   0.25"
         "  <- beyond rounding",
         "conv1_bn    1x8x9x4  1.00e-09  2.5e-10    0.0021  0.9999999999  1.25e-02   0.25   0.25",
         "conv1_conv  1x8x9x4         -        -         -             -         -      -      -"
         "  <- beyond rounding",
-        "",
     ]
+
+
+def test_the_rows_that_matter():
+    """The first bad ones and the one before; or the ends of stages, and the row nearest to its limit."""
+    names = ["input_layer", "conv1_conv", "conv1_relu", "conv2_block1_out", "conv2_block2_out", "avg_pool"]
+    near = replace(NEAR, times=0.9)
+    rows = [replace(GOOD, name=name) for name in names]
+    rows[1] = replace(rows[1], alone=near)
+    shown = [row.name for row in rows_that_matter(report(*rows))]
+    assert shown == ["input_layer", "conv1_conv", "conv1_relu", "conv2_block2_out", "avg_pool"]
+    bad = [replace(BAD, name=f"conv3_block{n}_out") for n in range(12)]
+    mixed = report(*rows, bad[0], rows[1], *bad[1:])
+    expected = ["avg_pool", *(row.name for row in bad[:8])]
+    assert [row.name for row in rows_that_matter(mixed)] == expected
+    assert rows_that_matter(report(BAD, GOOD)) == (BAD,)
+    text = as_text(mixed, ["npcam: one", "yours: two"], every=False).split("\n\n")
+    assert text[0] == "\n".join(finding(mixed))
+    assert text[1] == "npcam: one\nyours: two"
+    assert text[2].endswith("10 more layers; --all shows them")
+    assert as_text(mixed, every=True).count("\n") == len(finding(mixed)) + 1 + 19 - 1 + 1
+    assert closeness(rows[1]) == 0.9
+    assert closeness(replace(GOOD, found=None, alone=None)) == math.inf
+
+
+def test_the_sides_go_by_their_names():
+    """Their name for a layer, the photograph, and what the other side is called, wherever it is named."""
+    row = replace(BAD, their_name="stem.0", photo="cat.png", alone=FAR, covers=("conv1_pad",))
+    found = replace(report(row), other="float64", not_given=("conv1_pad",))
+    assert finding(found) == [
+        "1 of 1 layer is beyond rounding; the first is conv1_conv (Conv2D), stem.0 in float64, on cat.png",
+        "  judged from what float64 gave before: conv1_pad, conv1_conv",
+        ALONE,
+        "  worst at [0, 1, 2, 3]: float64 1.23456789, float64 -0.5",
+        ERRORS.replace("yours", "float64"),
+        "  1 layer not given by float64, each judged with the next that is: conv1_pad",
+    ]
+    assert list(error_lines(found)) == ["npcam", "float64", "expected"]
 
 
 def test_the_finding_where_nothing_is_found():
@@ -239,7 +321,7 @@ def test_the_finding_where_nothing_is_found():
         "  compared alone and in the flow",
     ]
     assert finding(report(GOOD, isolated=True)) == [
-        "1 layers compared, each within rounding",
+        "1 layer compared, each within rounding",
         "  compared alone",
     ]
 
@@ -247,7 +329,7 @@ def test_the_finding_where_nothing_is_found():
 HEAD = "2 of 3 layers are beyond rounding; the first is conv1_conv (Conv2D)"
 IN_THE_FLOW = "  in the flow, it is off by 0.0312, 2.5 times what rounding explains"
 ALONE = "  alone, it is off by 0.0312, 2.5 times what rounding explains"
-ERRORS = "  in the flow, from npcam in float64, npcam is off by 0.25, the reference by 3e-08"
+ERRORS = "  in the flow, from npcam in float64, npcam is off by 0.25, yours by 3e-08"
 
 
 @pytest.mark.parametrize(
@@ -256,17 +338,17 @@ ERRORS = "  in the flow, from npcam in float64, npcam is off by 0.25, the refere
         (
             BAD,
             {},
-            [IN_THE_FLOW, "  worst at [0, 1, 2, 3]: npcam 1.23456789, reference -0.5", ERRORS],
+            [IN_THE_FLOW, "  worst at [0, 1, 2, 3]: npcam 1.23456789, yours -0.5", ERRORS],
         ),
         (
             replace(BAD, alone=None),
             {},
-            [IN_THE_FLOW, "  worst at [0, 1, 2, 3]: npcam 1.23456789, reference -0.5", ERRORS],
+            [IN_THE_FLOW, "  worst at [0, 1, 2, 3]: npcam 1.23456789, yours -0.5", ERRORS],
         ),
         (
             replace(BAD, alone=FAR),
             {},
-            [ALONE, "  worst at [0, 1, 2, 3]: float64 1.23456789, reference -0.5", ERRORS],
+            [ALONE, "  worst at [0, 1, 2, 3]: float64 1.23456789, yours -0.5", ERRORS],
         ),
         (
             replace(BAD, alone=FAR),
@@ -276,22 +358,22 @@ ERRORS = "  in the flow, from npcam in float64, npcam is off by 0.25, the refere
         (
             replace(BAD, alone=FAR, found=FAR),
             {"isolated": True},
-            [ALONE, "  worst at [0, 1, 2, 3]: float64 1.23456789, reference -0.5"],
+            [ALONE, "  worst at [0, 1, 2, 3]: float64 1.23456789, yours -0.5"],
         ),
         (
             replace(BAD, found=None, alone=FAR, reference_shape=(1, 8, 9, 5)),
             {},
-            ["  its shape is [1, 8, 9, 4] in npcam, [1, 8, 9, 5] in the reference"],
+            ["  its shape is [1, 8, 9, 4] in npcam, [1, 8, 9, 5] in yours"],
         ),
         (
             replace(BAD, found=None, alone=None, npcam_error=None),
             {},
-            ["  alone, it cannot be computed: the reference run has other shapes here"],
+            ["  alone, it cannot be computed: yours has other shapes here"],
         ),
         (
             replace(BAD, found=None, alone=None, reference_error=None),
             {"on_trial": "npcam"},
-            ["  alone, it cannot be computed: the npcam run has other shapes here"],
+            ["  alone, it cannot be computed: npcam has other shapes here"],
         ),
         (
             replace(BAD, found=NEAR, other_weights=("gamma", "beta"), reference_error=None),
@@ -320,7 +402,7 @@ def test_the_errors_of_a_plot():
     bare, zero = replace(BAD, found=None), replace(BAD, found=replace(FAR, largest=0.0), npcam_error=None)
     assert error_lines(report(GOOD, BAD, bare)) == {
         "npcam": [1e-8 / 4, 0.25 / 4, None],
-        "reference": [3e-8 / 4, 3e-8 / 4, None],
+        "yours": [3e-8 / 4, 3e-8 / 4, None],
         "expected": [0.0125 / 4, 0.0125 / 4, None],
     }
     assert error_lines(report(GOOD, BAD, bare, isolated=True)) == {
@@ -329,4 +411,4 @@ def test_the_errors_of_a_plot():
     }
     lines = error_lines(report(zero))  # a share of 0 is no number, but drawing it is no crash either
     assert lines["npcam"] == [None]
-    assert lines["reference"][0] > 1e200
+    assert lines["yours"][0] > 1e200

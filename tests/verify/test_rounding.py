@@ -15,9 +15,8 @@ from helpers.networks import random_tensors
 
 from npcam import naive, resnet
 from npcam.layers import layers
-from npcam.preprocessing import MODES, Preprocessing, Step, preprocess
 from npcam.resnet import Architecture
-from npcam.verify.rounding import estimates, input_variance, roundoff_variance
+from npcam.verify.rounding import Estimate, estimates, roundoff_variance
 from npcam.verify.run_npcam import run_npcam
 from npcam.weights import Weights, cast
 
@@ -206,6 +205,34 @@ def test_a_convolution_rounds_tap_by_tap(stride_in, stride):
         s2 = np.mean([mean_square(terms, start) for terms, start in zip(taps, starts, strict=False)])
         rest = np.sum(np.square(taps)) + value[0, i, j, k] ** 2 + bias[k] ** 2
         assert found.variance[0, i, j, k] == pytest.approx((9 * 4 + 1) * s2 + rest, rel=1e-12)
+
+
+def test_few_channels_may_be_added_one_after_the_other():
+    """Three channels that cancel: the partial sums after each channel are the larger ones, and count.
+
+    Where the taps cancel instead, and the channels do not, those after each tap count, as with many.
+    The mean of the squares in between is the formula of the module, which the tests above hold to all orders.
+    """
+    x, signs = np.abs(noise(1, 5, 6, 3)), np.array([1.0, -2.0, 1.0])
+    flat = np.abs(noise(3, 3, 3, 2, seed=4)) + 1
+    edge = flat * np.array([-1.0, 0.0, 1.0])[:, None, None, None]
+    bias, larger = noise(2, seed=5), []
+    for kernel in (flat * signs[:, None], edge):
+        weights = {"kernel": kernel, "bias": bias}
+        arch = Architecture(blocks=(1, 1), strides=(1, 2))
+        found = alone("conv3_block1_2_conv", {"conv3_block1_1_relu": x}, weights, arch=arch)
+        padded = np.pad(x[0], ((1, 1), (1, 1), (0, 0)))
+        for i, j, k in np.ndindex(5, 6, 2):
+            terms = padded[i : i + 3, j : j + 3] * kernel[..., k]  # (3, 3, C)
+            orders = []
+            for groups in (terms.reshape(9, 3), terms.transpose(2, 0, 1).reshape(3, 9)):
+                ends = np.cumsum([0, *groups.sum(axis=1)])  # in between all orders, as `mean_square` has them
+                a, b, squares = ends[:-1], ends[1:], np.sum(groups**2, axis=1)
+                orders.append(np.mean((a * a + a * b + b * b) / 3 + squares / 6))
+            larger.append(int(np.argmax(orders)))
+            rest = np.sum(terms**2) + (terms.sum() + bias[k]) ** 2 + bias[k] ** 2
+            assert found.variance[0, i, j, k] == pytest.approx((9 * 3 + 1) * max(orders) + rest, rel=1e-11)
+    assert set(larger) == {0, 1}
 
 
 def test_a_sum_of_roundings_drawn_at_random():
@@ -435,55 +462,12 @@ def test_inputs_of_another_shape_give_no_estimate(network):
             assert found[last].value.shape == shapes[last]
 
 
-STEPS = {name: MODES[name].steps for name in ("caffe", "tf", "torch", "unit")} | {
-    "mixed": (
-        Step("channels", (2, 0, 1)),
-        Step("add", (3.3, -1.7, 0.1)),
-        Step("multiply", (0.1, 0.2, 0.3)),
-        Step("divide", (0.7,)),
-        Step("subtract", (11.1,)),
-        Step("enlarge", (2, 1)),
-    )
-}
-
-
-@pytest.mark.parametrize("name", STEPS)
-def test_pixels_that_a_model_preprocesses(name):
-    """In float32, by division or by products with the inverse: within the tolerance, and near it.
-
-    The numbers of the steps are float32's in both, so that all of the difference is rounding.
-    """
-    steps = [replace(s, values=tuple(float(np.float32(v)) for v in s.values)) for s in STEPS[name]]
-    inverse = [
-        Step("multiply", tuple(float(np.float32(1 / np.float32(v))) for v in s.values))
-        if s.operation == "divide"
-        else s
-        for s in steps
-    ]
-    pixels = np.random.default_rng(0).integers(0, 256, (1, 40, 40, 3)).astype(np.float32)
-    exact64 = preprocess(pixels.astype(np.float64), Preprocessing("model", tuple(steps)))
-    deviation = np.sqrt(input_variance(exact64, Preprocessing("model", tuple(steps)), F32))
-    worst = 0.0
-    for made in (steps, inverse):
-        error = np.abs(preprocess(pixels, Preprocessing("model", tuple(made))) - exact64)
-        assert (error <= 4 * deviation).all()  # of a few roundings, each uniform within sqrt(3) deviations
-        worst = max(worst, float((error / np.maximum(deviation, 1e-30)).max()))
-    assert worst > 0.5
-
-
-def test_pixels_that_nobody_changes():
-    """Their order costs no rounding."""
-    x = np.ones((1, 2, 2, 3))
-    assert not input_variance(x, MODES["none"], F32).any()
-    assert not input_variance(x, Preprocessing("model", (Step("channels", (2, 1, 0)),)), F32).any()
-
-
 def test_an_error_of_the_input_goes_on(network):
     """The variance given for the input is the input's, and the first convolution's is larger for it."""
     _, w, x = network
     rough = np.full(x.shape, 1e-6)
     plain = {layer.name: e for layer, e in estimates(x, w, SMALL, F32)}
-    given = {layer.name: e for layer, e in estimates(x, w, SMALL, F32, variance=rough)}
+    given = {layer.name: e for layer, e in estimates(Estimate(x.astype(np.float64), rough), w, SMALL, F32)}
     assert (given["input_layer"].variance == rough).all()
     more = given["conv1_conv"].variance - plain["conv1_conv"].variance
     expected = np.square(w["conv1_conv"]["kernel"]).sum(axis=(0, 1, 2)) * 1e-6

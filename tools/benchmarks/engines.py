@@ -13,9 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from export_onnx import folded, to_onnx
 
-from npcam.engine import fold_batch_norm
-from npcam.layers import layers
 from npcam.verify.live_keras import build_keras_model, import_keras
 from npcam.weights import Weights, read_weights
 
@@ -82,7 +81,7 @@ def onnxruntime(path: str, threads: int) -> Run:
 
     options = ort.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    session = ort.InferenceSession(_onnx(read_weights(path)), options, ["CPUExecutionProvider"])
+    session = ort.InferenceSession(to_onnx(read_weights(path)), options, ["CPUExecutionProvider"])
     return lambda x: session.run(None, {"x": np.ascontiguousarray(x.transpose(0, 3, 1, 2))})[0]
 
 
@@ -91,7 +90,7 @@ def openvino(path: str, threads: int) -> Run:
     import openvino as ov
 
     core = ov.Core()
-    model = core.read_model(_onnx(read_weights(path)))
+    model = core.read_model(to_onnx(read_weights(path)))
     settings = {
         "INFERENCE_NUM_THREADS": threads,
         "INFERENCE_PRECISION_HINT": "f32",
@@ -145,19 +144,6 @@ def keras_model(path: str) -> Any:
     return build_keras_model(import_keras(), weights, weights.input_size)
 
 
-def _folded(weights: Weights) -> Arrays:
-    """Kernels and biases by layer and name, with the batch norms folded into them."""
-    arrays: Arrays = {}
-    for name, members in weights.tensors.items():
-        if name.endswith("_conv"):
-            batch_norm = name.replace("_conv", "_bn")
-            pair = fold_batch_norm(weights.tensors, name, batch_norm, weights.architecture)
-            arrays[f"{name}/kernel"], arrays[f"{name}/bias"] = pair
-        elif "kernel" in members:
-            arrays |= {f"{name}/{member}": array for member, array in members.items()}
-    return arrays
-
-
 def _torch_module(weights: Weights) -> Any:
     """The folded network as a PyTorch module, from pictures to probabilities."""
     import torch
@@ -166,7 +152,7 @@ def _torch_module(weights: Weights) -> Any:
     class Probabilities(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.network = TorchResNet(weights.architecture, _folded(weights))
+            self.network = TorchResNet(weights.architecture, folded(weights))
             for tensor in self.network.weights.values():
                 tensor.requires_grad_(False)
 
@@ -185,57 +171,6 @@ def _torch_run(module: Any) -> Run:
             return np.asarray(module(torch.from_numpy(x).permute(0, 3, 1, 2)))
 
     return run
-
-
-def _onnx(weights: Weights) -> bytes:
-    """The folded network as an ONNX model, NCHW, each output by the name of its layer."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    arrays, table = _folded(weights), layers(weights.architecture)
-    nodes, padding = [], 0
-    outputs = {table[0].name: "x"}  # of each layer; one that is folded into another has the other's
-    for layer in table[1:]:
-        inputs = [outputs[name] for name in layer.inputs]
-        outputs[layer.name] = layer.name
-        window = {"strides": [layer.stride] * 2, "kernel_shape": [layer.window] * 2}
-        parameters = [f"{layer.name}/kernel", f"{layer.name}/bias"]
-        match layer.kind:
-            case "ZeroPadding2D":  # of the layer that follows
-                padding = int(layer.padding)
-                outputs[layer.name] = inputs[0]
-            case "BatchNormalization":
-                outputs[layer.name] = inputs[0]
-            case "Conv2D":
-                around = layer.window // 2 if layer.padding == "same" else padding
-                options = window | {"pads": [around] * 4}
-                nodes.append(helper.make_node("Conv", [*inputs, *parameters], [layer.name], **options))
-                padding = 0
-            case "MaxPooling2D":
-                options = window | {"pads": [padding] * 4}
-                nodes.append(helper.make_node("MaxPool", inputs, [layer.name], **options))
-                padding = 0
-            case "Dense":
-                nodes.append(helper.make_node("Flatten", inputs, ["flat"]))
-                nodes.append(helper.make_node("Gemm", ["flat", *parameters], ["logits"]))
-                nodes.append(helper.make_node("Softmax", ["logits"], [layer.name]))
-            case kind:
-                operator = {"Activation": "Relu", "Add": "Add", "GlobalAveragePooling2D": "GlobalAveragePool"}
-                nodes.append(helper.make_node(operator[kind], inputs, [layer.name]))
-    constants = []
-    for name, array in arrays.items():
-        value = array.transpose(3, 2, 0, 1) if array.ndim == 4 else array
-        constants.append(numpy_helper.from_array(np.ascontiguousarray(value, np.float32), name))
-    classes = len(weights.tensors["predictions"]["bias"])
-    graph = helper.make_graph(
-        nodes,
-        "resnet",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, "h", "w"])],
-        [helper.make_tensor_value_info(table[-1].name, TensorProto.FLOAT, ["n", classes])],
-        constants,
-    )
-    opset = helper.make_opsetid("", 17)
-    model: bytes = helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString()
-    return model
 
 
 def main() -> None:
