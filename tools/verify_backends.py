@@ -18,7 +18,8 @@ import numpy as np
 
 from npcam import load_image, preprocess_input
 from npcam.model import bundled_path
-from npcam.verify.compare import ALONE, FLOW, verify
+from npcam.verify.alone import ALONE, FLOW
+from npcam.verify.compare import verify
 from npcam.verify.live_keras import build_keras_model, import_keras
 from npcam.verify.plot import plot_errors
 from npcam.verify.record import Record

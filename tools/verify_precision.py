@@ -19,7 +19,8 @@ import numpy as np
 from npcam import load_image, preprocess_input
 from npcam.model import bundled_path
 from npcam.resnet import RESNET50
-from npcam.verify.compare import FLOW, arithmetic, verify
+from npcam.verify.alone import FLOW, arithmetic
+from npcam.verify.compare import verify
 from npcam.verify.precision import PRECISIONS
 from npcam.verify.record import Record
 from npcam.verify.run_npcam import run_npcam

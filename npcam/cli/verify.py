@@ -161,9 +161,9 @@ def verify(options: argparse.Namespace) -> int:
     if options.reproducer:
         save_reproducer(report, weights, off, options.reproducer)
     if options.json:
-        each = [
-            {"photo": photo, "ok": r.ok, "first_bad": as_json(r)["first_bad"]} for photo, r in reports.items()
-        ]
+        wanted = ("ok", "first_bad", "cause")
+        plain = {photo: as_json(r) for photo, r in reports.items()}
+        each = [{"photo": photo, **{key: r[key] for key in wanted}} for photo, r in plain.items()]
         show(to_json(as_json(report) | {"runs": runs, "photos": each}))
     elif options.quiet:
         say(verdict(report))
@@ -242,7 +242,8 @@ def _photos(reports: "Mapping[str, Report]") -> list[str]:
     lines = []
     for photo, report in reports.items():
         bad = report.first_bad
-        lines.append(f"{photo}: {'within rounding' if bad is None else f'first beyond rounding: {bad.name}'}")
+        said = f"first beyond rounding: {bad.name}; cause: {report.cause}" if bad else "within rounding"
+        lines.append(f"{photo}: {said}")
     return [*lines, ""]
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from npcam.shapes import Array
+from npcam.verify.alone import arithmetic, given_input
 from npcam.verify.cause import NONE, Cause, Tolerance, find_cause
-from npcam.verify.compare import Report, Row, arithmetic, given_input
+from npcam.verify.compare import Report, Row
 from npcam.verify.part import Arithmetic
 from npcam.verify.precision import FLOAT32, Precision
 from npcam.verify.record import Record

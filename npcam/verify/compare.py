@@ -8,38 +8,24 @@ rounding. A layer that could be put to neither test is missing, and a comparison
 says nothing of the whole network.
 """
 
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Any
 
 import numpy as np
 
 from npcam.common.errors import InputError
 from npcam.layers import Layer, layers
-from npcam.resnet import Tensors
 from npcam.shapes import Array
+from npcam.verify.alone import FLOW, each_alone, given_input, unit_of_both
 from npcam.verify.cause import Cause
 from npcam.verify.coverage import judged_with
 from npcam.verify.difference import Difference, difference
-from npcam.verify.epsilon import EpsilonFit, fit_epsilon, wrong_epsilons
-from npcam.verify.pixels import prepared
 from npcam.verify.place import Place, find_place
 from npcam.verify.precision import FLOAT32, Precision
-from npcam.verify.record import BY_ITSELF, Record
-from npcam.verify.rounding import Estimate, estimates, exact, logits, roundoff_variance, stored
+from npcam.verify.record import Record
+from npcam.verify.rounding import Estimate, estimates, logits, stored
 from npcam.weights import Weights, cast
-
-# A tolerance is so many standard deviations of rounding (docs/verification.md has what was measured).
-# A layer alone came to 8.4 at most, on three backends. Over several layers, 7 was seen for Keras and
-# 15 for npcam's fast engine, whose Winograd convolutions round more than sums do; and errors that
-# depend on each other, which the variance leaves out, need room.
-ALONE = 16.0
-FLOW = 32.0
-# In a lower precision nearly all of a layer's own rounding is that of factors and of what is stored,
-# which does not depend on the order of sums: 5.0 at most was seen of a layer, and 19 in the flow.
-ALONE_LOWER = 8.0
 
 
 @dataclass(frozen=True)
@@ -213,37 +199,6 @@ def verify(
     )
 
 
-def arithmetic(trial: Mapping[str, Array], precision: Precision) -> tuple[float, float, float]:
-    """How the run on trial rounds: the variance of one rounding, and tolerances, of a layer and from afar.
-
-    Args:
-        trial: its activations.
-        precision: the one that it was said to compute in; float32 for that of its arrays.
-    """
-    if precision is FLOAT32:
-        return _unit(trial), ALONE, FLOW
-    return roundoff_variance(np.float32), ALONE_LOWER, FLOW
-
-
-def given_input(
-    weights: Weights, npcam: Record, reference: Record, precision: Precision = FLOAT32
-) -> Array | Estimate:
-    """npcam's input, with what the other run's may be off by where another program prepared it.
-
-    Args:
-        weights: the network.
-        npcam: npcam's run.
-        reference: the other one.
-        precision: what that may have prepared the photograph in, where it is below float32.
-    """
-    a, b = npcam.activations, reference.activations
-    x = a["input_layer"]
-    by_itself = reference.provenance.get("preprocessing") == BY_ITSELF and x.ndim == 4
-    if not reference.fused and not by_itself:
-        return x
-    return prepared(x, weights.preprocessing, max(_both(a, b, precision), precision.variance_of_stored))
-
-
 def _require_ignorable(ignore: Collection[str], names: Sequence[str], led: Mapping[str, str]) -> None:
     """Raise InputError for a layer that is to be ignored and that is none, or is judged with another."""
     for name in ignore:
@@ -279,9 +234,9 @@ def _rows(
     w = cast(weights.tensors, np.float64)
     start = given_input(weights, npcam, reference, precision)
     trial = b if on_trial == "reference" else a
-    alone, places, epsilons = _alone(weights, w, start, trial, precision, fused=reference.fused)
+    alone, places, epsilons = each_alone(weights, w, start, trial, precision, fused=reference.fused)
     others = _other_weights(npcam.tensors, reference.tensors)
-    both, pooled = _both(a, b, precision), None
+    both, pooled = unit_of_both(a, b, precision), None
     for layer, estimate in estimates(start, w, weights.architecture, both, precision=precision):
         pooled = estimate if layer.name == "avg_pool" else pooled
         logits_only = (
@@ -305,44 +260,6 @@ def _rows(
             called = reference.names.get("logits" if logits_only else layer.name)
             row = replace(row, covers=covers, their_name=called, before_activation=logits_only)
             yield replace(row, other_weights=other, epsilon=found, ok=ok)
-
-
-def _alone(
-    weights: Weights,
-    w: Tensors,
-    start: Array | Estimate,
-    trial: Mapping[str, Array],
-    precision: Precision,
-    *,
-    fused: bool,
-) -> tuple[dict[str, Difference | None], dict[str, Place | None], dict[str, float]]:
-    """Each layer of the run on trial by itself: its difference, where it is off, its batch norm's epsilon."""
-    alone: dict[str, Difference | None] = {}
-    places: dict[str, Place | None] = {}
-    fits: dict[str, EpsilonFit] = {}
-
-    def judge(name: str, estimate: Estimate | None, sigmas: float) -> None:
-        alone[name] = off = _difference(estimate, trial[name], sigmas)
-        if estimate is not None and off and not off.ok:
-            places[name] = find_place(trial[name], estimate.value, sigmas * np.sqrt(estimate.variance))
-
-    (unit, near, far), epsilon = arithmetic(trial, precision), weights.architecture.epsilon
-    for layer, estimate in estimates(start, w, weights.architecture, unit, trial, precision):
-        if layer.name == "avg_pool" and "logits" in trial:
-            own = _logits(trial, estimate, w["predictions"], unit, precision)
-            judge("logits", own, near if "avg_pool" in trial else far)
-        if layer.name in trial:
-            recorded = all(name in trial for name in layer.inputs)
-            judge(layer.name, estimate, near if recorded else far)
-            # Short or folded weights, rounded by themselves, look like a scale.
-            told = recorded or (precision is FLOAT32 and not fused)
-            if layer.kind == "BatchNormalization" and told and estimate is not None and alone[layer.name]:
-                coarse = max(unit, precision.variance_of_stored)
-                fit = fit_epsilon(trial[layer.name], estimate, w[layer.name], epsilon, coarse)
-                if fit is not None:
-                    fits[layer.name] = fit
-    wrong = wrong_epsilons(fits).items()
-    return alone, places, {name: epsilon + fit.shift if fit.fits else math.nan for name, fit in wrong}
 
 
 def _row(
@@ -381,20 +298,6 @@ def _row(
     )
 
 
-def _logits(
-    run: Mapping[str, Array],
-    pooled: Estimate | None,
-    dense: Mapping[str, Array],
-    unit: float,
-    precision: Precision,
-) -> Estimate | None:
-    """What a run has before the activation of its top, in float64 from the average that it had."""
-    estimate = exact(run["avg_pool"]) if "avg_pool" in run else pooled
-    if estimate is None or estimate.value.shape[1:] != dense["kernel"].shape[:1]:
-        return None
-    return stored(logits(estimate, dense, unit, precision), precision)
-
-
 def _other_weights(npcam: Mapping[str, str], reference: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """{layer: its weights whose hashes differ}, where both runs know them."""
     found: dict[str, tuple[str, ...]] = {}
@@ -405,28 +308,8 @@ def _other_weights(npcam: Mapping[str, str], reference: Mapping[str, str]) -> di
     return found
 
 
-def _difference(estimate: Estimate | None, value: Array, sigmas: float) -> Difference | None:
-    """Compare a layer computed in float64 with what a program made of the same input."""
-    if estimate is None or estimate.value.shape != value.shape:
-        return None
-    return difference(estimate.value, value, sigmas * np.sqrt(estimate.variance))
-
-
 def _distance(value: Array | None, estimate: Estimate | None) -> float | None:
     """How far an activation is at most from npcam in float64."""
     if value is None or estimate is None or estimate.value.shape != value.shape:
         return None
     return float(np.max(np.abs(value - estimate.value), initial=0))
-
-
-def _both(a: Mapping[str, Array], b: Mapping[str, Array], precision: Precision) -> float:
-    """The variance of one rounding in each of two runs, together."""
-    return _unit(a, b) if precision is FLOAT32 else 2 * roundoff_variance(np.float32)
-
-
-def _unit(*runs: Mapping[str, Array]) -> float:
-    """The variance of one rounding in each run, in its coarsest float type, all together."""
-    coarsest: list[Any] = [
-        max((a.dtype for a in run.values()), key=lambda d: np.finfo(d).eps) for run in runs
-    ]
-    return roundoff_variance(*coarsest)

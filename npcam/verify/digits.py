@@ -15,7 +15,7 @@ from npcam.cam import upsample_map
 from npcam.model import Model
 from npcam.resnet import last_activation
 from npcam.shapes import Array
-from npcam.verify.compare import FLOW
+from npcam.verify.alone import FLOW
 from npcam.verify.rounding import Estimate, estimates, exact, logits, roundoff_variance
 from npcam.weights import cast
 

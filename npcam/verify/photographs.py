@@ -1,5 +1,6 @@
 """Several photographs in one verdict: each compared by itself, and the worst of each layer."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -93,10 +94,15 @@ def together(reports: Mapping[str, Report]) -> Report:
     for photo, report in reports.items():
         for row in report.rows:
             by_layer.setdefault(row.name, []).append(replace(row, photo=photo))
-    rows = tuple(max(some, key=lambda row: (not row.ok, closeness(row))) for some in by_layer.values())
+    rows = tuple(max(some, key=_badness) for some in by_layer.values())
     bad = next((row for row in rows if not row.ok), None)
     cause = reports[bad.photo].cause if bad else None
     return replace(next(iter(reports.values())), rows=rows, cause=cause)
+
+
+def _badness(row: Row) -> tuple[bool, float, float]:
+    """What the worst photograph of a layer has most of; where nothing may be off, the difference decides."""
+    return not row.ok, closeness(row), row.found.max_abs if row.found else math.inf
 
 
 def first_off(reports: Mapping[str, Report]) -> str | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.ported import ported
+from helpers.ports import arrays
 from PIL import Image
 
 from npcam import ops
@@ -130,3 +131,78 @@ def test_a_fault_behind_tensors_that_are_not_given(recorded, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["first_bad"] == "conv3_block1_2_relu"
     assert found["cause"] == f"{LAYER}: kernel flipped by 180 degrees"
+
+
+@pytest.fixture
+def brought(narrow, photo):
+    """Write arrays of a port that folds its batch norms, NCHW; returns the command that verifies them."""
+    weights = read_weights(narrow)
+    x = read_input(photo, (40, 56))
+
+    def bring(precision="float32", keep=lambda _name: True, **instead):
+        run = ported(weights, x, precision, folded=True, instead=instead)
+        np.savez("run.npz", **arrays(run, keep, nchw=True))
+        return ["verify", photo, "--weights", narrow, "--against", "run.npz"]
+
+    return bring
+
+
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16", "float16"])
+def test_a_port_in_any_precision(brought, capsys, precision):
+    """Without input, convolutions and predictions: green as stated; RGB for BGR is named behind them."""
+
+    def kept(name):
+        return name not in ("input_layer", "conv1_pad", "predictions")
+
+    assert main([*brought(precision, kept), "--precision", precision, "--quiet"]) == 0
+    assert capsys.readouterr().out.endswith("layers compared, each within rounding\n")
+    command = brought(precision, kept, input_layer=lambda x, _: x[..., ::-1])
+    assert main([*command, "--precision", precision, "--quiet"]) == 1
+    cause = "input_layer: channels reversed (RGB for BGR), in the input or in the kernel of conv1_conv"
+    assert capsys.readouterr().out.endswith(f"; cause: {cause}\n")
+
+
+def test_logits_that_are_off_have_a_place_and_a_script(brought, capsys):
+    """A port that ends with its logits: their difference is shown, and drawn, before the softmax."""
+    command = brought(keep=lambda name: name != "predictions")
+    with np.load("run.npz") as run:
+        spoilt = dict(run)
+    spoilt["logits"][0, 2] += 1
+    np.savez("run.npz", **spoilt)
+    assert main([*command, "--heatmaps", "maps", "--reproducer", "fault"]) == 1
+    classes = spoilt["logits"].size
+    assert f"  where: 1 of {classes} elements, at [0, 2]\n" in capsys.readouterr().out
+    assert Path("maps/predictions.png").is_file()
+    done = subprocess.run(
+        [sys.executable, "-I", "fault/reproduce.py"], check=True, capture_output=True, text=True
+    )
+    assert "\nyours is off by 1 at [0, 2]: " in done.stdout
+
+
+def test_a_layer_that_is_not_given_cannot_be_ignored(brought, capsys):
+    """The layer that is judged for it can, and then nothing of it is."""
+    turned = {LAYER: lambda x, w: ops.conv2d(x, w["kernel"][::-1, ::-1].copy(), w["bias"], padding="same")}
+    command = brought(**turned)
+    assert main([*command, "--ignore", LAYER]) == 2
+    name = LAYER.replace("_conv", "_bn")
+    err = capsys.readouterr().err
+    assert f"--ignore {LAYER}: {LAYER} is not given, and is judged with {name}; ignore that" in err
+    assert main([*command, "--ignore", name, "--junit", "run.xml"]) == 0
+    assert "<failure" not in Path("run.xml").read_text()
+
+
+def test_the_worst_photograph_is_reproduced(narrow, photo, capsys):
+    """Of several, the one where the first bad layer is furthest off."""
+    with Image.open(photo) as picture:
+        picture.rotate(180).save("dog.png")
+    weights = read_weights(narrow)
+    x = np.concatenate([read_input(path, (40, 56)) for path in (photo, "dog.png")])
+    run = ported(weights, x).activations
+    run["conv1_relu"][0, 5, 6, 1] += 1
+    run["conv1_relu"][1, 7, 8, 2] += 2
+    np.savez("run.npz", **arrays(Record(run)))
+    command = ["verify", photo, "dog.png", "--weights", narrow, "--against", "run.npz"]
+    assert main([*command, "--reproducer", "fault"]) == 1
+    assert "the first is conv1_relu (Activation), on dog.png\n" in capsys.readouterr().out
+    with np.load("fault/conv1_relu.npz") as found:
+        assert np.array_equal(found["yours"], run["conv1_relu"][1:])

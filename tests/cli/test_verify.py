@@ -225,8 +225,8 @@ def test_several_photographs(narrow, photo, capsys):
     assert main([*command, "fast", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["photos"] == [
-        {"photo": "cat.png", "ok": True, "first_bad": None},
-        {"photo": "dog.png", "ok": True, "first_bad": None},
+        {"photo": "cat.png", "ok": True, "first_bad": None, "cause": None},
+        {"photo": "dog.png", "ok": True, "first_bad": None, "cause": None},
     ]
     whole = [npcam.record(npcam.load_model(narrow), p).activations for p in (photo, "dog.png")]
     run = {name: np.concatenate([one[name] for one in whole]) for name in whole[0]}
@@ -235,7 +235,8 @@ def test_several_photographs(narrow, photo, capsys):
     assert main([*command, "run.npz"]) == 1
     out = capsys.readouterr().out
     assert "the first is avg_pool (GlobalAveragePooling2D), on dog.png\n" in out
-    assert "cat.png: within rounding\ndog.png: first beyond rounding: avg_pool\n" in out
+    assert "cat.png: within rounding\n" in out
+    assert "dog.png: first beyond rounding: avg_pool; cause: none of the usual mistakes\n" in out
 
 
 def test_live_keras(keras, tmp_path, capsys, run):

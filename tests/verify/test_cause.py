@@ -17,9 +17,10 @@ from npcam import ops
 from npcam.layers import layers
 from npcam.preprocessing import MODES
 from npcam.resnet import Architecture
+from npcam.verify.alone import ALONE, FLOW
 from npcam.verify.blame import with_cause
 from npcam.verify.cause import NONE, Tolerance, fewer_bits, find_cause
-from npcam.verify.compare import ALONE, FLOW, verify
+from npcam.verify.compare import verify
 from npcam.verify.mistakes import mistakes
 from npcam.verify.part import Arithmetic, Part
 from npcam.verify.record import Record

@@ -10,6 +10,7 @@ from helpers.ports import arrays
 
 from npcam.layers import layers
 from npcam.resnet import Architecture
+from npcam.verify.cause import Cause
 from npcam.verify.compare import verify
 from npcam.verify.junit import as_junit
 from npcam.verify.record import Record, chosen
@@ -36,11 +37,17 @@ def reports():
     found = {name: verify(weights, own, run) for name, run in runs.items()}
     found["partial"] = verify(weights, own, few, partial=True)
     found["hashes"] = verify(weights, own, hashes, partial=True)
+    found["cause"] = replace(found["bad"], cause=Cause("bias missing", "conv2_block1_2_conv"))
+    found["ignored"] = verify(weights, own, Record(bad), ignore=["conv2_block1_2_conv", "conv2_block1_2_bn"])
+    found["ignored, missing"] = verify(weights, own, few, partial=True, ignore=["conv1_pad"])
     found["fast"] = verify(weights, own, run_npcam(weights, x, "fast"))
     return found
 
 
-@pytest.mark.parametrize("name", ["good", "bad", "few", "port", "strange", "partial", "hashes", "fast"])
+KINDS = "good,bad,few,port,strange,partial,hashes,cause,ignored,fast"
+
+
+@pytest.mark.parametrize("name", [*KINDS.split(","), "ignored, missing"])
 def test_a_suite_fails_exactly_where_the_status_is_1(reports, name):
     """Its counts are those of its cases, and its cases are the network's layers and what is extra."""
     report = reports[name]
@@ -71,6 +78,14 @@ def test_a_failure_says_what_is_wrong(reports):
     assert words[0].startswith("alone, it is off by 1")
 
 
+def test_the_first_failure_says_the_cause(reports):
+    """As its message; the others, which are off because it is, do not."""
+    root = ElementTree.fromstring(as_junit({"x": reports["cause"]}))
+    messages = [failure.get("message") for failure in root.iter("failure")]
+    cause = "cause: conv2_block1_2_conv: bias missing"
+    assert (messages[0], sum(cause in message for message in messages)) == (cause, 1)
+
+
 def test_what_is_not_compared_says_why(reports):
     """Missing, allowed to be missing, judged with another, extra: each in its own words."""
     words = {}
@@ -81,6 +96,8 @@ def test_what_is_not_compared_says_why(reports):
     assert words["few"] == {("failure", "missing: not compared")}
     assert words["partial"] == words["fast"] == {("skipped", "missing, which is allowed")}
     assert words["port"] == {("skipped", "not given")}
+    assert words["ignored"] == {("skipped", "ignored, as it was asked for: not judged")}
+    assert words["ignored, missing"] == words["ignored"] | words["partial"]
     assert words["strange"] == {("failure", "extra: only yours has it")}
     other = ("failure", "missing, and its weights are not the same, bit for bit")
     assert words["hashes"] == {other, ("skipped", "missing, which is allowed")}

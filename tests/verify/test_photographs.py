@@ -9,10 +9,11 @@ from helpers.ports import arrays
 
 from npcam.common.errors import InputError
 from npcam.resnet import Architecture
+from npcam.verify.blame import with_cause
 from npcam.verify.compare import verify
-from npcam.verify.photographs import pairs, together
+from npcam.verify.photographs import first_off, pairs, together
 from npcam.verify.record import Record, write_record
-from npcam.verify.report import as_json, closeness, finding
+from npcam.verify.report import as_json, closeness, finding, verdict
 from npcam.verify.run_npcam import run_npcam
 from npcam.weights import Weights, write_weights
 
@@ -73,6 +74,29 @@ def test_what_was_saved_is_cut_by_photograph(batches, kind):
             row = whole_report.first_bad
             assert (row.photo, row.alone.worst) == ("b.npy", (1, 3, 4, 1))
             assert finding(whole_report)[0].endswith(f"the first is {first} (Conv2D), on b.npy")
+
+
+def test_each_photograph_has_a_cause_of_its_own(batches):
+    """The verdict has that of the first bad layer of all, wherever it stands among the photographs."""
+    weights, found = batches
+    whole = run_npcam(weights, np.concatenate(list(found.values())))
+    bad = {name: a.copy() for name, a in whole.activations.items()}
+    bad["conv2_block1_1_bn"][:1] = bad["conv2_block1_1_conv"][:1]
+    bad["conv1_relu"][3:] = bad["conv1_bn"][3:]
+    write_record("run.h5", Record(bad))
+    each = {
+        photo: with_cause(verify(weights, own, other), weights, own, other)
+        for photo, own, other in pairs(list(found), weights, "run.h5")
+    }
+    causes = {photo: report.cause and str(report.cause) for photo, report in each.items()}
+    assert causes["b.npy"] is None
+    assert causes["a.npy"] == "conv2_block1_1_bn: batch norm missing"
+    assert causes["c.npy"] == "conv1_relu: ReLU missing"
+    assert together(each).cause == each["c.npy"].cause
+    assert verdict(together(each)).endswith("(Activation), on c.npy; cause: conv1_relu: ReLU missing")
+    assert first_off(each) == "c.npy"
+    assert first_off({"a.npy": each["a.npy"]}) == "a.npy"
+    assert first_off({"b.npy": each["b.npy"]}) is None
 
 
 def test_a_dead_channel_needs_more_than_one_photograph(batches):

@@ -9,6 +9,7 @@ from helpers.networks import random_tensors
 from helpers.torch_port import FAULTS, Port, nhwc
 
 from npcam.resnet import Architecture
+from npcam.verify.blame import with_cause
 from npcam.verify.compare import verify
 from npcam.verify.names import torchvision_names
 from npcam.verify.port import read_port
@@ -18,6 +19,23 @@ from npcam.weights import Weights
 
 ARCH = Architecture(blocks=(1, 2, 1, 1))
 pytestmark = pytest.mark.slow  # PyTorch takes seconds to start
+CAUSES = {  # of each fault: the layer that it is in, and how the words for it begin
+    "RGB for BGR": ("input_layer", "channels reversed (RGB for BGR)"),
+    "mean not subtracted": ("input_layer", "mean not subtracted"),
+    "NHWC read as NCHW": ("input_layer", "NHWC read as NCHW"),
+    "pool padding missing": ("pool1_pad", "pool padding missing"),
+    "conv1 padded on one side": ("conv1_pad", "SAME padding"),  # of 2 and 4, the last is never read
+    "epsilon": ("conv3_block1_2_bn", "another epsilon, 0.001,"),
+    "variance taken for deviation": ("conv3_block2_1_bn", "variance taken for deviation"),
+    "ReLU missing": ("conv3_block2_2_relu", "ReLU missing"),
+    "bias missing": ("conv3_block2_1_conv", "bias missing"),
+    "kernel transposed": ("conv3_block2_2_conv", "kernel transposed (height and width)"),
+    "kernel turned by 180 degrees": ("conv4_block1_2_conv", "kernel flipped by 180 degrees"),
+    "kernel in another order": ("conv4_block1_1_conv", "kernel in another order: it lies as HWIO"),
+    "weights of another layer": ("conv4_block1_2_bn", "weights of another layer, conv4_block1_1_bn"),
+    "no shortcut": ("conv4_block1_add", "shortcut missing"),
+    "another class order": ("predictions", "kernel's classes reversed, its bias's not"),
+}
 PLAIN = [(False, False), (True, False), (False, True), (True, True)]  # fold, join
 
 
@@ -30,11 +48,11 @@ def small():
 
 
 def judged(tmp_path, small, arrays, by_order):
-    """What comes of a port's arrays."""
+    """What comes of a port's arrays, with the cause."""
     weights, _, own = small
     np.savez(tmp_path / "run.npz", *arrays.values() if by_order else (), **({} if by_order else arrays))
     run = read_port(tmp_path / "run.npz", own, weights, Naming(None, by_order))
-    return run, verify(weights, own, run)
+    return run, with_cause(verify(weights, own, run), weights, own, run)
 
 
 @pytest.mark.parametrize("by_order", [False, True])
@@ -55,7 +73,7 @@ def test_an_honest_port_is_green(tmp_path, small, fold, join, layout, by_order):
 @pytest.mark.parametrize(("fold", "join"), PLAIN)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_right_layer_is_blamed(tmp_path, small, fault, fold, join):
-    """The layer with the mistake, or the next that is given after it, which says what it stands for."""
+    """The layer with the mistake, or the next that is given after it; and the mistake, where it is."""
     layout, by_order = (nhwc, True) if fold == join else (dict, False)
     _, report = judged(tmp_path, small, layout(Port(*small[:2], fold, join, fault).arrays), by_order)
     assert not report.ok
@@ -65,6 +83,9 @@ def test_the_right_layer_is_blamed(tmp_path, small, fault, fold, join):
     assert blamed in (row.name, *row.covers)
     stands_for = [name for name in (*row.covers, row.name) if not name.endswith(("_pad", "layer"))]
     assert len(stands_for) <= 1 + 2 * join + fold
+    layer, words = CAUSES[fault]
+    assert report.cause.layer == layer
+    assert report.cause.words.startswith(words)
 
 
 def test_strides_in_the_3x3_are_named(tmp_path, small):
@@ -73,6 +94,7 @@ def test_strides_in_the_3x3_are_named(tmp_path, small):
     for by_order in (False, True):
         run, report = judged(tmp_path, small, arrays, by_order)
         assert report.first_bad.name == "conv3_block1_1_conv"
+        assert str(report.cause) == "conv3_block1_1_conv: stride in the 3x3 (v1.5)"
         said = "strides: in the 3x3 (as in v1.5) of conv3_block1, conv4_block1, conv5_block1"
         assert f"{said}; this network has them in the first 1x1" in run.notes
 
@@ -93,3 +115,5 @@ def test_gaps_are_judged_with_what_follows(tmp_path, small, kept):
             last = {"blocks": "conv3_block2_out", "outputs": "conv3_block2_2_relu", "last": "predictions"}
             assert report.first_bad.name == last[kept]
             assert "conv3_block2_2_conv" in report.first_bad.covers
+            named = "conv3_block2_2_conv: kernel transposed (height and width)"
+            assert str(report.cause) == named if kept != "last" else report.cause is not None

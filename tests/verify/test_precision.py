@@ -15,8 +15,9 @@ from npcam.common.errors import InputError
 from npcam.model import bundled_path
 from npcam.preprocessing import MODES
 from npcam.resnet import RESNET50, Architecture
+from npcam.verify.alone import ALONE, ALONE_LOWER, FLOW, arithmetic
 from npcam.verify.blame import with_cause
-from npcam.verify.compare import ALONE, ALONE_LOWER, FLOW, arithmetic, verify
+from npcam.verify.compare import verify
 from npcam.verify.precision import FLOAT32, PRECISIONS, find_precision, rounded
 from npcam.verify.record import Record, read_record
 from npcam.verify.report import as_json, finding
