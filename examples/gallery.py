@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 import npcam
-from npcam.images.draw import montage
+from npcam.pictures.draw import montage
 
 HERE = Path(__file__).parent
 

@@ -83,7 +83,7 @@ class Explanation:
         Raises:
             InputError: an unknown colormap, or alpha outside 0 to 1.
         """
-        from npcam.images import draw
+        from npcam.pictures import draw
 
         shown = self.box if box else None
         return draw.overlay(

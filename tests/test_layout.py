@@ -31,15 +31,16 @@ USES = {
     "keras_files": ("hdf5", "weights", "layers", "resnet", "preprocessing"),
     "cam": (),
     "labels": (),
-    "images": ("preprocessing",),
+    "pictures": ("cam",),
+    "images": ("preprocessing", "pictures"),  # pictures: only the old place of `draw`
     "model": ("engine", "weights", "labels", "layers", "resnet", "preprocessing"),
-    "explain": ("model", "cam", "labels", "images"),
+    "explain": ("model", "cam", "labels", "images", "pictures"),
     "convert": ("keras_files", "weights", "hdf5", "layers", "resnet", "preprocessing"),
     "verify": (
         *("model", "keras_files", "engine", "weights", "hdf5", "layers", "resnet", "ops", "images"),
         "preprocessing",
     ),
-    "cli": ("convert", "verify", "explain", "model", "weights", "labels", "images"),
+    "cli": ("convert", "verify", "explain", "model", "weights", "labels", "images", "pictures"),
     "__init__": ("naive", "ops", "cam", "explain", "labels", "model", "images"),
     "__main__": ("cli",),
 }

@@ -67,7 +67,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def explain_photographs(options: argparse.Namespace) -> int:
     """Run `npcam explain`; one bad photograph does not stop the others."""
-    from npcam.images.draw import check_style
+    from npcam.pictures.draw import check_style
     from npcam.model import load_model
 
     check_style(options.colormap, options.alpha)

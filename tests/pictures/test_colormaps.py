@@ -5,7 +5,7 @@ import pytest
 from helpers.needs import needs
 
 from npcam import InputError
-from npcam.images.colormaps import NAMES, colormap
+from npcam.pictures.colormaps import NAMES, colormap
 
 
 @pytest.mark.parametrize("name", NAMES)

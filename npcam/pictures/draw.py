@@ -1,0 +1,197 @@
+"""Arrays in, pictures out: overlays and montages, as Pillow images."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from npcam.common.errors import InputError
+from npcam.pictures.colormaps import colormap as colour_table
+from npcam.shapes import Array
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+WHITE, BLACK = (255, 255, 255), (0, 0, 0)
+BAND = 2**22  # pixels that are coloured at a time
+EASY_TEXT = 14  # pixels; on small photographs, if it fits
+SMALLEST_TEXT = 8  # pixels; smaller letters cannot be read
+
+
+def normalize(heatmap: Array) -> Array:
+    """Bring a signed map to values from 0 to 1 for display.
+
+    What speaks against the class is dropped, and the rest is divided by the maximum, so that 0 is the
+    absence of evidence. A map from 0 to 1 stays as it is, so normalizing twice does no harm.
+
+    Args:
+        heatmap: (H, W), signed.
+
+    Returns:
+        (H, W) float, from 0 to 1; all zeros where nothing is positive, and for a constant map, in
+        which no place stands out.
+
+    Raises:
+        InputError: not a map (H, W), or one with NaN or infinity.
+
+    >>> normalize(np.array([[-1.0, 0.5, 2.0]]))
+    array([[0.  , 0.25, 1.  ]])
+    """
+    heatmap = np.asarray(heatmap)
+    if heatmap.ndim != 2 or heatmap.size == 0 or heatmap.dtype.kind not in "fiu":
+        msg = f"heatmap: expected a map (H, W) of real numbers, got {heatmap.shape} of {heatmap.dtype}"
+        raise InputError(msg)
+    if not np.isfinite(heatmap).all():
+        raise InputError("heatmap: holds NaN or infinity; look at the weights and the photograph's pixels")
+    heatmap = heatmap.astype(np.promote_types(heatmap.dtype, np.float32))
+    # Interpolating a constant map leaves differences of a few roundings: stretched, they would be
+    # shown as if they were evidence.
+    if np.ptp(heatmap) <= 4 * np.finfo(heatmap.dtype).eps * np.abs(heatmap).max():
+        return np.zeros_like(heatmap)
+    values = np.maximum(heatmap, 0)  # (H, W)
+    largest = values.max()
+    return values / largest if largest > 0 else np.zeros_like(values)
+
+
+def overlay(
+    photo: "Image",
+    heatmap: Array,
+    *,
+    colormap: str = "viridis",
+    alpha: float = 0.5,
+    box: tuple[int, int, int, int] | None = None,
+    caption: str | None = None,
+    in_place: bool = False,
+) -> "Image":
+    """Lay a heat map over its photograph.
+
+    The heat map's pixels are those of the network's input, which is the whole photograph squashed:
+    the map is stretched back over all of it, each pixel covering its share of the area (half-pixel
+    centres), however the map itself was upsampled from the network's last layer.
+
+    Args:
+        photo: an RGB image of any size.
+        heatmap: (H, W), signed. It is stretched over the whole photograph; negative is shown as 0.
+        colormap: "viridis", "jet", "turbo", "magma" or "grey".
+        alpha: opacity of the heat map, from 0 to 1.
+        box: (x0, y0, x1, y1) in pixels of the photograph, x1 and y1 exclusive; its outline is drawn.
+        caption: one line for the lower left corner; left out where the photograph is too small.
+        in_place: whether to draw on `photo` itself instead of on a copy.
+
+    Returns:
+        An RGB image of the photograph's size.
+
+    Raises:
+        InputError: an unknown colormap, `alpha` outside 0 to 1, or a heat map that is none.
+
+    >>> from PIL import Image
+    >>> overlay(Image.new("RGB", (60, 40)), np.eye(7)).size
+    (60, 40)
+    """
+    from PIL import Image
+
+    check_style(colormap, alpha)
+    # A photograph may have a hundred million pixels. Enlarging the 8-bit colour indices takes a
+    # twelfth of the memory that a float in each channel would, and colouring them a band of rows at a
+    # time leaves the photograph and the picture as all that is large.
+    indices = _indices(heatmap).resize(photo.size, Image.Resampling.BILINEAR)
+    picture = photo if in_place else photo.convert("RGB")  # a copy
+    width, height = photo.size
+    for top in range(0, height, rows := max(1, BAND // width)):
+        band = (0, top, width, min(top + rows, height))
+        coloured = _coloured(indices.crop(band), colormap)
+        picture.paste(Image.blend(picture.crop(band), coloured, alpha), band)
+    if box is not None:
+        _outline(picture, box)
+    if caption:
+        _caption(picture, caption)
+    return picture
+
+
+def montage(images: Sequence["Image"], captions: Sequence[str] = (), columns: int = 4) -> "Image":
+    """Pictures of one size side by side, in rows.
+
+    Args:
+        images: at least one; all are brought to the first one's size.
+        captions: a line for each of the first pictures; the others have none.
+        columns: how many pictures stand in a row.
+
+    Returns:
+        An RGB image; what the last row leaves free is black.
+
+    Raises:
+        InputError: no pictures, or no columns.
+
+    >>> from PIL import Image
+    >>> montage([Image.new("RGB", (9, 8))] * 5, columns=3).size
+    (27, 16)
+    """
+    from PIL import Image
+
+    if not images or columns < 1:
+        raise InputError(f"montage: expected pictures and columns, got {len(images)} and {columns}")
+    w, h = images[0].size
+    columns = min(columns, len(images))
+    sheet = Image.new("RGB", (columns * w, -(-len(images) // columns) * h), BLACK)
+    for i, image in enumerate(images):
+        tile = image.convert("RGB").resize((w, h))
+        if i < len(captions):
+            _caption(tile, captions[i])
+        sheet.paste(tile, (i % columns * w, i // columns * h))
+    return sheet
+
+
+def check_style(colormap: str, alpha: float) -> None:
+    """Raise InputError unless there is such a colormap and such an opacity."""
+    colour_table(colormap)
+    if not 0 <= alpha <= 1:
+        raise InputError(f"alpha {alpha}: expected an opacity from 0 (photograph only) to 1 (heat map only)")
+
+
+def _indices(heatmap: Array) -> "Image":
+    """A map as a grey image of colour indices from 0 to 255."""
+    from PIL import Image
+
+    return Image.fromarray(np.rint(normalize(heatmap) * 255).astype(np.uint8))
+
+
+def _coloured(indices: "Image", colormap: str) -> "Image":
+    """The colours of colour indices, as an RGB image."""
+    picture = indices.copy()
+    picture.putpalette(colour_table(colormap).tobytes())
+    return picture.convert("RGB")
+
+
+def _outline(picture: "Image", box: tuple[int, int, int, int]) -> None:
+    """A white line within a black one: it stands out on any ground."""
+    from PIL import ImageDraw
+
+    x0, y0, x1, y1 = box
+    line = max(1, min(picture.size) // 150)
+    draw = ImageDraw.Draw(picture)
+    for colour, width in ((BLACK, 2 * line), (WHITE, line)):
+        # Where opposite lines meet, Pillow may draw them a pixel beyond the box; filling it does not.
+        fill = colour if 2 * width >= min(x1 - x0, y1 - y0) else None
+        draw.rectangle((x0, y0, x1 - 1, y1 - 1), fill=fill, outline=colour, width=width)
+
+
+def _caption(picture: "Image", text: str) -> None:
+    """White letters with a black rim in the lower left corner, as large as fits."""
+    from PIL import ImageDraw, ImageFont
+
+    width, height = picture.size
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    draw = ImageDraw.Draw(picture)
+    size = max(EASY_TEXT, min(height // 14, 400))
+    while True:
+        font = ImageFont.load_default(size)
+        rim = max(1, size // 12)
+        left, top, right, bottom = draw.textbbox((0, 0), text, font=font, stroke_width=rim)
+        if right - left <= width * 0.94 and bottom - top <= height / 3:
+            break
+        if size == SMALLEST_TEXT:
+            return
+        size = max(SMALLEST_TEXT, size * 7 // 8)
+    margin = size // 2 if right - left + size <= width else 0
+    place = (margin - left, height - margin - bottom)
+    draw.text(place, text, font=font, fill=WHITE, stroke_width=rim, stroke_fill=BLACK)
