@@ -108,6 +108,15 @@ def find_class(
     raise InputError(f"target {shown}: no such class; {_near(text, names)}")
 
 
+def as_written(name: str) -> str:
+    """A class's name as people write it: without the underscores that stand for blanks in files.
+
+    >>> as_written("garbage_truck")
+    'garbage truck'
+    """
+    return name.replace("_", " ")
+
+
 def _checked(target: object, classes: int) -> int:
     """The index itself, if it is one and there is such a class."""
     if isinstance(target, bool) or not isinstance(target, (int, np.integer)):

@@ -34,13 +34,14 @@ USES = {
     "pictures": ("cam",),
     "images": ("preprocessing", "pictures"),  # pictures: only the old place of `draw`
     "model": ("engine", "weights", "labels", "layers", "resnet", "preprocessing"),
-    "explain": ("model", "cam", "labels", "images", "pictures"),
+    "versus": ("cam", "labels", "pictures"),
+    "explain": ("model", "cam", "labels", "images", "versus", "pictures"),
     "convert": ("keras_files", "weights", "hdf5", "layers", "resnet", "preprocessing"),
     "verify": (
         *("model", "keras_files", "engine", "weights", "hdf5", "layers", "resnet", "ops", "images"),
         "preprocessing",
     ),
-    "cli": ("convert", "verify", "explain", "model", "weights", "labels", "images", "pictures"),
+    "cli": ("convert", "verify", "explain", "versus", "model", "weights", "labels", "images", "pictures"),
     "__init__": ("naive", "ops", "cam", "explain", "labels", "model", "images"),
     "__main__": ("cli",),
 }

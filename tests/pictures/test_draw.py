@@ -258,7 +258,10 @@ def test_boxes_narrower_than_their_line(size, box):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"colormap": "plasma"}, "colormap 'plasma': expected one of viridis, jet, turbo, magma, grey"),
+        (
+            {"colormap": "plasma"},
+            "colormap 'plasma': expected one of viridis, jet, turbo, magma, grey, ember",
+        ),
         *[
             ({"alpha": a}, f"alpha {a}: expected an opacity from 0 (photograph only) to 1 (heat map only)")
             for a in (1.01, -0.01, float("nan"))
