@@ -47,7 +47,6 @@ def add_drawing_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--boxes",
         type=positive,
-        default=0,
         metavar="N",
         help="a box around each of the N connected parts with the most evidence, instead of one",
     )
@@ -135,9 +134,9 @@ def _picture(shown: "Explanation | Versus", options: argparse.Namespace, in_plac
     signed = options.signed or None
     if options.style == "flat" or not options.legend:
         return shown.overlay(
-            *look, style=options.style, signed=signed, boxes=options.boxes, in_place=in_place
+            *look, style=options.style, signed=signed, boxes=options.boxes or 0, in_place=in_place
         )
-    return shown.figure(*look, signed=signed, boxes=options.boxes)
+    return shown.figure(*look, signed=signed, boxes=options.boxes or 0)
 
 
 def _panel(shown: Sequence["Explanation | Versus"], options: argparse.Namespace) -> "Image":
@@ -145,4 +144,4 @@ def _panel(shown: Sequence["Explanation | Versus"], options: argparse.Namespace)
     from npcam.pictures.panel import Panel
 
     look = (options.colormap, options.alpha, options.box)
-    return Panel(shown).figure(*look, signed=options.signed or None, boxes=options.boxes)
+    return Panel(shown).figure(*look, signed=options.signed or None, boxes=options.boxes or 0)

@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target",
         action="append",
-        metavar="NAME|INDEX|topN",
+        metavar="NAME|INDEX|top3",
         help="the class to explain (default: the most probable one); given several times, or top3 for the "
         "three most probable ones: side by side, on one scale",
     )
@@ -145,7 +145,7 @@ def _explain_one(
     return result | ({"targets": each} if several else {}), top
 
 
-def _in_json(e: "Explanation", boxes: int) -> dict[str, object]:
+def _in_json(e: "Explanation", boxes: int | None) -> dict[str, object]:
     """What a JSON object says of one class."""
     return {
         "target": e.target,
@@ -157,7 +157,7 @@ def _in_json(e: "Explanation", boxes: int) -> dict[str, object]:
     }
 
 
-def _versus_in_json(versus: "Versus", boxes: int) -> dict[str, object]:
+def _versus_in_json(versus: "Versus", boxes: int | None) -> dict[str, object]:
     """What a JSON object says of the difference to another class."""
     return {
         "target": versus.other,
@@ -168,17 +168,17 @@ def _versus_in_json(versus: "Versus", boxes: int) -> dict[str, object]:
     }
 
 
-def _boxes_in_json(shown: "Explanation | Versus", boxes: int) -> dict[str, object]:
+def _boxes_in_json(shown: "Explanation | Versus", boxes: int | None) -> dict[str, object]:
     """The box, all boxes or the strongest ones, and what lies in them."""
     return {
         "box": shown.box,
         "everywhere": shown.everywhere,
         "evidence_in_box": shown.evidence_in_box,
-        "boxes": [part._asdict() for part in shown.boxes[: boxes or None]],
+        "boxes": [part._asdict() for part in shown.boxes[:boxes]],
     }
 
 
-def _say_explanation(found: dict[str, Any], top: Sequence["Prediction"], boxes: int) -> None:
+def _say_explanation(found: dict[str, Any], top: Sequence["Prediction"], boxes: int | None) -> None:
     """The same in words; values that are no probabilities are not shown as percentages."""
     say(str(found["photo"]))
     for _, name, value in top:
@@ -196,7 +196,7 @@ def _say_explanation(found: dict[str, Any], top: Sequence["Prediction"], boxes: 
         say(f"  overlay       {found['overlay']}")
 
 
-def _say_boxes(shown: dict[str, Any], boxes: int) -> None:
+def _say_boxes(shown: dict[str, Any], boxes: int | None) -> None:
     """Where the evidence is, how much of it lies there, and whether the map accounts for the number."""
     if shown["box"] is None:
         say("  box           none: nothing speaks for this class")

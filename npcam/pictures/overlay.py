@@ -16,7 +16,7 @@ from npcam.shapes import Array
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-BAND = 2**22  # pixels that are coloured at a time
+BAND = 2**20  # pixels that are coloured at a time
 
 
 class Scale(NamedTuple):

@@ -145,7 +145,7 @@ def pixels(name):
     [(["--target", "cow", "--target", "dog"], ["cow", "dog"]), (["--target", "top3"], "top3")],
 )
 def test_several_targets(narrow, photo, capsys, words, targets):
-    """One picture of all side by side, a list in JSON, and each in words; the first one as if it were alone."""
+    """One picture of all side by side, a list in JSON, and each in words; the first one as if alone."""
     found = npcam.explain(npcam.load_model(narrow), photo, targets=targets)
     assert main(["explain", photo, "--weights", narrow, *words, "--json"]) == 0
     (result,) = json.loads(capsys.readouterr().out)
