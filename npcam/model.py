@@ -10,16 +10,19 @@ import numpy as np
 
 from npcam import engine as fast
 from npcam import resnet
+from npcam.common import html
 from npcam.common.errors import InputError
 from npcam.common.published import NAMES, find
-from npcam.labels import find_class
-from npcam.layers import layers
+from npcam.common.tables import Table
+from npcam.labels import as_written, find_class
+from npcam.layers import LayerArrays, layers
 from npcam.preprocessing import preprocess
 from npcam.resnet import Outputs
 from npcam.shapes import Array
-from npcam.weights import Weights, cast, check, read_only, read_weights, summary
+from npcam.weights import Weights, cast, check, read_only, read_weights, summary, tensors_sha256
 
 BUNDLED = "photos14.h5"
+CARD_NAMES = 20  # classes that a notebook's card lists
 SMALLEST = 32  # pixels; below, Keras's ResNet has nothing left to convolve
 
 
@@ -178,10 +181,7 @@ class Model:
         """
         wanted = self._names if names is None else [names] if isinstance(names, str) else list(names)
         for name in wanted:
-            if name not in self._names:
-                near = difflib.get_close_matches(name, self._names, n=3)
-                hint = f"; did you mean {' or '.join(near)}?" if near else "; `npcam summary` lists them"
-                raise InputError(f"no layer is called {name!r}{hint}")
+            self._require_layer(name)
         return self.run(x, wanted).activations
 
     def run(self, x: Array, names: Sequence[str] = ()) -> Outputs:
@@ -244,13 +244,36 @@ class Model:
             msg = f"this network has no top (include_top=False), so it cannot {purpose}; activations() works"
             raise InputError(msg)
 
+    def layer(self, name: str) -> LayerArrays:
+        """A layer with its weights: `model.layer("conv1_conv").kernel`.
+
+        Args:
+            name: Keras's name of it.
+
+        Raises:
+            InputError: no layer has that name.
+
+        >>> load_model().layer("conv1_conv")
+        conv1_conv (Conv2D): kernel (7, 7, 3, 16), bias (16,)
+        """
+        self._require_layer(name)
+        table = layers(self.weights.architecture)
+        return LayerArrays(table[self._names.index(name)], self._tensors.get(name, {}))
+
+    def _require_layer(self, name: str) -> None:
+        """Raise InputError, with names like it, unless the network has a layer of that name."""
+        if name not in self._names:
+            near = difflib.get_close_matches(name, self._names, n=3)
+            hint = f"; did you mean {' or '.join(near)}?" if near else "; `npcam summary` lists them"
+            raise InputError(f"no layer is called {name!r}{hint}")
+
     def summary(self) -> str:
-        """The table that Keras's `model.summary()` prints, as text.
+        """The table that Keras's `model.summary()` prints, as text; a notebook shows it line by line.
 
         >>> print(load_model().summary().splitlines()[-3])
         Total params: 1,508,078 (5.75 MB)
         """
-        return summary(self.weights)
+        return Table(summary(self.weights))
 
     def plan(self, photographs: int = 1) -> str:
         """What the fast engine does for so many photographs at once, as a table: how it computes
@@ -264,7 +287,25 @@ class Model:
         """
         if self._compiled is None:
             raise InputError('the reference engine has no plan; load the model with engine="fast"')
-        return fast.format_steps(self._compiled.plan(photographs, *self.input_size))
+        return Table(fast.format_steps(self._compiled.plan(photographs, *self.input_size)))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it: a card of what it is, and where from."""
+        weights = self.weights
+        height, width = self.input_size
+        names = [as_written(name) for name in self.class_names or ()]
+        shown = ", ".join(names[:CARD_NAMES]) + (", ..." if len(names) > CARD_NAMES else "")
+        parameters = sum(a.size for arrays in weights.tensors.values() for a in arrays.values())
+        rows = [
+            ("network", f"ResNet-{3 * sum(weights.architecture.blocks) + 2}, {parameters:,} parameters"),
+            ("classes", f"{self.classes}: {shown}" if shown else self.classes or "none: a backbone"),
+            ("input", f"{height}x{width} pixels, preprocessing {weights.preprocessing.name}"),
+            ("computes in", f"{self.dtype}, engine {self.engine}"),
+            ("from", weights.source or "not said"),
+            ("SHA-256 of the weights", tensors_sha256(weights.tensors)),
+            *[("assumed", note) for note in weights.assumptions],
+        ]
+        return html.table(rows)
 
     def _checked(self, x: Array) -> Array:
         """The batch in the model's dtype, or InputError."""

@@ -21,12 +21,14 @@ class Legend(NamedTuple):
         number: what the fullest tint stands for, in the unit.
         unit: what the numbers are.
         least: what the other end stands for, where the scale is not signed.
+        grounds: the greys that the tint is shown on, from 0 to 255.
     """
 
     scale: Scale
     number: float
     unit: str
     least: float = 0.0
+    grounds: tuple[int, ...] = GROUNDS
 
     def ticks(self) -> tuple[str, ...]:
         """The numbers from left to right, in equal steps.
@@ -75,8 +77,8 @@ def draw_bar(picture: "Image", corner: tuple[int, int], width: int, size: int, l
     low, high = (-1, 1) if scale.signed else (0, 1)
     index = scale.indices(np.linspace(low, high, width) * scale.largest)  # (width,)
     opacity = scale.opacities()[index][:, None] / 255  # (width, 1)
-    rows = [ground * (1 - opacity) + scale.colours()[index] * opacity for ground in GROUNDS]
-    strip = np.rint(np.stack(rows)).astype(np.uint8)  # (3, width, 3)
+    rows = [ground * (1 - opacity) + scale.colours()[index] * opacity for ground in legend.grounds]
+    strip = np.rint(np.stack(rows)).astype(np.uint8)  # (grounds, width, 3)
     bar = Image.fromarray(strip).resize((width, _thick(size)), Image.Resampling.NEAREST)
     picture.paste(bar, (x, y))
     draw = ImageDraw.Draw(picture)

@@ -27,12 +27,14 @@ class Scale(NamedTuple):
         signed: whether what is negative is shown, in the other colour.
         colormap: one of `colormaps.NAMES`; a signed scale has two colours of its own.
         alpha: opacity of the fullest tint, 0 to 1; it falls to 0 in proportion to the value.
+        solid: whether every value has that opacity.
     """
 
     largest: float
     signed: bool = False
     colormap: str = "ember"
     alpha: float = 0.7
+    solid: bool = False
 
     def indices(self, values: Array) -> Array:
         """The colour index of each value, uint8: 0 to 255, or 1 to 255 around 128 on a signed scale.
@@ -52,7 +54,9 @@ class Scale(NamedTuple):
         return two_sided() if self.signed else colour_table(self.colormap)
 
     def opacities(self) -> Array:
-        """The opacity of each index, (256,) uint8: 0 where the value is 0."""
+        """The opacity of each index, (256,) uint8: 0 where the value is 0, unless it is solid."""
+        if self.solid:
+            return np.full(256, round(self.alpha * 255), np.uint8)
         index = np.arange(256)
         share = np.minimum(np.abs(index - 128), 127) / 127 if self.signed else index / 255
         opacities: Array = np.rint(share * self.alpha * 255).astype(np.uint8)
