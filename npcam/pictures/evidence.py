@@ -186,7 +186,7 @@ class Evidence:
         """The photograph with its map, its boxes and its words, for a figure."""
         from npcam.pictures.figure import Tile
 
-        lines = (self.title, self.details, self._where(boxes))
+        lines = tuple(filter(None, (self.title, self.details, self._where(box, boxes))))
         parts = [part for part in self.boxes[:boxes] if not self._covers(part.box)]
         marks = tuple(_share(part.evidence) for part in parts)
         return Tile(self.photo, lines, self.heatmap, self.shown_boxes(box, boxes), marks)
@@ -208,8 +208,8 @@ class Evidence:
             return tuple(part.box for part in self.boxes[:boxes] if not self._covers(part.box))
         return (self.box,) if box and self.box is not None and not self.everywhere else ()
 
-    def _where(self, boxes: int = 0) -> str:
-        """Where the evidence is, in words."""
+    def _where(self, box: bool, boxes: int) -> str:
+        """Where the evidence is, in words; nothing of a box that is not drawn."""
         if self.box is None:
             return "nothing speaks for it"
         if boxes:
@@ -218,7 +218,7 @@ class Evidence:
                 return f"{_share(sum(part.evidence for part in inside))} of the evidence in the parts"
         if boxes or self.everywhere:
             return "evidence everywhere"
-        return f"{_share(self.evidence_in_box)} of the evidence in the box"
+        return f"{_share(self.evidence_in_box)} of the evidence in the box" if box else ""
 
     def _covers(self, box: Box) -> bool:
         """Whether a box covers nearly all of the photograph."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SMALLEST = 320  # pixels of the longer side of a picture; a smaller one is enlarged
 LARGEST_OF_MANY = 960  # pixels of the longer side of each of several pictures; a larger one is made smaller
 WIDEST = 6.5  # times as wide as high: pictures that would be wider stand in several rows
+HIGHEST = 0.7  # times as wide as high: pictures that would be higher stand in fewer rows
 
 
 class Tile(NamedTuple):
@@ -76,9 +77,7 @@ def figure(
         raise InputError(f"figure: expected pictures and columns, got {len(tiles)} and {columns}")
     many = len(tiles) > 1
     width, height = _shown(tiles[0].image.size, longest or (LARGEST_OF_MANY if many else None))
-    if columns is None:
-        most = max(1, int(WIDEST * height / width))
-        columns = -(-len(tiles) // -(-len(tiles) // most))  # rows of equal length
+    columns = columns or _columns(len(tiles), width / height)
     columns = min(columns, len(tiles))
     size = _letters(columns * width, height) if many else _letters(width, height)
     gap = size if many else 0
@@ -97,6 +96,13 @@ def figure(
     if legend and bar:
         draw_bar(sheet, (bar[0], bar[1]), bar[2] - bar[0], size, legend)
     return sheet
+
+
+def _columns(count: int, shape: float) -> int:
+    """How many pictures stand in a row: as make a figure neither too wide nor too high, and fill it."""
+    most = min(count, max(1, int(WIDEST / shape)))
+    fitting = [n for n in range(1, most + 1) if n * shape >= HIGHEST * -(-count // n)] or [most]
+    return min(fitting, key=lambda n: (-count % n, -n))
 
 
 def _shown(size: tuple[int, int], most: int | None) -> tuple[int, int]:

@@ -93,12 +93,14 @@ def test_tint_and_boxes_are_those_of_the_picture():
         (4, (450, 300), 4),
         (5, (450, 300), 3),
         (3, (4000, 400), 1),
+        (3, (900, 300), 1),
+        (3, (100, 1000), 3),
         (5, (300, 450), 5),
-        (9, (400, 400), 5),
+        (9, (400, 400), 3),
     ],
 )
 def test_pictures_in_rows(count, size, columns):
-    """In reading order, in rows of about equal length, no wider than 6.5 times their height."""
+    """In reading order, with as few places left free as a figure of a good shape allows."""
     colours = [(10 + 20 * i, 0, 0) for i in range(count)]
     made = np.asarray(figure([Tile(Image.new("RGB", size, c), ("a",)) for c in colours]))
     corners = []
