@@ -86,7 +86,7 @@ class Explanation(Evidence):
         threshold: share of the heat map's maximum that boxes are drawn around, 20 % in Zhou et al.
         scale: the value of the map that has the fullest tint in pictures: the largest one of this map and
             of the most probable class's, or of all that are explained together.
-        seen: the pass that it is from, in which other classes can be looked at.
+        seen: the pass that it is from, in which other classes can be looked at; it is not pickled.
     """
 
     photo: "Image" = field(repr=False)
@@ -132,6 +132,10 @@ class Explanation(Evidence):
         """The logit, in words."""
         return f"logit {self.logit:.2f}"
 
+    def __getstate__(self) -> dict[str, object]:
+        """What of it is pickled: all but its pass, which holds the whole network."""
+        return {**self.__dict__, "seen": None}
+
     def versus(self, other: Target) -> Versus:
         """Why this class and not another: the difference of their maps, from the same pass.
 
@@ -150,7 +154,7 @@ class Explanation(Evidence):
         True
         """
         if self.seen is None:
-            raise InputError("versus: this explanation has no pass; make it with npcam.explain")
+            raise InputError("versus: this explanation was pickled without its network; make it anew")
         seen, model = self.seen, self.seen.model
         index = model.class_index(other)
         if index == self.target:

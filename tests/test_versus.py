@@ -1,6 +1,6 @@
 """One class against another: the difference of the maps accounts for the difference of the logits."""
 
-from dataclasses import replace
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +66,7 @@ def test_pictures_have_two_sides(model):
 
 
 def test_versus_refuses(model):
-    """The class itself, a class that is not there, and an explanation that is from no pass."""
+    """The class itself, a class that is not there, and an explanation that has lost its network."""
     e = npcam.explain(model, EXAMPLES / "chelsea.png")
     with pytest.raises(InputError, match=r"^versus 'Cat': is the class that is explained; name another one$"):
         e.versus("Cat")

@@ -127,8 +127,8 @@ def _words_height(lines: int, size: int) -> int:
 
 
 def _bar_place(tiles: Sequence[Tile], legend: Legend | None, room: tuple[int, int], size: int) -> Box | None:
-    """Where the bar goes: right of a single picture's words where both fit, else below; None for no bar."""
-    if legend is None:
+    """Where the bar goes: right of a single picture's words where both fit, else below; None without numbers."""
+    if legend is None or legend.number <= 0:
         return None
     whole, bottom = room
     least, height = bar_size(legend, size)

@@ -1,6 +1,7 @@
 """Words in pictures: one line, as large as fits, where it crosses nothing."""
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from npcam.cam import Box
@@ -24,6 +25,7 @@ def one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
+@cache
 def font(size: int) -> "FreeTypeFont | ImageFont":
     """Pillow's own letters of so many pixels."""
     from PIL import ImageFont

@@ -48,7 +48,7 @@ def test_numbers_one_by_one():
 
 @pytest.mark.slow
 def test_the_card_has_these_numbers(capsys):
-    """Every row that the program prints stands on the card; another Pillow draws letters a little otherwise."""
+    """Each row that the program prints stands on the card; another Pillow may draw a little otherwise."""
     assert measure_strange.main([]) == 0
     card = (ROOT / "weights" / "README.md").read_text()
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")][1:]
