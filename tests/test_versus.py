@@ -72,7 +72,11 @@ def test_versus_refuses(model):
         e.versus("Cat")
     with pytest.raises(InputError, match=r"^target 'zebra': no such class"):
         e.versus("zebra")
+    kept = pickle.loads(pickle.dumps(e))
+    assert np.array_equal(kept.cam, e.cam)
+    assert np.array_equal(np.asarray(kept.figure()), np.asarray(e.figure()))
+    assert len(pickle.dumps(e)) < 2 * (451 * 300 * 3 + e.heatmap.nbytes)  # without the network
     with pytest.raises(
-        InputError, match=r"^versus: this explanation has no pass; make it with npcam.explain$"
+        InputError, match=r"^versus: this explanation was pickled without its network; make it"
     ):
-        replace(e, seen=None).versus("dog")
+        kept.versus("dog")

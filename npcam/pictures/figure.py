@@ -11,7 +11,7 @@ from npcam.cam import Box, scale_box
 from npcam.common.errors import InputError
 from npcam.pictures.colorbar import Legend, bar_size, draw_bar, small
 from npcam.pictures.draw import line_width, outline
-from npcam.pictures.lettering import BLACK, EASY_TEXT, GREY, WHITE, fitted, font, mark, width_of
+from npcam.pictures.lettering import BLACK, EASY_TEXT, GREY, WHITE, fitted, font, mark, one_line, width_of
 from npcam.pictures.overlay import paint
 from npcam.shapes import Array
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 SMALLEST = 320  # pixels of the longer side of a picture; a smaller one is enlarged
 LARGEST_OF_MANY = 960  # pixels of the longer side of each of several pictures; a larger one is made smaller
+NARROWEST = 300  # pixels that the words under each of several pictures have, if they need them
 WIDEST = 6.5  # times as wide as high: pictures that would be wider stand in several rows
+SMALLEST_MARK = 12  # pixels: letters inside a box
 HIGHEST = 0.7  # times as wide as high: pictures that would be higher stand in fewer rows
 
 
@@ -77,22 +79,27 @@ def figure(
         raise InputError(f"figure: expected pictures and columns, got {len(tiles)} and {columns}")
     many = len(tiles) > 1
     width, height = _shown(tiles[0].image.size, longest or (LARGEST_OF_MANY if many else None))
-    columns = columns or _columns(len(tiles), width / height)
-    columns = min(columns, len(tiles))
-    size = _letters(columns * width, height) if many else _letters(width, height)
+    columns = min(columns or _columns(len(tiles), width / height), len(tiles))
+    lines = [line for tile in tiles for line in enumerate(tile.lines)]
+    cell = max(width, min(NARROWEST, _widest(lines, EASY_TEXT))) if many else width
+    size = _letters(columns * cell if many else width, height)
+    while many and size > EASY_TEXT and _widest(lines, size) > cell:
+        size -= 1 + size // 16
     gap = size if many else 0
     words = _words_height(max(len(tile.lines) for tile in tiles), size)
     rows = -(-len(tiles) // columns)
-    across = columns * (width + gap) - gap
+    across = columns * (cell + gap) - gap
     whole = max(across, 16 * size)
     bottom = gap + rows * (height + words + gap)
     bar = _bar_place(tiles, legend, (whole, bottom), size)
     sheet = Image.new("RGB", (whole + 2 * gap, bar[3] if bar else bottom), WHITE)
     for i, tile in enumerate(tiles):
-        x, y = gap + i % columns * (width + gap), gap + i // columns * (height + words + gap)
+        x, y = gap + i % columns * (cell + gap), gap + i // columns * (height + words + gap)
         _put(sheet, tile, (x, y, x + width, y + height), legend, size)
-        room = (bar[0] - size if bar and bar[1] < bottom else whole) if not many else width
-        _write(sheet, tile.lines, (x if many else size // 2, y + height), room - size // 2, size)
+        left = x if many else size // 2
+        end = bar[0] - size if bar and bar[1] < bottom else whole  # the bar is beside the words, or below
+        room = cell if many else end - left
+        _write(sheet, tile.lines, (left, y + height), room, size)
     if legend and bar:
         draw_bar(sheet, (bar[0], bar[1]), bar[2] - bar[0], size, legend)
     return sheet
@@ -121,13 +128,18 @@ def _letters(width: int, height: int) -> int:
     return max(EASY_TEXT, min(max(width, height) // 42, width // 16, height // 4))
 
 
+def _widest(lines: Sequence[tuple[int, str]], size: int) -> int:
+    """How many pixels wide the widest of some lines is, each with its number under its picture."""
+    return max((width_of(one_line(line), size if i == 0 else small(size)) for i, line in lines), default=0)
+
+
 def _words_height(lines: int, size: int) -> int:
     """How many pixels so many lines take under a picture."""
     return 0 if lines == 0 else size // 2 + size * 4 // 3 + (lines - 1) * small(size) * 4 // 3 + size // 2
 
 
 def _bar_place(tiles: Sequence[Tile], legend: Legend | None, room: tuple[int, int], size: int) -> Box | None:
-    """Where the bar goes: right of a single picture's words where both fit, else below; None without numbers."""
+    """Where the bar goes: right of a single picture's words where both fit, else below."""
     if legend is None or legend.number <= 0:
         return None
     whole, bottom = room
@@ -166,7 +178,7 @@ def _put(sheet: "Image", tile: Tile, place: Box, legend: Legend | None, size: in
         boxes.append((x0 + bx0, y0 + by0, x0 + bx1, y0 + by1))
         outline(sheet, boxes[-1], line)
     for number, text in enumerate(tile.marks):
-        mark(sheet, text, boxes, number, small(size), 2 * line)
+        mark(sheet, text, boxes, number, max(SMALLEST_MARK, size * 3 // 5), 2 * line)
 
 
 def _write(sheet: "Image", lines: Sequence[str], corner: tuple[int, int], width: int, size: int) -> None:
