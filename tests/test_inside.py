@@ -40,14 +40,16 @@ def test_the_strongest_channels_on_one_scale(model, monkeypatch, layer, top):
     signed = maps[..., expected].min() < 0
     assert legend.scale.signed == signed
     for tile, channel in zip(tiles, expected, strict=True):
-        share = maps[..., channel] / largest
+        share = maps[..., channel].astype(np.float64) / float(largest)
         if signed:
             colours = colormaps.two_sided()[(128 + np.rint(share * 127)).astype(int)].astype(float)
             expected_pixels = 255 + (colours - 255) * np.abs(share)[..., None]
         else:
             expected_pixels = colormaps.colormap("viridis")[np.rint(share * 255).astype(int)]
         # a signed share is rounded to 1/127, which moves a mixture by up to 255/127/2, and to a byte twice
-        assert np.abs(np.asarray(tile.image) - expected_pixels).max() <= (255 / 127 / 2 + 1 if signed else 0)
+        assert np.abs(np.asarray(tile.image) - expected_pixels.astype(float)).max() <= (
+            255 / 127 / 2 + 1 if signed else 0
+        )
 
 
 @pytest.mark.parametrize(

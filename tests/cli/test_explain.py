@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.networks import random_tensors
+from helpers.program import peak_memory
 from PIL import Image
 
 import npcam
@@ -446,3 +447,17 @@ def test_each_explanation_is_printed_at_once(narrow, photo, monkeypatch):
     monkeypatch.setattr(sys.modules["npcam.explain"], "explain", watched)
     assert main(["explain", photo, photo, photo, "--weights", narrow]) == 0
     assert seen == [0, 1, 2]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux to tell its peak memory")
+@pytest.mark.parametrize(
+    "words", [[], ["--style", "flat"], ["--target", "top3"], ["--target", "top3", "--separate", "--signed"]]
+)
+def test_memory_of_24_megapixels(words):
+    """A telephone's photograph takes less than 1 GB in all, however many pictures are made of it."""
+    with Image.open(CHELSEA) as image:
+        image.resize((6000, 4000)).save("large.jpg")
+    status, err, peak = peak_memory("explain", "large.jpg", *words)
+    assert (status, err) == (0, "")
+    assert peak < 1e9
