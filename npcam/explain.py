@@ -1,6 +1,5 @@
 """The trip from a photograph to an explanation: what was seen, and where."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, overload
@@ -16,13 +15,12 @@ from npcam.labels import Prediction, as_written, decode_predictions
 from npcam.model import Model
 from npcam.pictures.evidence import Evidence
 from npcam.pictures.panel import Panel
+from npcam.several import Target, check_targets, chosen_classes
 from npcam.shapes import Array
 from npcam.versus import Versus
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-Target = int | str
 
 
 @dataclass(frozen=True)
@@ -268,7 +266,7 @@ def explain(
     best = int(np.argmax(seen.logits))
     if targets is None:
         return _of_class(seen, best if chosen is None else chosen, best)
-    found = [_of_class(seen, index, best) for index in _indices(model, targets, seen.logits)]
+    found = [_of_class(seen, index, best) for index in chosen_classes(model, targets, seen.logits)]
     shared = max(float(e.cam.max()) for e in found)
     return Explanations(replace(e, scale=max(0.0, shared)) for e in found)
 
@@ -284,11 +282,6 @@ class Explanations(Panel[Explanation]):
     def versus(self, other: Target) -> Panel[Versus]:
         """Each class against another one, see `Explanation.versus`."""
         return Panel(e.versus(other) for e in self)
-
-
-def check_targets(model: Model, targets: Target | Sequence[Target]) -> None:
-    """Raise InputError unless every one of several targets is a class of the model, or some of the top."""
-    _indices(model, targets, np.zeros(model.classes))
 
 
 def check_threshold(threshold: float) -> None:
@@ -320,19 +313,3 @@ def _of_class(seen: Pass, index: int, best: int) -> Explanation:
         scale=max(0.0, float(cam.max()), seen.largest(best)),
         seen=seen,
     )
-
-
-def _indices(model: Model, targets: Target | Sequence[Target], logits: Array) -> list[int]:
-    """The classes that several targets name, each once; "top3" are the three of the largest logits."""
-    names = [targets] if isinstance(targets, (str, int)) else list(targets)
-    order = np.argsort(-logits, kind="stable")
-    found: list[int] = []
-    for name in names:
-        top = re.fullmatch(r"top([1-9]\d{0,5})", name) if isinstance(name, str) else None
-        if top and name not in (model.class_names or ()):
-            found += [int(index) for index in order[: int(top[1])]]
-        else:
-            found.append(model.class_index(name))
-    if not found:
-        raise InputError("targets: expected at least one class")
-    return list(dict.fromkeys(found))

@@ -4,8 +4,9 @@ import importlib
 from typing import Any
 
 ROOMS = (
-    *("cam", "cli", "common", "convert", "engine", "hdf5", "images", "inside", "keras_files", "labels"),
-    *("layers", "model", "pictures", "preprocessing", "resnet", "shapes", "verify", "versus", "weights"),
+    *("cam", "card", "cli", "common", "convert", "engine", "hdf5", "images", "inside", "keras_files"),
+    *("labels", "layers", "model", "pictures", "preprocessing", "resnet", "several", "shapes", "verify"),
+    *("versus", "weights"),
 )
 ELSEWHERE = {
     "colormaps": ("npcam.pictures.colormaps", None),

@@ -10,19 +10,18 @@ import numpy as np
 
 from npcam import engine as fast
 from npcam import resnet
-from npcam.common import html
+from npcam.card import card
 from npcam.common.errors import InputError
 from npcam.common.published import NAMES, find
 from npcam.common.tables import Table
-from npcam.labels import as_written, find_class
+from npcam.labels import find_class
 from npcam.layers import LayerArrays, layers
 from npcam.preprocessing import preprocess
 from npcam.resnet import Outputs
 from npcam.shapes import Array
-from npcam.weights import Weights, cast, check, read_only, read_weights, summary, tensors_sha256
+from npcam.weights import Weights, cast, check, read_only, read_weights, summary
 
 BUNDLED = "photos14.h5"
-CARD_NAMES = 20  # classes that a notebook's card lists
 SMALLEST = 32  # pixels; below, Keras's ResNet has nothing left to convolve
 
 
@@ -291,21 +290,7 @@ class Model:
 
     def _repr_html_(self) -> str:
         """What a notebook shows of it: a card of what it is, and where from."""
-        weights = self.weights
-        height, width = self.input_size
-        names = [as_written(name) for name in self.class_names or ()]
-        shown = ", ".join(names[:CARD_NAMES]) + (", ..." if len(names) > CARD_NAMES else "")
-        parameters = sum(a.size for arrays in weights.tensors.values() for a in arrays.values())
-        rows = [
-            ("network", f"ResNet-{3 * sum(weights.architecture.blocks) + 2}, {parameters:,} parameters"),
-            ("classes", f"{self.classes}: {shown}" if shown else self.classes or "none: a backbone"),
-            ("input", f"{height}x{width} pixels, preprocessing {weights.preprocessing.name}"),
-            ("computes in", f"{self.dtype}, engine {self.engine}"),
-            ("from", weights.source or "not said"),
-            ("SHA-256 of the weights", tensors_sha256(weights.tensors)),
-            *[("assumed", note) for note in weights.assumptions],
-        ]
-        return html.table(rows)
+        return card(self.weights, f"{self.dtype}, engine {self.engine}")
 
     def _checked(self, x: Array) -> Array:
         """The batch in the model's dtype, or InputError."""

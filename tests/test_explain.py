@@ -102,7 +102,7 @@ def test_options_reach_the_pixels(model):
 
 
 @pytest.mark.parametrize(
-    "targets", [["cat", "dog"], [5, "tench", 1], "top3", ["dog", "top2"], ["cat", "Cat", 1]]
+    "targets", [["cat", "dog"], [5, "tench", 1], np.int64(3), "top3", ["dog", "top2"], ["cat", "Cat", 1]]
 )
 def test_several_targets_from_one_pass(model, targets, monkeypatch):
     """Each is what it is alone, and the network runs once; "top3" are the three most probable; none twice."""
@@ -113,7 +113,7 @@ def test_several_targets_from_one_pass(model, targets, monkeypatch):
     monkeypatch.setattr(npcam.Model, "run", lambda *a, **k: runs.append(1) or run(*a, **k))
     found = npcam.explain(model, CHELSEA, targets=targets)
     assert len(runs) == 1
-    names = [targets] if isinstance(targets, str) else targets
+    names = targets if isinstance(targets, list) else [targets]
     expected = []
     for name in names:
         some = order[: int(str(name)[3:])] if str(name).startswith("top") else [model.class_index(name)]
@@ -134,6 +134,8 @@ def test_several_targets_from_one_pass(model, targets, monkeypatch):
         ({"target": "cat", "targets": ["dog"]}, "explain: expected `target` or `targets`, not both"),
         ({"targets": []}, "targets: expected at least one class"),
         ({"targets": ["cat", "zebra"]}, "target 'zebra': no such class"),
+        ({"targets": 2.5}, "target: expected a class's index or name, got float"),
+        ({"targets": [None]}, "target: expected a class's index or name, got NoneType"),
         ({"targets": "top0"}, "target 'top0': no such class"),
         ({"threshold": 1.0}, "threshold 1.0: expected a share of the map's maximum, from 0 to below 1"),
         (

@@ -71,8 +71,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def explain_photographs(options: argparse.Namespace) -> int:
     """Run `npcam explain`; one bad photograph does not stop the others."""
-    from npcam.explain import check_targets, check_threshold
+    from npcam.explain import check_threshold
     from npcam.model import load_model
+    from npcam.several import check_targets
 
     check_drawing(options)
     check_threshold(options.threshold)
