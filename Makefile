@@ -29,7 +29,7 @@ mutants:  ## change the code a little, here and there: do the tests notice? ONLY
 	mutmut results | grep -v 'not checked' || true
 
 figures:  ## draw the pictures in the README and the docs anew
-	python examples/gallery.py docs/gallery.jpg
+	python examples/gallery.py docs
 
 clean:  ## remove what building and testing left
 	rm -rf build dist mutants *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

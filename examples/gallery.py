@@ -1,6 +1,6 @@
-"""Explain photographs of this folder and draw them side by side.
+"""Explain photographs of this folder and draw the pictures in the main README.
 
-Usage: python examples/gallery.py docs/gallery.jpg
+Usage: python examples/gallery.py docs
 """
 
 import sys
@@ -9,21 +9,37 @@ from pathlib import Path
 from PIL import Image
 
 import npcam
-from npcam.images.draw import montage
 
 HERE = Path(__file__).parent
 
 
 def main() -> None:
-    """Photograph, evidence for its class, evidence for another class: one row each."""
-    model = npcam.load_model()
-    tiles = []
-    for name, other in (("chelsea.png", "dog"), ("rocket.jpg", "parachute")):
-        seen = npcam.explain(model, HERE / name)
-        else_seen = npcam.explain(model, HERE / name, target=other)
-        tiles += [seen.photo, seen.overlay(), else_seen.overlay()]
-    sheet = montage([tile.resize((451, 300), Image.Resampling.LANCZOS) for tile in tiles], columns=3)
-    sheet.save(sys.argv[1], quality=88)
+    """Where the cat is; a cat and a dog on one scale; why a cat and not a church."""
+    model, folder = npcam.load_model(), Path(sys.argv[1])
+    both = beside("chelsea.png", "rocket.jpg")
+    found = npcam.explain(model, both)
+    pictures = {
+        "gallery": found.figure(),
+        "panel": npcam.explain(model, HERE / "chelsea.png", targets=["cat", "dog"]).figure(),
+        "versus": found.versus("church").figure(),
+    }
+    for name, picture in pictures.items():
+        picture.save(folder / f"{name}.jpg", quality=88)
+
+
+def beside(*names: str) -> Image.Image:
+    """Photographs side by side, all 300 pixels high, as one photograph."""
+    parts = []
+    for name in names:
+        with Image.open(HERE / name) as image:
+            part = image.convert("RGB")
+        parts.append(part.resize((round(part.width * 300 / part.height), 300), Image.Resampling.LANCZOS))
+    sheet = Image.new("RGB", (sum(part.width for part in parts), 300))
+    x = 0
+    for part in parts:
+        sheet.paste(part, (x, 0))
+        x += part.width
+    return sheet
 
 
 if __name__ == "__main__":

@@ -10,25 +10,38 @@
 from npcam.common import interrupts, threads  # noqa: F401  # before the rest is imported
 
 # isort: split
+from typing import TYPE_CHECKING
+
 from npcam import naive, ops
 from npcam.cam import bounding_box, class_activation_map, upsample_map
 from npcam.common.errors import InputError
 from npcam.common.version import __version__
-from npcam.explain import Explanation, explain
+from npcam.explain import Explanation, Explanations, explain
 from npcam.images.preprocess import load_image, preprocess_input
 from npcam.labels import decode_predictions
 from npcam.model import Model, load_model
-from npcam.verify.recording import record
+from npcam.pictures.versus import Versus
+
+if TYPE_CHECKING:
+    from npcam.inside import feature_maps
+    from npcam.pictures import draw
+    from npcam.verify.recording import record
+else:
+    from npcam.common.lazy import __dir__, __getattr__  # noqa: F401
 
 __all__ = [
     "Explanation",
+    "Explanations",
     "InputError",
     "Model",
+    "Versus",
     "__version__",
     "bounding_box",
     "class_activation_map",
     "decode_predictions",
+    "draw",
     "explain",
+    "feature_maps",
     "load_image",
     "load_model",
     "naive",

@@ -3,12 +3,26 @@
 Zhou et al. 2016, "Learning Deep Features for Discriminative Localization" (arXiv:1512.04150).
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from npcam.common.errors import InputError
 from npcam.shapes import Array
 
 Box = tuple[int, int, int, int]  # (x0, y0, x1, y1) in pixels; x1 and y1 are one past the last
+
+
+class Part(NamedTuple):
+    """A connected part of a map that stands out.
+
+    Attributes:
+        box: around it, (x0, y0, x1, y1), x1 and y1 exclusive.
+        evidence: its share of all that is positive in the map, 0 to 1.
+    """
+
+    box: Box
+    evidence: float
 
 
 def class_activation_map(features: Array, class_weights: Array) -> Array:
@@ -94,20 +108,67 @@ def bounding_box(cam: Array, threshold: float = 0.2) -> Box | None:
     >>> bounding_box(np.array([[0.0, 0.0, 0.0], [0.0, 5.0, 4.0]]))
     (1, 1, 3, 2)
     """
+    parts, sizes = _labelled("bounding_box", cam, threshold)
+    if not sizes.size:
+        return None
+    return _box(parts == 1 + int(sizes.argmax()))
+
+
+def connected_parts(cam: Array, threshold: float = 0.2) -> list[Part]:
+    """Every connected part of a map that is above a share of its maximum, the most evidence first.
+
+    Args:
+        cam: (H, W), signed.
+        threshold: share of the maximum, 0..1; what lies strictly above it is kept.
+
+    Returns:
+        A box around each, and its own share of the positive evidence (what else lies in its box is
+        not counted); of equal ones the first in reading order. Empty where nothing is positive.
+
+    Raises:
+        ValueError: `cam` has no 2 axes, or `threshold` is outside 0..1.
+
+    >>> connected_parts(np.array([[2.0, 0.0, 6.0], [0.0, 0.0, 0.0]]))
+    [Part(box=(2, 0, 3, 1), evidence=0.75), Part(box=(0, 0, 1, 1), evidence=0.25)]
+    """
+    parts, sizes = _labelled("connected_parts", cam, threshold)
+    if not sizes.size:
+        return []
+    whole = np.maximum(cam, 0).sum(dtype=np.float64)
+    sums = np.bincount(parts.ravel(), weights=cam.ravel())[1:] / whole
+    return [Part(_box(parts == 1 + i), float(sums[i])) for i in np.argsort(-sums, kind="stable")]
+
+
+def evidence_inside(cam: Array, box: Box) -> float:
+    """The share of all that is positive in a map (H, W) that lies in a box; 0 where nothing is positive.
+
+    >>> evidence_inside(np.array([[1.0, -5.0, 3.0]]), (1, 0, 3, 1))
+    0.75
+    """
+    x0, y0, x1, y1 = box
+    positive = np.maximum(cam, 0)
+    whole = positive.sum(dtype=np.float64)
+    return float(positive[y0:y1, x0:x1].sum(dtype=np.float64) / whole) if whole > 0 else 0.0
+
+
+def _labelled(what: str, cam: Array, threshold: float) -> tuple[Array, Array]:
+    """The number of each place's part, (H, W), 0 where it is in none; and each part's count of places."""
     if cam.ndim != 2 or not 0 <= threshold <= 1:
-        msg = f"bounding_box: expected a map (H, W) and a threshold in 0..1, got {cam.shape} and {threshold}"
+        msg = f"{what}: expected a map (H, W) and a threshold in 0..1, got {cam.shape} and {threshold}"
         raise ValueError(msg)
     largest = cam.max(initial=0)
     if not largest > 0:
-        return None
-    from scipy.ndimage import find_objects, label
+        return np.zeros(cam.shape, int), np.zeros(0, int)
+    from scipy.ndimage import label
 
     parts, _ = label(cam > threshold * largest)
-    sizes = np.bincount(parts.ravel())[1:]  # the background is part 0
-    if not sizes.size:
-        return None  # threshold 1: nothing lies above the maximum
-    rows, columns = find_objects(parts)[int(sizes.argmax())]
-    return int(columns.start), int(rows.start), int(columns.stop), int(rows.stop)
+    return parts, np.bincount(parts.ravel())[1:]  # threshold 1: nothing lies above the maximum
+
+
+def _box(part: Array) -> Box:
+    """The box around what is true, (H, W)."""
+    rows, columns = (np.flatnonzero(part.any(axis=axis)) for axis in (1, 0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def scale_box(box: Box, size: tuple[int, int], new_size: tuple[int, int]) -> Box:

@@ -1,15 +1,21 @@
 """The trip from a photograph to an explanation: what was seen, and where."""
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
 from npcam.cam import Box, bounding_box, class_activation_map, scale_box, upsample_map
+from npcam.common import html
+from npcam.common.errors import InputError
 from npcam.images.photos import Photo, open_photo
 from npcam.images.preprocess import to_input
-from npcam.labels import Prediction, decode_predictions
+from npcam.labels import Prediction, Target, as_written, decode_predictions
 from npcam.model import Model
+from npcam.pictures.evidence import Evidence
+from npcam.pictures.panel import Panel
+from npcam.pictures.versus import Versus
 from npcam.shapes import Array
 
 if TYPE_CHECKING:
@@ -17,7 +23,45 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Pass:
+    """What one pass of a photograph through a network gave: enough to explain any of its classes.
+
+    Attributes:
+        model: the network.
+        photo: the photograph, RGB, at its own size.
+        features: the maps that a class activation map sums, (h, w, K).
+        logits: of all classes, (classes,).
+        probabilities: of all classes, (classes,).
+        align: "corners" or "centers", see `npcam.upsample_map`.
+        threshold: share of a heat map's maximum that boxes are drawn around.
+    """
+
+    model: Model = field(repr=False)
+    photo: "Image" = field(repr=False)
+    features: Array = field(repr=False)
+    logits: Array = field(repr=False)
+    probabilities: Array = field(repr=False)
+    align: str = "corners"
+    threshold: float = 0.2
+
+    def largest(self, index: int) -> float:
+        """The largest value of a class's map, 0 where none is positive."""
+        return max(0.0, float(class_activation_map(self.features, self.model.class_weights(index)[0]).max()))
+
+    def label(self, index: int) -> str:
+        """A class's name, or its index as text where the model has no names."""
+        return self.model.class_names[index] if self.model.class_names else str(index)
+
+    def upsampled(self, cam: Array) -> tuple[Array, Box | None]:
+        """A map at the network's input size, (height, width), and the box around it on the photograph."""
+        heatmap = upsample_map(cam, self.model.input_size, self.align)
+        box = bounding_box(heatmap, self.threshold)
+        size = self.photo.size[::-1]
+        return heatmap, None if box is None else scale_box(box, self.model.input_size, size)
+
+
+@dataclass(frozen=True)
+class Explanation(Evidence):
     """Where a network saw what it classified.
 
     Attributes:
@@ -30,12 +74,16 @@ class Explanation:
             ResNet-50, 14x14 for the bundled model, whose last stage has stride 1.
         heatmap: the map upsampled to the network's input size, (height, width), still signed.
         box: (x0, y0, x1, y1) in pixels of the photograph, x1 and y1 exclusive, around the largest
-            part of the heat map above 20 % of its maximum; None where nothing speaks for the class.
+            part of the heat map above the threshold; None where nothing speaks for the class.
         completeness: mean(cam) + bias - logit, 0 up to rounding: the map accounts for all of the
             logit.
         class_names: a name for each class, or None.
         gives_probabilities: whether `probabilities` are some; False where the top is linear.
         notes: what was assumed of the network: the numbers are right if these assumptions are.
+        threshold: share of the heat map's maximum that boxes are drawn around, 20 % in Zhou et al.
+        scale: the value of the map that has the fullest tint in pictures: the largest one of this map and
+            of the most probable class's, or of all that are explained together.
+        seen: the pass that it is from, in which other classes can be looked at; it is not pickled.
     """
 
     photo: "Image" = field(repr=False)
@@ -50,6 +98,9 @@ class Explanation:
     class_names: tuple[str, ...] | None = field(repr=False, default=None)
     gives_probabilities: bool = field(repr=False, default=True)
     notes: tuple[str, ...] = field(repr=False, default=())
+    threshold: float = field(repr=False, default=0.2)
+    scale: float = field(repr=False, default=0.0)
+    seen: Pass | None = field(repr=False, default=None)
 
     @property
     def probability(self) -> float:
@@ -62,50 +113,113 @@ class Explanation:
 
     @property
     def caption(self) -> str:
-        """The class and its probability, as the overlay shows them; a linear top's value is no percentage."""
+        """The class and its probability; a linear top's value is no percentage."""
         shown = f"{self.probability:.1%}" if self.gives_probabilities else f"{self.probability:.4g}"
         return f"{self.label} {shown}"
 
-    def overlay(
-        self, colormap: str = "viridis", alpha: float = 0.5, box: bool = True, *, in_place: bool = False
-    ) -> "Image":
-        """The heat map laid over the photograph, with box and caption.
+    @property
+    def title(self) -> str:
+        """The caption as people write it: "garbage truck", and "<0.1%" instead of "0.0%"."""
+        share = self.probability
+        shown = "<0.1%" if 0 < share < 0.0005 else ">99.9%" if 0.9995 <= share < 1 else f"{share:.1%}"
+        return f"{as_written(self.label)} {shown if self.gives_probabilities else f'{share:.4g}'}"
+
+    @property
+    def details(self) -> str:
+        """The logit, in words."""
+        return f"logit {self.logit:.2f}"
+
+    def __getstate__(self) -> dict[str, object]:
+        """What of it is pickled: all but its pass, which holds the whole network."""
+        return {**self.__dict__, "seen": None}
+
+    def versus(self, other: Target) -> Versus:
+        """Why this class and not another: the difference of their maps, from the same pass.
+
+        mean(M_c - M_d) + b_c - b_d = z_c - z_d, up to rounding: the map accounts for all of the difference.
 
         Args:
-            colormap: "viridis", "jet" (as the CAM tutorials have it), "turbo", "magma" or "grey".
-            alpha: opacity of the heat map, 0 to 1.
-            box: whether to draw the box.
-            in_place: draw on `photo` itself; a copy of a hundred million pixels takes 0.4 GB.
-
-        Returns:
-            A Pillow image, RGB, of the photograph's own size.
+            other: the other class: its index, its name, or its WordNet id.
 
         Raises:
-            InputError: an unknown colormap, or alpha outside 0 to 1.
-        """
-        from npcam.images import draw
+            InputError: the class is unknown or ambiguous, or is this one.
 
-        shown = self.box if box else None
-        return draw.overlay(
-            self.photo,
-            self.heatmap,
-            colormap=colormap,
-            alpha=alpha,
-            box=shown,
-            caption=self.caption,
-            in_place=in_place,
+        >>> from npcam import load_model
+        >>> e = explain(load_model(), np.zeros((40, 60, 3), np.uint8), target="cat")
+        >>> why = e.versus("dog")
+        >>> abs(why.logit - (e.logit - explain(load_model(), e.photo, target="dog").logit)) < 1e-5
+        True
+        """
+        if self.seen is None:
+            raise InputError("versus: this explanation was pickled without its network; make it anew")
+        seen, model = self.seen, self.seen.model
+        index = model.class_index(other)
+        if index == self.target:
+            raise InputError(f"versus {other!r}: is the class that is explained; name another one")
+        (weights, bias), (w, b) = model.class_weights(self.target), model.class_weights(index)
+        cam = class_activation_map(seen.features, weights - w)  # (h, w)
+        logit = float(seen.logits[self.target]) - float(seen.logits[index])
+        heatmap, box = seen.upsampled(cam)
+        return Versus(
+            photo=self.photo,
+            target=self.target,
+            other=index,
+            label=self.label,
+            other_label=seen.label(index),
+            logit=logit,
+            cam=cam,
+            heatmap=heatmap,
+            box=box,
+            completeness=float(np.mean(cam, dtype=np.float64)) + (bias - b) - logit,
+            threshold=self.threshold,
+            scale=float(np.abs(cam).max()),
         )
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it: the picture, and the most probable classes."""
+        kind = "probability" if self.gives_probabilities else "value"
+        rows = [
+            (as_written(name), f"{value:.2%}" if self.gives_probabilities else f"{value:.4f}")
+            for _, name, value in self.top()
+        ]
+        return super()._repr_html_() + html.table(rows, ("class", kind))
 
+
+@overload
 def explain(
     model: Model,
     image: Photo,
-    target: int | str | None = None,
+    target: Target | None = None,
     *,
+    targets: None = None,
     interpolation: str = "nearest",
     exif_transpose: bool = False,
     align: str = "corners",
-) -> Explanation:
+    threshold: float = 0.2,
+) -> Explanation: ...
+@overload
+def explain(
+    model: Model,
+    image: Photo,
+    target: None = None,
+    *,
+    targets: Target | Sequence[Target],
+    interpolation: str = "nearest",
+    exif_transpose: bool = False,
+    align: str = "corners",
+    threshold: float = 0.2,
+) -> "Explanations": ...
+def explain(
+    model: Model,
+    image: Photo,
+    target: Target | None = None,
+    *,
+    targets: Target | Sequence[Target] | None = None,
+    interpolation: str = "nearest",
+    exif_transpose: bool = False,
+    align: str = "corners",
+    threshold: float = 0.2,
+) -> "Explanation | Explanations":
     """Classify a photograph and say where the network saw the class. One forward pass does both.
 
     Args:
@@ -113,10 +227,16 @@ def explain(
         image: a path, a binary file, a Pillow image, or pixels (H, W, 3) uint8.
         target: the class to explain: its index, its name, or its WordNet id where the weights have
             them; None for the most probable one.
+        targets: several classes instead, explained from one pass and drawn on one scale; "top3" are
+            the three most probable ones.
         interpolation: how to resize to the network's input: "nearest" as Keras does by default;
             "bilinear" is usually better.
         exif_transpose: turn the photograph upright first, as its EXIF orientation says.
         align: "corners" or "centers", see `npcam.upsample_map`.
+        threshold: share of the heat map's maximum that boxes are drawn around, 0 to 1.
+
+    Returns:
+        One explanation; with `targets` a tuple of them, which draws them side by side.
 
     Raises:
         InputError: the photograph cannot be read, the class is unknown or ambiguous, or the
@@ -128,31 +248,67 @@ def explain(
     ('cat', (14, 14), (60, 40))
     """
     model.require_top("explain a class")
-    index = None if target is None else model.class_index(target)
+    check_threshold(threshold)
+    if targets is not None:
+        if target is not None:
+            raise InputError("explain: expected `target` or `targets`, not both")
+        model.class_indices(targets)
+    chosen = None if target is None else model.class_index(target)
     photo = open_photo(image, exif_transpose)
     pixels = to_input(photo, model.photo_size, interpolation, model.weights.preprocessing.grey)
     x = model.preprocess(pixels[None])  # (1, H, W, 3)
     outputs = model.run(x, [model.last_activation])
     assert outputs.logits is not None
     assert outputs.probabilities is not None
-    index = int(np.argmax(outputs.logits[0])) if index is None else index
-    logit = float(outputs.logits[0, index])
+    features = outputs.activations[model.last_activation][0]  # (h, w, K)
+    seen = Pass(model, photo, features, outputs.logits[0], outputs.probabilities[0], align, threshold)
+    best = int(np.argmax(seen.logits))
+    if targets is None:
+        return _of_class(seen, best if chosen is None else chosen, best)
+    found = [_of_class(seen, index, best) for index in model.class_indices(targets, seen.logits)]
+    shared = max(float(e.cam.max()) for e in found)
+    return Explanations(replace(e, scale=max(0.0, shared)) for e in found)
 
+
+class Explanations(Panel[Explanation]):
+    """Explanations of several classes of one photograph, from one pass, on one scale: a tuple of them.
+
+    `explanations.figure()` draws the photograph and the maps side by side.
+    """
+
+    __slots__ = ()
+
+    def versus(self, other: Target) -> Panel[Versus]:
+        """Each class against another one, see `Explanation.versus`."""
+        return Panel(e.versus(other) for e in self)
+
+
+def check_threshold(threshold: float) -> None:
+    """Raise InputError unless it is a share of the maximum."""
+    if not 0 <= threshold < 1:
+        raise InputError(f"threshold {threshold}: expected a share of the map's maximum, from 0 to below 1")
+
+
+def _of_class(seen: Pass, index: int, best: int) -> Explanation:
+    """Explain one class of a pass; `best` is the most probable one."""
+    model, logit = seen.model, float(seen.logits[index])
     class_weights, bias = model.class_weights(index)
-    cam = class_activation_map(outputs.activations[model.last_activation][0], class_weights)  # (h, w)
-    heatmap = upsample_map(cam, model.input_size, align)  # (H, W)
-    box = bounding_box(heatmap)
+    cam = class_activation_map(seen.features, class_weights)  # (h, w)
+    heatmap, box = seen.upsampled(cam)  # (H, W)
     return Explanation(
-        photo=photo,
+        photo=seen.photo,
         target=index,
-        label=model.class_names[index] if model.class_names else str(index),
-        probabilities=outputs.probabilities[0],
+        label=seen.label(index),
+        probabilities=seen.probabilities,
         logit=logit,
         cam=cam,
         heatmap=heatmap,
-        box=None if box is None else scale_box(box, model.input_size, photo.size[::-1]),
+        box=box,
         completeness=float(np.mean(cam, dtype=np.float64)) + bias - logit,
         class_names=model.class_names,
         gives_probabilities=model.gives_probabilities,
         notes=model.weights.assumptions,
+        threshold=seen.threshold,
+        scale=max(0.0, float(cam.max()), seen.largest(best)),
+        seen=seen,
     )

@@ -3,7 +3,7 @@
 import difflib
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,8 @@ from npcam.common.errors import InputError
 from npcam.shapes import Array
 
 SHOWN = 8  # names that a message lists
+
+Target = int | str
 
 
 class Prediction(NamedTuple):
@@ -106,6 +108,49 @@ def find_class(
     if not names:
         raise InputError(f"target {shown}: the model has no class names; give an index, 0 to {classes - 1}")
     raise InputError(f"target {shown}: no such class; {_near(text, names)}")
+
+
+def as_written(name: str) -> str:
+    """A class's name as people write it: without the underscores that stand for blanks in files.
+
+    >>> as_written("garbage_truck")
+    'garbage truck'
+    """
+    return name.replace("_", " ")
+
+
+def find_classes(
+    targets: Target | Sequence[Target],
+    logits: Array,
+    class_names: Sequence[str] | None,
+    wnids: Sequence[str] | None = None,
+) -> list[int]:
+    """The indices of the classes that several targets name, each once; "top3" are the three most probable.
+
+    Args:
+        targets: what `find_class` takes, one or several, and "top1", "top2", ...
+        logits: of all classes, (classes,).
+        class_names: a name for each class, or None.
+        wnids: a WordNet id for each class, or None.
+
+    Raises:
+        InputError: there is no target, or one of them is no class.
+
+    >>> find_classes(["dog", "top2"], np.array([0.1, 0.2, 0.9]), ["cat", "cow", "dog"])
+    [2, 1]
+    """
+    names = list(targets) if isinstance(targets, Iterable) and not isinstance(targets, str) else [targets]
+    order = np.argsort(-logits, kind="stable")
+    found: list[int] = []
+    for name in names:
+        top = re.fullmatch(r"top([1-9]\d{0,5})", name) if isinstance(name, str) else None
+        if top and name not in (class_names or ()):
+            found += [int(index) for index in order[: int(top[1])]]
+        else:
+            found.append(find_class(name, class_names, len(logits), wnids))
+    if not found:
+        raise InputError("targets: expected at least one class")
+    return list(dict.fromkeys(found))
 
 
 def _checked(target: object, classes: int) -> int:

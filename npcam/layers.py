@@ -5,10 +5,11 @@ the layers without running them: the summary, the check of a weights file, the t
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from npcam.resnet import Architecture, Block, residual_blocks
-from npcam.shapes import pad_amounts, same_padding
+from npcam.shapes import Array, pad_amounts, same_padding
 
 Shape = tuple[int | None, ...]
 
@@ -31,6 +32,39 @@ class Layer(NamedTuple):
     window: int = 1
     stride: int = 1
     padding: int | str = 0
+
+
+@dataclass(frozen=True, repr=False)
+class LayerArrays:
+    """A layer and its weights, each by its name: `.kernel`, `.bias`, `.gamma`.
+
+    Attributes:
+        layer: its name, its Keras class and what it reads.
+        arrays: {weight name: array}, read-only; empty for a layer without weights.
+
+    >>> import numpy as np
+    >>> LayerArrays(Layer("fc", "Dense"), {"bias": np.zeros(3)}).bias
+    array([0., 0., 0.])
+    """
+
+    layer: Layer
+    arrays: Mapping[str, Array]
+
+    def __getattr__(self, name: str) -> Array:
+        """A weight by its name."""
+        arrays: Mapping[str, Array] = self.__dict__.get("arrays", {})
+        if name in arrays:
+            return arrays[name]
+        known = ", ".join(arrays) or "no weights"
+        msg = f"{self.__dict__.get('layer', ('a layer',))[0]} has no {name}; it has {known}"
+        raise AttributeError(msg)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.arrays]
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in self.arrays.items())
+        return f"{self.layer.name} ({self.layer.kind}): {shapes or 'no weights'}"
 
 
 def layers(arch: Architecture) -> list[Layer]:

@@ -10,10 +10,12 @@ import numpy as np
 
 from npcam import engine as fast
 from npcam import resnet
+from npcam.card import card
 from npcam.common.errors import InputError
 from npcam.common.published import NAMES, find
-from npcam.labels import find_class
-from npcam.layers import layers
+from npcam.common.tables import Table
+from npcam.labels import Target, find_class, find_classes
+from npcam.layers import LayerArrays, layers
 from npcam.preprocessing import preprocess
 from npcam.resnet import Outputs
 from npcam.shapes import Array
@@ -178,10 +180,7 @@ class Model:
         """
         wanted = self._names if names is None else [names] if isinstance(names, str) else list(names)
         for name in wanted:
-            if name not in self._names:
-                near = difflib.get_close_matches(name, self._names, n=3)
-                hint = f"; did you mean {' or '.join(near)}?" if near else "; `npcam summary` lists them"
-                raise InputError(f"no layer is called {name!r}{hint}")
+            self._require_layer(name)
         return self.run(x, wanted).activations
 
     def run(self, x: Array, names: Sequence[str] = ()) -> Outputs:
@@ -232,6 +231,11 @@ class Model:
         """
         return find_class(target, self.class_names, self.classes, self.weights.wnids)
 
+    def class_indices(self, targets: Target | Sequence[Target], logits: Array | None = None) -> list[int]:
+        """The indices of several classes, each once; "top3" are those of the three largest logits."""
+        logits = np.zeros(self.classes) if logits is None else logits
+        return find_classes(targets, logits, self.class_names, self.weights.wnids)
+
     def class_weights(self, index: int) -> tuple[Array, float]:
         """The weights w_k of one class, (K,), and its bias."""
         self.require_top("explain a class")
@@ -244,13 +248,36 @@ class Model:
             network = f"the network of {self.weights.source}" if self.weights.source else "this network"
             raise InputError(f"{network} has no top (include_top=False), so it cannot {purpose}")
 
+    def layer(self, name: str) -> LayerArrays:
+        """A layer with its weights: `model.layer("conv1_conv").kernel`.
+
+        Args:
+            name: Keras's name of it.
+
+        Raises:
+            InputError: no layer has that name.
+
+        >>> load_model().layer("conv1_conv")
+        conv1_conv (Conv2D): kernel (7, 7, 3, 16), bias (16,)
+        """
+        self._require_layer(name)
+        table = layers(self.weights.architecture)
+        return LayerArrays(table[self._names.index(name)], self._tensors.get(name, {}))
+
+    def _require_layer(self, name: str) -> None:
+        """Raise InputError, with names like it, unless the network has a layer of that name."""
+        if name not in self._names:
+            near = difflib.get_close_matches(name, self._names, n=3)
+            hint = f"; did you mean {' or '.join(near)}?" if near else "; `npcam summary` lists them"
+            raise InputError(f"no layer is called {name!r}{hint}")
+
     def summary(self) -> str:
-        """The table that Keras's `model.summary()` prints, as text.
+        """The table that Keras's `model.summary()` prints, as text; a notebook shows it line by line.
 
         >>> print(load_model().summary().splitlines()[-3])
         Total params: 1,508,078 (5.75 MB)
         """
-        return summary(self.weights)
+        return Table(summary(self.weights))
 
     def plan(self, photographs: int = 1) -> str:
         """What the fast engine does for so many photographs at once, as a table: how it computes
@@ -264,7 +291,11 @@ class Model:
         """
         if self._compiled is None:
             raise InputError('the reference engine has no plan; load the model with engine="fast"')
-        return fast.format_steps(self._compiled.plan(photographs, *self.input_size))
+        return Table(fast.format_steps(self._compiled.plan(photographs, *self.input_size)))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it: a card of what it is, and where from."""
+        return card(self.weights, f"{self.dtype}, engine {self.engine}")
 
     def _checked(self, x: Array) -> Array:
         """The batch in the model's dtype, or InputError."""

@@ -5,7 +5,7 @@ import pytest
 from helpers.rounding import assert_within_rounding
 
 from npcam import InputError, bounding_box, class_activation_map, naive, upsample_map
-from npcam.cam import scale_box
+from npcam.cam import connected_parts, evidence_inside, scale_box
 
 RNG = np.random.default_rng(11)
 
@@ -198,3 +198,62 @@ def test_bad_arguments_are_named():
         upsample_map(np.zeros((7, 7)), (0, 9))
     with pytest.raises(ValueError, match=r"threshold in 0\.\.1"):
         bounding_box(np.zeros((7, 7)), 2)
+
+
+def parts_by_hand(cam, threshold):
+    """(box, share) of each connected part, found by walking from cell to cell."""
+    kept = {tuple(map(int, place)) for place in np.argwhere(cam > threshold * cam.max())}
+    found = []
+    while kept:
+        todo = [min(kept)]
+        part = set()
+        while todo:
+            y, x = place = todo.pop()
+            if place in kept:
+                kept.remove(place)
+                part.add(place)
+                todo += [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
+        rows, columns = [y for y, _ in part], [x for _, x in part]
+        box = (min(columns), min(rows), max(columns) + 1, max(rows) + 1)
+        found.append((box, sum(float(cam[place]) for place in part) / float(cam[cam > 0].sum())))
+    return sorted(found, key=lambda one: -one[1])
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("threshold", [0, 0.2, 0.7, 1])
+def test_connected_parts_by_walking(seed, threshold):
+    """Every part, its box and its share of the positive evidence, the most evidence first."""
+    cam = np.random.default_rng(seed).standard_normal((9, 12))
+    found, expected = connected_parts(cam, threshold), parts_by_hand(cam, threshold)
+    assert [part.box for part in found] == [box for box, _ in expected]
+    np.testing.assert_allclose(
+        [part.evidence for part in found], [share for _, share in expected], rtol=1e-12
+    )
+    assert sum(part.evidence for part in found) <= 1 + 1e-12
+    if threshold == 0:
+        assert sum(part.evidence for part in found) == pytest.approx(1)
+
+
+def test_no_parts_where_nothing_is_positive():
+    """Zeros and less have no part and no evidence; of equal parts the first in reading order comes first."""
+    for cam in (np.zeros((3, 3)), -np.ones((2, 4))):
+        assert connected_parts(cam) == []
+        assert evidence_inside(cam, (0, 0, 2, 2)) == 0
+    cam = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 1.0]])
+    assert [part.box for part in connected_parts(cam)] == [(1, 0, 2, 1), (0, 1, 1, 2), (2, 1, 3, 2)]
+
+
+@pytest.mark.parametrize("bad", [(np.ones(3), 0.2), (np.ones((2, 2)), 1.1), (np.ones((2, 2)), -0.1)])
+def test_connected_parts_refuses(bad):
+    """What is no map, and a threshold that is no share."""
+    with pytest.raises(ValueError, match=r"connected_parts: expected a map \(H, W\) and a threshold in 0..1"):
+        connected_parts(*bad)
+
+
+def test_evidence_inside_by_loops():
+    """The positive values in the box over all positive values."""
+    cam = np.random.default_rng(0).standard_normal((7, 8)).astype(np.float32)
+    inside = sum(float(v) for row in cam[2:5] for v in row[1:6] if v > 0)
+    whole = sum(float(v) for v in cam.ravel() if v > 0)
+    assert evidence_inside(cam, (1, 2, 6, 5)) == pytest.approx(inside / whole, rel=1e-12)
+    assert evidence_inside(cam, (0, 0, 8, 7)) == 1

@@ -1,5 +1,6 @@
 """From a photograph to an explanation, against the same trip through Keras and SciPy."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy.ndimage import zoom
 
 import npcam
 from npcam import InputError
+from npcam.cam import scale_box
 
 CHELSEA = Path(__file__).parent.parent / "examples" / "chelsea.png"
 
@@ -97,3 +99,84 @@ def test_options_reach_the_pixels(model):
     turned = Image.open(CHELSEA)
     turned.getexif()[0x0112] = 6
     assert npcam.explain(model, turned, exif_transpose=True).overlay().size == (300, 451)
+
+
+@pytest.mark.parametrize(
+    "targets", [["cat", "dog"], [5, "tench", 1], np.int64(3), "top3", ["dog", "top2"], ["cat", "Cat", 1]]
+)
+def test_several_targets_from_one_pass(model, targets, monkeypatch):
+    """Each is what it is alone, and the network runs once; "top3" are the three most probable; none twice."""
+    alone = npcam.explain(model, CHELSEA)
+    order = [prediction.index for prediction in alone.top(3)]
+    runs = []
+    run = npcam.Model.run
+    monkeypatch.setattr(npcam.Model, "run", lambda *a, **k: runs.append(1) or run(*a, **k))
+    found = npcam.explain(model, CHELSEA, targets=targets)
+    assert len(runs) == 1
+    names = targets if isinstance(targets, list) else [targets]
+    expected = []
+    for name in names:
+        some = order[: int(str(name)[3:])] if str(name).startswith("top") else [model.class_index(name)]
+        expected += [index for index in some if index not in expected]
+    assert [e.target for e in found] == expected
+    for e in found:
+        single = npcam.explain(model, CHELSEA, e.target)
+        assert np.array_equal(e.cam, single.cam)
+        assert (e.label, e.logit, e.box, e.completeness) == (
+            *(single.label, single.logit),
+            *(single.box, single.completeness),
+        )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"target": "cat", "targets": ["dog"]}, "explain: expected `target` or `targets`, not both"),
+        ({"targets": []}, "targets: expected at least one class"),
+        ({"targets": ["cat", "zebra"]}, "target 'zebra': no such class"),
+        ({"targets": 2.5}, "target: expected a class's index or name, got float"),
+        ({"targets": [None]}, "target: expected a class's index or name, got NoneType"),
+        ({"targets": "top0"}, "target 'top0': no such class"),
+        ({"threshold": 1.0}, "threshold 1.0: expected a share of the map's maximum, from 0 to below 1"),
+        (
+            {"threshold": float("nan")},
+            "threshold nan: expected a share of the map's maximum, from 0 to below 1",
+        ),
+    ],
+)
+def test_what_explain_refuses(model, monkeypatch, options, said):
+    """Nothing is computed for a class that is not there, or a threshold that is none."""
+    monkeypatch.setattr(npcam.Model, "run", None)
+    with pytest.raises(InputError) as caught:
+        npcam.explain(model, CHELSEA, **options)
+    assert str(caught.value).startswith(said)
+
+
+def test_more_of_the_top_than_there_are_classes(model):
+    """All of them."""
+    assert len(npcam.explain(model, CHELSEA, targets="top99")) == 14
+
+
+def test_threshold(model):
+    """The box is the one of that threshold, carried to the photograph."""
+    e = npcam.explain(model, CHELSEA, threshold=0.6)
+    box = npcam.bounding_box(e.heatmap, 0.6)
+    assert e.box == scale_box(box, (224, 224), (300, 451))
+    assert e.box != npcam.explain(model, CHELSEA).box
+
+
+def test_captions(model):
+    """Names as people write them, and no class at 0.0% or 100.0% that is not there or not certain."""
+    e = npcam.explain(model, CHELSEA, "garbage_truck")
+    assert (e.label, e.title) == ("garbage_truck", "garbage truck <0.1%")
+    for probability, shown in (
+        (0.0, "0.0%"),
+        (0.0006, "0.1%"),
+        (0.5, "50.0%"),
+        (0.99996, ">99.9%"),
+        (1.0, "100.0%"),
+    ):
+        assert replace(e, probabilities=np.full(14, probability)).title == f"garbage truck {shown}"
+    linear = replace(e, probabilities=np.full(14, 12.5), gives_probabilities=False)
+    assert linear.title == "garbage truck 12.5"
+    assert linear.caption == "garbage_truck 12.5"

@@ -1,5 +1,6 @@
 """A weights file turned into something to call."""
 
+import pickle
 import threading
 from dataclasses import replace
 
@@ -9,9 +10,10 @@ from helpers.networks import random_tensors
 
 import npcam
 from npcam import InputError
+from npcam.layers import LayerArrays
 from npcam.model import Model
 from npcam.resnet import Architecture
-from npcam.weights import Weights, write_weights
+from npcam.weights import Weights, tensors_sha256, write_weights
 
 ARCH = Architecture(blocks=(1, 1), strides=(1, 2))
 X = np.random.default_rng(4).uniform(-120, 150, (3, 48, 40, 3)).astype(np.float32)
@@ -132,3 +134,48 @@ def test_a_model_from_a_file_is_the_model_in_memory(tmp_path):
     model = small()
     write_weights(tmp_path / "small.h5", model.weights)
     assert np.array_equal(npcam.load_model(tmp_path / "small.h5").predict(X), model.predict(X))
+
+
+def test_a_layer_with_its_weights(model_of_notebooks):
+    """Each weight by its name, as it is in the file and read-only; what is not there is said."""
+    model = model_of_notebooks
+    for name, arrays in model.weights.tensors.items():
+        layer = model.layer(name)
+        assert layer.layer.name == name
+        for weight, array in arrays.items():
+            found = getattr(layer, weight)
+            assert np.array_equal(found, array)
+            assert not found.flags.writeable
+            assert weight in dir(layer)
+    assert repr(model.layer("conv1_bn")).startswith("conv1_bn (BatchNormalization): ")
+    assert repr(model.layer("avg_pool")) == "avg_pool (GlobalAveragePooling2D): no weights"
+    with pytest.raises(AttributeError, match=r"^conv1_conv has no gamma; it has kernel, bias$"):
+        model.layer("conv1_conv").gamma  # noqa: B018
+    with pytest.raises(InputError, match=r"^no layer is called 'conv1'; did you mean conv1_"):
+        model.layer("conv1")
+    copied = pickle.loads(pickle.dumps(LayerArrays(model.layer("predictions").layer, {"bias": np.ones(3)})))
+    assert np.array_equal(copied.bias, np.ones(3))
+
+
+def test_what_a_notebook_shows_of_a_model(model_of_notebooks):
+    """A card with network, classes, size, source and hash, every name escaped; tables line by line."""
+    model = model_of_notebooks
+    card = model._repr_html_()
+    for shown in ("ResNet-50", "1,508,078 parameters", "14: cassette player, cat", "224x224 pixels"):
+        assert shown in card
+    assert tensors_sha256(model.weights.tensors) in card
+    odd = replace(model.weights, class_names=("<b>", *model.class_names[1:]), source="a&b")
+    card = npcam.Model(odd)._repr_html_()
+    assert "<b>" not in card
+    assert "&lt;b&gt;" in card
+    assert "a&amp;b" in card
+    for table in (model.summary(), model.plan()):
+        assert repr(table) == str(table) == f"{table}"
+        assert isinstance(table, str)
+        assert "\n" in repr(table)
+
+
+@pytest.fixture(scope="module")
+def model_of_notebooks():
+    """The bundled model."""
+    return npcam.load_model()

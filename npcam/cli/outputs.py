@@ -25,6 +25,7 @@ NPY = b"\x93NUMPY\x01\x00"
 MAP_HEADER = 448  # bytes in front of a map's numbers; NumPy's own header of it has 128
 HEAD = 4096  # bytes of a file that tell whose it is
 LONGEST_END = len("_cam-99999.png")
+LONGEST_CLASS = 100  # bytes of what a name says of its classes
 
 
 def make_folder(folder: Path, option: str) -> None:
@@ -49,10 +50,7 @@ def output_names(photos: Sequence[str], folder: Path) -> list[Path]:
     ['cat_cam', 'cat_cam-2', 'dog_cam']
     """
     read = {identity for photo in photos for identity in _identities(Path(photo))}
-    try:
-        longest = os.pathconf(folder, "PC_NAME_MAX")
-    except (OSError, ValueError, AttributeError):  # AttributeError: a system that has no such call
-        longest = 255
+    longest = _longest(folder)
     seen: dict[str, int] = {}
     taken: dict[Path, None] = {}
     for photo in photos:
@@ -65,6 +63,36 @@ def output_names(photos: Sequence[str], folder: Path) -> list[Path]:
                 break
         taken[path] = None
     return list(taken)
+
+
+class ClassNames:
+    """Paths with a class in the name: `chelsea_dog_cam` beside `chelsea_cam`.
+
+    None is given twice, and none is a photograph that is read.
+    """
+
+    def __init__(self, photos: Sequence[str]) -> None:
+        self._read = {identity for photo in photos for identity in _identities(Path(photo))}
+        self._taken: set[Path] = set()
+
+    def path(self, name: Path, words: str) -> Path:
+        """A path without suffix, for what is shown of the photograph with that name.
+
+        >>> ClassNames(["chelsea.png"]).path(Path("maps/chelsea_cam-2"), "garbage truck").name
+        'chelsea_garbage_truck_cam-2'
+        """
+        stem, number = re.fullmatch(r"(.*)_cam(-\d+)?", name.name, re.DOTALL).groups()  # type: ignore[union-attr]
+        shown = shorten(re.sub(r"[^\w.-]+", "_", words), LONGEST_CLASS)
+        stem = shorten(stem, _longest(name.parent) - len(f"_{shown}".encode()) - LONGEST_END - len("-999"))
+        tries = 1
+        while True:
+            end = number or "" if tries == 1 else f"{number or ''}-{tries}"
+            path = name.with_name(f"{stem}_{shown}_cam{end}")
+            files = (overlay_path(path), map_path(path))
+            if path not in self._taken and not any(self._read & _identities(file) for file in files):
+                self._taken.add(path)
+                return path
+            tries += 1
 
 
 def overlay_path(name: Path) -> Path:
@@ -109,6 +137,14 @@ def save_map(array: Array, path: Path) -> None:
     header = NPY + size.to_bytes(2, "little") + text.encode().ljust(size - 1) + b"\n"
     with replacing(path) as unfinished:
         unfinished.write_bytes(header + plain.tobytes())
+
+
+def _longest(folder: Path) -> int:
+    """How many bytes a file's name may have in a folder."""
+    try:
+        return os.pathconf(folder, "PC_NAME_MAX")
+    except (OSError, ValueError, AttributeError):  # AttributeError: a system that has no such call
+        return 255
 
 
 def _is_overlay(head: bytes) -> bool:

@@ -5,6 +5,21 @@ from collections.abc import Collection, Sequence
 from npcam.common.text import printable
 
 
+class Table(str):
+    r"""A table as text that a notebook or the prompt shows as it is, line by line, as if it were printed.
+
+    >>> Table("layer  shape\nconv1     64")
+    layer  shape
+    conv1     64
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """The text itself."""
+        return str(self)
+
+
 def align(rows: Sequence[Sequence[str]], right: Collection[int] = (), rules: Collection[int] = ()) -> str:
     """Rows of cells as text, every column as wide as its widest cell; a row is one line whatever it holds.
 

@@ -25,6 +25,8 @@ from npcam.weights import Weights, write_weights
 
 TIMEOUT = (10, 60)  # seconds to wait for the connection, and for each next piece
 
+CHECKOUT = "or `pip install '.[fetch]'` in a copy of the repository"
+
 
 def fetch(
     name: str,
@@ -144,6 +146,6 @@ def _clients() -> tuple[Any, Any]:
         import requests
         import tqdm  # noqa: F401, the progress bar's
     except ImportError as error:
-        msg = f'downloading needs {error.name}; install it with `pip install "npcam[fetch]"`'
+        msg = f"downloading needs {error.name}; `pip install pooch tqdm` brings it, {CHECKOUT}"
         raise InputError(msg) from error
     return pooch, requests

@@ -1,1 +1,1 @@
-"""Photographs in, pictures out. Pillow and SciPy wait until they are needed."""
+"""Photographs in. Pillow waits until it is needed."""

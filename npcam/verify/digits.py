@@ -55,7 +55,9 @@ class Digits:
     box_may_move: bool
 
 
-def digits(model: Model, x: Array, target: int, align: str = "corners") -> Digits:
+def digits(
+    model: Model, x: Array, target: int, align: str = "corners", threshold: float = THRESHOLD
+) -> Digits:
     """Work out what rounding may do to the explanation of one photograph.
 
     Args:
@@ -63,6 +65,7 @@ def digits(model: Model, x: Array, target: int, align: str = "corners") -> Digit
         x: the preprocessed photograph, (1, H, W, 3).
         target: the index of the class that is explained.
         align: how the map is upsampled, see `npcam.upsample_map`.
+        threshold: the box's, as a share of the map's maximum, see `npcam.bounding_box`.
 
     >>> from npcam import load_model
     >>> found = digits(load_model(), np.zeros((1, 64, 64, 3), np.float32), target=1)
@@ -87,8 +90,8 @@ def digits(model: Model, x: Array, target: int, align: str = "corners") -> Digit
     cell, of_cell = _map(maps, top["kernel"][:, target], unit)
     heat = upsample_map(cell, x.shape[1:3], align)
     tolerance = FLOW * upsample_map(of_cell, x.shape[1:3], align) + _drawing(cell, unit)
-    line = THRESHOLD * max(float(heat.max()), 0.0)
-    of_line = THRESHOLD * (FLOW * float(of_cell.max()) + _drawing(cell, unit))
+    line = threshold * max(float(heat.max()), 0.0)
+    of_line = threshold * (FLOW * float(of_cell.max()) + _drawing(cell, unit))
     near = ~(np.abs(heat - line) > tolerance + of_line)
     cells_near = ~(np.abs(cell - line) > FLOW * of_cell + _drawing(cell, unit) + of_line)
     return Digits(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npcam.images.colormaps import colormap
+from npcam.pictures.colormaps import colormap
 from npcam.shapes import Array
 from npcam.verify.place import Place, in_words
 

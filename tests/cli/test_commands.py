@@ -96,6 +96,8 @@ RULES = {
     ("verify", "names"): "told from the names",
     ("convert", "activation"): "softmax",
     ("convert", "input_size"): "224",
+    ("explain", "alpha"): "0.7; for --style flat 0.5",
+    ("explain", "colormap"): "ember; for --style flat viridis",
     ("explain", "target"): "the most probable one",
     ("record", "backend"): "$KERAS_BACKEND, or an installed one",
     ("record", "layers"): "all, and the logits",

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.networks import random_tensors
+from helpers.program import peak_memory
 from PIL import Image
 
 import npcam
@@ -36,11 +37,11 @@ def test_words_and_picture(run):
     pattern = rf"  target        {e.label} \(class {e.target}\), logit (-?\d+\.\d{{4}})"
     logit = re.fullmatch(pattern, lines[6])
     assert float(logit[1]) == pytest.approx(e.logit, abs=0.0000501)
-    assert lines[7] == f"  box           {e.box}"
+    assert lines[7] == f"  box           {e.box}, everywhere"
     assert re.fullmatch(r"  completeness  [+-]\d\.\de-\d\d \(mean of map \+ bias - logit\)", lines[8])
     assert lines[9:] == ["  overlay       chelsea_cam.png", ""]
     with Image.open("chelsea_cam.png") as overlay:
-        assert overlay.size == (451, 300)
+        assert np.array_equal(np.asarray(overlay), np.asarray(e.figure()))
         assert overlay.format == "PNG"
     assert np.array_equal(np.load("chelsea_cam.npy"), e.cam)
 
@@ -60,11 +61,14 @@ def test_json_is_the_explanation(capsys):
         "probability": e.probability,
         "logit": e.logit,
         "box": list(e.box),
+        "everywhere": e.everywhere,
+        "evidence_in_box": e.evidence_in_box,
+        "boxes": [{"box": list(part.box), "evidence": part.evidence} for part in e.boxes],
         "completeness": e.completeness,
         "overlay": str(Path("maps/here/chelsea_cam.png")),
         "notes": [],
     }
-    assert np.array_equal(np.asarray(Image.open(found["overlay"])), np.asarray(e.overlay()))
+    assert np.array_equal(np.asarray(Image.open(found["overlay"])), np.asarray(e.figure()))
     assert [path.name for path in Path("maps/here").iterdir()] == ["chelsea_cam.png"]
 
 
@@ -75,7 +79,10 @@ def test_json_is_the_explanation(capsys):
         (["--target", "2"], {"target": 2}, {}),
         (["--colormap", "jet"], {}, {"colormap": "jet"}),
         (["--alpha", "0.9"], {}, {"alpha": 0.9}),
-        (["--no-box"], {}, {"box": False}),
+        (["--no-box", "--threshold", "0.7"], {"threshold": 0.7}, {"box": False}),
+        (["--signed"], {}, {"signed": True}),
+        (["--boxes", "2", "--threshold", "0.7"], {"threshold": 0.7}, {"boxes": 2}),
+        (["--threshold", "0.7"], {"threshold": 0.7}, {}),
         (["--interpolation", "bilinear"], {"interpolation": "bilinear"}, {}),
         (["--exif-transpose"], {"exif_transpose": True}, {}),
         (["--align", "centers"], {"align": "centers"}, {}),
@@ -95,9 +102,169 @@ def test_options(narrow, photo, capsys, words, options, drawn):
     assert (found["label"], found["logit"], found["box"]) == (e.label, e.logit, e.box and list(e.box))
     with Image.open("turned_cam.png") as picture:
         pixels = np.asarray(picture)
-    assert np.array_equal(pixels, np.asarray(e.overlay(**drawn)))
-    plain = npcam.explain(npcam.load_model(narrow), "turned.png").overlay()
+    assert np.array_equal(pixels, np.asarray(e.figure(**drawn)))
+    plain = npcam.explain(npcam.load_model(narrow), "turned.png").figure()
     assert np.array_equal(pixels, np.asarray(plain)) == (words in ([], ["--align", "corners"]))
+
+
+@pytest.mark.parametrize(
+    ("words", "drawn"),
+    [
+        (["--style", "flat"], {"style": "flat"}),
+        (
+            ["--style", "flat", "--colormap", "jet", "--alpha", "0.3"],
+            {"style": "flat", "colormap": "jet", "alpha": 0.3},
+        ),
+        (["--style", "flat", "--boxes", "3"], {"style": "flat", "boxes": 3}),
+        (["--no-legend"], {}),
+        (["--no-legend", "--signed", "--no-box"], {"signed": True, "box": False}),
+    ],
+)
+def test_pictures_of_the_photographs_size(narrow, photo, words, drawn):
+    """The tutorials' overlay, and any without a legend, have the photograph's size: `e.overlay()` itself."""
+    assert main(["explain", photo, "--weights", narrow, *words]) == 0
+    with Image.open("cat_cam.png") as picture:
+        assert picture.size == (90, 60)
+        found = np.asarray(picture)
+    e = npcam.explain(npcam.load_model(narrow), photo)
+    assert np.array_equal(found, np.asarray(e.overlay(**drawn)))
+
+
+def pictures():
+    """The pictures that lie in the folder."""
+    return sorted(path.name for path in Path().glob("*_cam*.png"))
+
+
+def pixels(name):
+    """A picture's pixels."""
+    with Image.open(name) as picture:
+        return np.asarray(picture)
+
+
+@pytest.mark.parametrize(
+    ("words", "targets"),
+    [(["--target", "cow", "--target", "dog"], ["cow", "dog"]), (["--target", "top3"], "top3")],
+)
+def test_several_targets(narrow, photo, capsys, words, targets):
+    """One picture of all side by side, a list in JSON, and each in words; the first one as if alone."""
+    found = npcam.explain(npcam.load_model(narrow), photo, targets=targets)
+    assert main(["explain", photo, "--weights", narrow, *words, "--json"]) == 0
+    (result,) = json.loads(capsys.readouterr().out)
+    assert [(one["target"], one["logit"]) for one in result["targets"]] == [
+        (e.target, e.logit) for e in found
+    ]
+    assert {key: result[key] for key in result["targets"][0]} == result["targets"][0]
+    assert result["overlay"] == "cat_cam.png"
+    assert pictures() == ["cat_cam.png"]
+    assert np.array_equal(pixels("cat_cam.png"), np.asarray(found.figure()))
+    assert main(["explain", photo, "--weights", narrow, *words]) == 0
+    out = capsys.readouterr().out
+    assert re.findall(r"target +(\w+) \(class (\d)\)", out) == [(e.label, str(e.target)) for e in found]
+    assert out.count("completeness") == len(found)
+    assert out.endswith("\n  overlay       cat_cam.png\n")
+
+
+def test_a_picture_for_each_class(narrow, photo, capsys):
+    """The class stands in the name of picture and map; all are on one scale; a picture of before stays."""
+    assert main(["explain", photo, "--weights", narrow]) == 0
+    before = Path("cat_cam.png").read_bytes()
+    capsys.readouterr()
+    command = ["explain", photo, "--weights", narrow, "--target", "cow", "--target", "dog", "--separate"]
+    assert main([*command, "--save-map", "--json"]) == 0
+    (result,) = json.loads(capsys.readouterr().out)
+    assert [one["overlay"] for one in result["targets"]] == ["cat_cow_cam.png", "cat_dog_cam.png"]
+    assert result["overlay"] == "cat_cow_cam.png"
+    found = npcam.explain(npcam.load_model(narrow), photo, targets=["cow", "dog"])
+    for e in found:
+        assert np.array_equal(pixels(f"cat_{e.label}_cam.png"), np.asarray(e.figure()))
+        assert np.array_equal(np.load(f"cat_{e.label}_cam.npy"), e.cam)
+    assert pictures() == ["cat_cam.png", "cat_cow_cam.png", "cat_dog_cam.png"]
+    assert Path("cat_cam.png").read_bytes() == before
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert re.findall(r"overlay +(\S+)", out) == ["cat_cow_cam.png", "cat_dog_cam.png"]
+    assert main(["explain", photo, "--weights", narrow, "--target", "crow", "--separate"]) == 0
+    assert "cat_crow_cam.png" in pictures()
+
+
+def test_versus(narrow, photo, capsys):
+    """The map of the difference, its numbers, and both classes in the picture's name."""
+    command = ["explain", photo, "--weights", narrow, "--target", "cow", "--versus", "dog"]
+    assert main([*command, "--json", "--save-map"]) == 0
+    (result,) = json.loads(capsys.readouterr().out)
+    e = npcam.explain(npcam.load_model(narrow), photo, "cow")
+    why = e.versus("dog")
+    assert (result["label"], result["logit"]) == ("cow", e.logit)
+    assert result["versus"] == {
+        "target": 1,
+        "label": "dog",
+        "logit_difference": why.logit,
+        "box": why.box and list(why.box),
+        "everywhere": why.everywhere,
+        "evidence_in_box": why.evidence_in_box,
+        "boxes": [{"box": list(part.box), "evidence": part.evidence} for part in why.boxes],
+        "completeness": why.completeness,
+    }
+    assert result["overlay"] == "cat_cow_versus_dog_cam.png"
+    assert np.array_equal(pixels(result["overlay"]), np.asarray(why.figure()))
+    assert np.array_equal(np.load("cat_cow_versus_dog_cam.npy"), why.cam)
+    assert main(command) == 0
+    assert f"  versus        dog, logits {why.logit:+.4f} apart\n" in capsys.readouterr().out
+    assert main([*command, "--target", "cat"]) == 0
+    assert "cat_versus_dog_cam.png" in pictures()
+
+
+def test_boxes_in_words(narrow, photo, capsys):
+    """Each part with its share; no more than there are, and no more than are asked for."""
+    e = npcam.explain(npcam.load_model(narrow), photo, threshold=0.5)
+    assert len(e.boxes) > 1
+    for count in (1, 99):
+        assert main(["explain", photo, "--weights", narrow, "--threshold", "0.5", "--boxes", str(count)]) == 0
+        lines = [line for line in capsys.readouterr().out.split("\n") if line.startswith("  box")]
+        assert len(lines) == min(count, len(e.boxes))
+        for line, part in zip(lines, e.boxes, strict=False):
+            assert f"({', '.join(map(str, part.box))})" in line
+            assert line.endswith(f"{part.evidence:.1%} of the evidence")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--style", "neon"], "style 'neon': expected one of evidence, flat"),
+        (["--style", "flat", "--signed"], 'style "flat" shows only what speaks for a class'),
+        (
+            ["--style", "flat", "--versus", "dog"],
+            "--style flat shows only what speaks for a class; leave it out",
+        ),
+        (["--signed", "--colormap", "jet"], "colormap 'jet': a signed scale has two colours of its own"),
+        (
+            ["--versus", "dog", "--colormap", "jet"],
+            "colormap 'jet': a signed scale has two colours of its own",
+        ),
+        (["--style", "flat", "--target", "top2"], "--style flat: draws one class at a time; add --separate"),
+        (
+            ["--no-legend", "--target", "cow", "--target", "dog"],
+            "--no-legend: draws one class at a time; add",
+        ),
+        (["--threshold", "1"], "threshold 1.0: expected a share of the map's maximum"),
+        (["--target", "top2", "--target", "zebra"], "target 'zebra': no such class"),
+        (["--versus", "zebra"], "target 'zebra': no such class"),
+        (["--boxes", "0"], "argument --boxes: expected a whole number from 1 up"),
+    ],
+)
+def test_options_that_do_not_fit(narrow, photo, capsys, monkeypatch, words, said):
+    """One line says which, before anything is computed."""
+    monkeypatch.setattr(sys.modules["npcam.explain"], "explain", None)
+    assert main(["explain", photo, "--weights", narrow, *words]) == 2
+    assert capsys.readouterr().err.startswith(f"npcam: {said}")
+    assert pictures() == []
+
+
+def test_versus_the_class_itself(narrow, photo, capsys):
+    """Another photograph may be of another class, so this is that photograph's error."""
+    assert main(["explain", photo, "--weights", narrow, "--target", "dog", "--versus", "dog"]) == 2
+    expected = "npcam: versus 'dog': is the class that is explained; name another one\n"
+    assert capsys.readouterr() == ("", expected)
 
 
 def test_nothing_speaks_for_a_class(narrow, photo, capsys):
@@ -280,3 +447,17 @@ def test_each_explanation_is_printed_at_once(narrow, photo, monkeypatch):
     monkeypatch.setattr(sys.modules["npcam.explain"], "explain", watched)
     assert main(["explain", photo, photo, photo, "--weights", narrow]) == 0
     assert seen == [0, 1, 2]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux to tell its peak memory")
+@pytest.mark.parametrize(
+    "words", [[], ["--style", "flat"], ["--target", "top3"], ["--target", "top3", "--separate", "--signed"]]
+)
+def test_memory_of_24_megapixels(words):
+    """A telephone's photograph takes less than 1 GB in all, however many pictures are made of it."""
+    with Image.open(CHELSEA) as image:
+        image.resize((6000, 4000)).save("large.jpg")
+    status, err, peak = peak_memory("explain", "large.jpg", *words)
+    assert (status, err) == (0, "")
+    assert peak < 1e9

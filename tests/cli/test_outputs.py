@@ -10,7 +10,15 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from npcam import InputError
-from npcam.cli.outputs import map_path, output_names, overlay_path, require_own, save_map, save_overlay
+from npcam.cli.outputs import (
+    ClassNames,
+    map_path,
+    output_names,
+    overlay_path,
+    require_own,
+    save_map,
+    save_overlay,
+)
 
 MAP = np.arange(-6, 6, dtype=np.float32).reshape(3, 4)
 
@@ -126,3 +134,39 @@ def test_a_map_is_an_npy_file(dtype, order):
     assert (found.dtype, found.shape) == (array.dtype.newbyteorder("<"), array.shape)
     assert np.array_equal(found, array)
     assert (Path("a.npy").stat().st_size - array.nbytes) % 64 == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "expected"),
+    [
+        ("chelsea_cam", "cat", "chelsea_cat_cam"),
+        ("chelsea_cam-2", "cat", "chelsea_cat_cam-2"),
+        ("a_cam_cam", "garbage_truck", "a_cam_garbage_truck_cam"),
+        ("chelsea_cam", "cat versus dog", "chelsea_cat_versus_dog_cam"),
+        ("chelsea_cam", "../x/\x1b[2J\nb", "chelsea_.._x_2J_b_cam"),
+        ("chelsea_cam", "\u732b", "chelsea_\u732b_cam"),
+    ],
+)
+def test_names_with_a_class(name, words, expected):
+    """The class stands before `_cam`; what makes folders or lines of a name is an underscore."""
+    assert ClassNames([]).path(Path("maps", name), words) == Path("maps", expected)
+
+
+def test_names_with_a_class_are_given_once():
+    """Two classes of one name, two photographs that come to the same, and a photograph that is read."""
+    Path("a_cat_cam-2.png").write_bytes(b"1")
+    names = ClassNames(["a.jpg", "a_cat_cam-2.png"])
+    found = [names.path(Path(name), words).name for name, words in (("a_cam", "cat"), ("a_cam", "cat"))]
+    assert found == ["a_cat_cam", "a_cat_cam-3"]
+    one, other = names.path(Path("a_cam"), "b_c"), names.path(Path("a_b_cam"), "c")
+    assert (one.name, other.name) == ("a_b_c_cam", "a_b_c_cam-2")
+
+
+@pytest.mark.parametrize("letter", ["x", "\u30cd"])
+def test_names_with_a_class_fit(letter):
+    """A name of 255 bytes and a class of 500 letters still make a file."""
+    stem = output_names([f"{letter * (250 // len(letter.encode()))}.png"], Path())[0]
+    names = ClassNames([])
+    for _ in range(2):
+        overlay_path(names.path(stem, letter * 500)).write_bytes(b"")
+    assert len(list(Path().iterdir())) == 2

@@ -291,11 +291,12 @@ def test_unknown_and_unfetched():
 
 @pytest.mark.parametrize("name", ["pooch", "requests", "tqdm"])
 def test_without_pooch(world, monkeypatch, name):
-    """The extra is named, with the command that installs it."""
+    """The commands that install it: one that works anywhere, and one for a copy of the repository."""
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(InputError) as caught:
         get(world)
-    assert str(caught.value) == f'downloading needs {name}; install it with `pip install "npcam[fetch]"`'
+    brings = "`pip install pooch tqdm` brings it, or `pip install '.[fetch]'` in a copy of the repository"
+    assert str(caught.value) == f"downloading needs {name}; {brings}"
 
 
 def test_cache_folder(monkeypatch):

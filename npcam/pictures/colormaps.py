@@ -2,7 +2,7 @@
 
 viridis and magma are by Stefan van der Walt and Nathaniel Smith (CC0, from Matplotlib 2015); turbo
 is by Anton Mikhailov, Copyright 2019 Google LLC, Apache License 2.0 (see NOTICE). They are kept as
-the bytes of 256 RGB colours in hexadecimal. jet and grey are formulas.
+the bytes of 256 RGB colours in hexadecimal. jet, grey, ember and the two-sided table are formulas.
 """
 
 import numpy as np
@@ -75,15 +75,25 @@ JET = (
     ((0.0, 0.11, 0.34, 0.65), (0.5, 1.0, 1.0, 0.0)),
 )
 
-NAMES = ("viridis", "jet", "turbo", "magma", "grey")
+# From dark violet over red to yellow, lighter with every step: saturated, so that it is seen on white, grey
+# and black, and told apart by its lightness alone. Positions, and red, green and blue there.
+EMBER = ((0.0, 0.5, 1.0), ((90, 0, 120), (255, 60, 30), (255, 225, 60)))
+
+# What speaks against a class is blue, what speaks for it vermilion: two colours that people who do not tell
+# red from green tell apart. Each from the fullest to the palest; between them 0 is grey, and without a tint.
+AGAINST = ((0.0, 1.0), ((40, 70, 255), (120, 140, 255)))
+FOR = ((0.0, 1.0), ((255, 150, 90), (240, 70, 0)))
+NEUTRAL = (128, 128, 128)
+
+NAMES = ("viridis", "jet", "turbo", "magma", "grey", "ember")
 
 
 def colormap(name: str) -> Array:
     """The 256 colours of a colormap, for values from 0 to 1: (256, 3) uint8, RGB.
 
     Args:
-        name: "viridis", "turbo", "magma", "grey", or "jet", the rainbow of the CAM tutorials, which
-            shows steps where there are none.
+        name: "viridis", "turbo", "magma", "grey", "ember", or "jet", the rainbow of the CAM tutorials,
+            which shows steps where there are none.
 
     Raises:
         InputError: an unknown name.
@@ -96,10 +106,28 @@ def colormap(name: str) -> Array:
         return _bytes(np.stack([ramp, ramp, ramp], axis=-1))
     if name == "jet":
         return _bytes(np.stack([np.interp(ramp, *channel) for channel in JET], axis=-1))
+    if name == "ember":
+        return _between(*EMBER)
     tables = {"viridis": VIRIDIS, "magma": MAGMA, "turbo": TURBO}
     if name not in tables:
         raise InputError(f"colormap {name!r}: expected one of {', '.join(NAMES)}")
     return np.frombuffer(bytes.fromhex(tables[name]), np.uint8).reshape(256, 3)
+
+
+def two_sided() -> Array:
+    """The 256 colours of a signed scale: index 128 is 0, 1 speaks most against, 255 most for: (256, 3) uint8.
+
+    >>> two_sided()[[1, 128, 255]].tolist()
+    [[40, 70, 255], [128, 128, 128], [240, 70, 0]]
+    """
+    against, towards = (_between(*side, steps=127) for side in (AGAINST, FOR))
+    return np.concatenate([against[:1], against, np.array([NEUTRAL], np.uint8), towards])  # (256, 3)
+
+
+def _between(places: tuple[float, ...], colours: tuple[tuple[int, ...], ...], steps: int = 256) -> Array:
+    """Colours between those at some places from 0 to 1, in equal steps."""
+    ramp = np.linspace(0, 1, steps)
+    return _bytes(np.stack([np.interp(ramp, places, c) for c in np.transpose(colours) / 255], axis=-1))
 
 
 def _bytes(colours: Array) -> Array:

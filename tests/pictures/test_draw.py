@@ -9,8 +9,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from npcam import InputError
-from npcam.images.colormaps import NAMES, colormap
-from npcam.images.draw import montage, normalize, overlay
+from npcam.pictures.colormaps import NAMES, colormap
+from npcam.pictures.draw import montage, normalize, overlay
 
 
 def photo(width=120, height=80):
@@ -150,7 +150,7 @@ def test_options_go_by_name():
 @pytest.mark.parametrize("band", [1, 120, 500, 120 * 80, 120 * 80 + 1])
 def test_bands_leave_no_seams(monkeypatch, band):
     """Coloured a row at a time, four rows at a time or all at once, the overlay is the same."""
-    from npcam.images import draw
+    from npcam.pictures import draw
 
     whole = overlay(photo(), np.eye(7))
     monkeypatch.setattr(draw, "BAND", band)
@@ -258,7 +258,10 @@ def test_boxes_narrower_than_their_line(size, box):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"colormap": "plasma"}, "colormap 'plasma': expected one of viridis, jet, turbo, magma, grey"),
+        (
+            {"colormap": "plasma"},
+            "colormap 'plasma': expected one of viridis, jet, turbo, magma, grey, ember",
+        ),
         *[
             ({"alpha": a}, f"alpha {a}: expected an opacity from 0 (photograph only) to 1 (heat map only)")
             for a in (1.01, -0.01, float("nan"))
@@ -321,7 +324,7 @@ def test_memory_of_a_large_photograph():
     program = """if True:
         import numpy as np
         from PIL import Image
-        from npcam.images.draw import overlay
+        from npcam.pictures.draw import overlay
         photo = Image.new("RGB", (20_000, 5_000))
         overlay(photo, np.eye(224), box=(5, 5, 19_000, 4_000), caption="cat 97.3%")
         print(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])"""

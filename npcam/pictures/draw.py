@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from npcam.cam import Box
 from npcam.common.errors import InputError
-from npcam.images.colormaps import colormap as colour_table
+from npcam.pictures.colormaps import colormap as colour_table
+from npcam.pictures.lettering import BLACK, WHITE, write_in_a_corner
+from npcam.pictures.overlay import checked, make_scale
 from npcam.shapes import Array
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 BAND = 2**22  # pixels that are coloured at a time
-EASY_TEXT = 14  # pixels; on small photographs, if it fits
-SMALLEST_TEXT = 8  # pixels; smaller letters cannot be read
 
 
 def normalize(heatmap: Array) -> Array:
@@ -37,12 +37,7 @@ def normalize(heatmap: Array) -> Array:
     >>> normalize(np.array([[-1.0, 0.5, 2.0]]))
     array([[0.  , 0.25, 1.  ]])
     """
-    heatmap = np.asarray(heatmap)
-    if heatmap.ndim != 2 or heatmap.size == 0 or heatmap.dtype.kind not in "fiu":
-        msg = f"heatmap: expected a map (H, W) of real numbers, got {heatmap.shape} of {heatmap.dtype}"
-        raise InputError(msg)
-    if not np.isfinite(heatmap).all():
-        raise InputError("heatmap: holds NaN or infinity; look at the weights and the photograph's pixels")
+    heatmap = checked(heatmap)
     heatmap = heatmap.astype(np.promote_types(heatmap.dtype, np.float32))
     # Interpolating a constant map leaves differences of a few roundings: stretched, they would be
     # shown as if they were evidence.
@@ -59,7 +54,7 @@ def overlay(
     *,
     colormap: str = "viridis",
     alpha: float = 0.5,
-    box: tuple[int, int, int, int] | None = None,
+    box: Box | None = None,
     caption: str | None = None,
     in_place: bool = False,
 ) -> "Image":
@@ -102,9 +97,9 @@ def overlay(
         coloured = _coloured(indices.crop(band), colormap)
         picture.paste(Image.blend(picture.crop(band), coloured, alpha), band)
     if box is not None:
-        _outline(picture, box)
+        outline(picture, box)
     if caption:
-        _caption(picture, caption)
+        write_in_a_corner(picture, caption)
     return picture
 
 
@@ -136,16 +131,14 @@ def montage(images: Sequence["Image"], captions: Sequence[str] = (), columns: in
     for i, image in enumerate(images):
         tile = image.convert("RGB").resize((w, h))
         if i < len(captions):
-            _caption(tile, captions[i])
+            write_in_a_corner(tile, captions[i])
         sheet.paste(tile, (i % columns * w, i // columns * h))
     return sheet
 
 
 def check_style(colormap: str, alpha: float) -> None:
     """Raise InputError unless there is such a colormap and such an opacity."""
-    colour_table(colormap)
-    if not 0 <= alpha <= 1:
-        raise InputError(f"alpha {alpha}: expected an opacity from 0 (photograph only) to 1 (heat map only)")
+    make_scale(0.0, colormap=colormap, alpha=alpha)
 
 
 def _indices(heatmap: Array) -> "Image":
@@ -162,36 +155,25 @@ def _coloured(indices: "Image", colormap: str) -> "Image":
     return picture.convert("RGB")
 
 
-def _outline(picture: "Image", box: tuple[int, int, int, int]) -> None:
-    """A white line within a black one: it stands out on any ground."""
+def line_width(size: tuple[int, int]) -> int:
+    """How many pixels wide each of the two lines around a box is, in a picture of (width, height)."""
+    return max(1, min(size) // 150)
+
+
+def outline(picture: "Image", box: Box, line: int | None = None) -> None:
+    """Draw a white line within a black one: it stands out on any ground.
+
+    Args:
+        picture: is drawn on.
+        box: (x0, y0, x1, y1) in its pixels, x1 and y1 exclusive.
+        line: the width of each line; None for a 150th of the picture.
+    """
     from PIL import ImageDraw
 
     x0, y0, x1, y1 = box
-    line = max(1, min(picture.size) // 150)
+    line = line_width(picture.size) if line is None else line
     draw = ImageDraw.Draw(picture)
     for colour, width in ((BLACK, 2 * line), (WHITE, line)):
         # Where opposite lines meet, Pillow may draw them a pixel beyond the box; filling it does not.
         fill = colour if 2 * width >= min(x1 - x0, y1 - y0) else None
         draw.rectangle((x0, y0, x1 - 1, y1 - 1), fill=fill, outline=colour, width=width)
-
-
-def _caption(picture: "Image", text: str) -> None:
-    """White letters with a black rim in the lower left corner, as large as fits."""
-    from PIL import ImageDraw, ImageFont
-
-    width, height = picture.size
-    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    draw = ImageDraw.Draw(picture)
-    size = max(EASY_TEXT, min(height // 14, 400))
-    while True:
-        font = ImageFont.load_default(size)
-        rim = max(1, size // 12)
-        left, top, right, bottom = draw.textbbox((0, 0), text, font=font, stroke_width=rim)
-        if right - left <= width * 0.94 and bottom - top <= height / 3:
-            break
-        if size == SMALLEST_TEXT:
-            return
-        size = max(SMALLEST_TEXT, size * 7 // 8)
-    margin = size // 2 if right - left + size <= width else 0
-    place = (margin - left, height - margin - bottom)
-    draw.text(place, text, font=font, fill=WHITE, stroke_width=rim, stroke_fill=BLACK)

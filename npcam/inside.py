@@ -1,0 +1,75 @@
+"""What happens inside a network, as pictures: the maps of one layer."""
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from npcam.common.errors import InputError
+from npcam.images.photos import Photo, open_photo
+from npcam.images.preprocess import to_input
+from npcam.model import Model
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+def feature_maps(
+    model: Model,
+    image: Photo,
+    layer: str,
+    top: int = 16,
+    *,
+    interpolation: str = "nearest",
+    exif_transpose: bool = False,
+) -> "Image":
+    """The strongest maps of one layer for a photograph, side by side on one scale.
+
+    Args:
+        model: from `npcam.load_model`.
+        image: a path, a binary file, a Pillow image, or pixels (H, W, 3) uint8.
+        layer: Keras's name of the layer, `conv2_block3_out`.
+        top: how many channels, those of the largest mean magnitude first; all where there are fewer.
+        interpolation: how to resize to the network's input, see `npcam.explain`.
+        exif_transpose: turn the photograph upright first, as its EXIF orientation says.
+
+    Returns:
+        A Pillow image, RGB: each map with its channel's number and its mean, and a bar with the values.
+        A layer whose maps are negative somewhere has a scale of two sides, white at 0.
+
+    Raises:
+        InputError: the photograph cannot be read, no layer has that name, or it has no maps.
+
+    >>> from npcam.model import load_model
+    >>> pixels = np.zeros((40, 60, 3), np.uint8)
+    >>> feature_maps(load_model(), pixels, "conv2_block3_out", top=4).mode
+    'RGB'
+    """
+    from PIL import Image
+
+    from npcam.pictures.colorbar import Legend
+    from npcam.pictures.figure import Tile, figure
+    from npcam.pictures.overlay import Scale, paint
+
+    if top < 1:
+        raise InputError(f"feature_maps: expected a number of channels from 1 up, got {top}")
+    photo = open_photo(image, exif_transpose)
+    pixels = to_input(photo, model.photo_size, interpolation, model.weights.preprocessing.grey)
+    maps = model.activations(model.preprocess(pixels[None]), layer)[layer][0]  # (h, w, K)
+    if maps.ndim != 3:
+        raise InputError(f"feature_maps: {layer} has no maps, but {maps.shape}; name a layer before avg_pool")
+    strength = np.abs(maps).mean(axis=(0, 1), dtype=np.float64)
+    channels = np.argsort(-strength, kind="stable")[:top]
+    shown = maps[..., channels]
+    signed = bool(shown.min() < 0)
+    largest = float(np.abs(shown).max())
+    scale = Scale(largest, signed, "viridis", alpha=1.0, solid=not signed)
+    tiles = []
+    for channel in channels:
+        picture = Image.new("RGB", maps.shape[1::-1], (255, 255, 255))
+        paint(picture, maps[..., channel], scale)
+        tiles.append(Tile(picture, (f"channel {channel}", f"mean {maps[..., channel].mean():.3g}")))
+    unit = f"{layer}, {maps.shape[0]}x{maps.shape[1]}"
+    return figure(
+        tiles, Legend(scale, largest, unit, grounds=(255,)), columns=math.ceil(math.sqrt(len(tiles)))
+    )
