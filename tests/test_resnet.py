@@ -110,7 +110,7 @@ def test_float64_in_float64_out():
 
 
 def test_a_backbone_puts_out_maps_alone():
-    """Without a top there are neither logits nor probabilities, and the maps are those of the whole network."""
+    """Without a top there are no logits and no probabilities; the maps are those of the whole network."""
     arch = Architecture(blocks=(1, 1), strides=(1, 2), activation=None)
     tensors = random_tensors(TINY, width=2)
     x = np.random.default_rng(0).uniform(-120, 150, (1, 32, 32, 3)).astype(np.float32)

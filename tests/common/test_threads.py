@@ -65,7 +65,7 @@ def test_how_many_threads_are_tried(monkeypatch, cores, asked):
     """NumPy's, SciPy's and the team's, one each for a core; OpenBLAS knows no more than 64."""
     tried = []
     monkeypatch.setattr(threads, "can_start", lambda count: tried.append(count) or True)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores if process == 0 else 9)))
     threads.keep_blas_to_one()
     monkeypatch.delattr(os, "sched_getaffinity")  # as on macOS
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
