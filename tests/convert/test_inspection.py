@@ -114,7 +114,7 @@ def test_a_zip_whose_layers_are_not_as_keras_writes_them(tmp_path):
         members = [(n, archive.read(n)) for n in archive.namelist() if n != "model.weights.h5"]
     path = write_zip(tmp_path / "b.keras", *members, ("model.weights.h5", empty.getvalue()))
     found = inspect(path)
-    assert (found.format, found.converts) == ("Keras .keras", False)
+    assert (found.format, found.converts, found.class_names) == ("Keras .keras", False, None)
     assert any(f["where"].startswith("config.json") and "mine>Dense" in f["what"] for f in found.findings)
 
 
