@@ -107,3 +107,16 @@ def test_float64_in_float64_out():
     for dtype in (np.float16, np.float32, np.float64):
         tensors = random_tensors(TINY, width=2, dtype=dtype)
         assert resnet.run(np.zeros((1, 32, 32, 3), dtype), tensors, TINY).logits.dtype == dtype
+
+
+def test_a_backbone_puts_out_maps_alone():
+    """Without a top there are no logits and no probabilities; the maps are those of the whole network."""
+    arch = Architecture(blocks=(1, 1), strides=(1, 2), activation=None)
+    tensors = random_tensors(TINY, width=2)
+    x = np.random.default_rng(0).uniform(-120, 150, (1, 32, 32, 3)).astype(np.float32)
+    maps = resnet.last_activation(arch)
+    whole = resnet.run(x, tensors, TINY, [maps])
+    alone = resnet.run(x, {name: w for name, w in tensors.items() if name != "predictions"}, arch, [maps])
+    assert whole.logits is not None
+    assert alone.logits is alone.probabilities is None
+    np.testing.assert_array_equal(alone.activations[maps], whole.activations[maps])

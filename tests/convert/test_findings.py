@@ -200,7 +200,8 @@ def test_bytes_that_are_in_no_member(tmp_path):
     path = tmp_path / "a.keras"
     data = (CASES / "linear_head.keras").read_bytes()
     path.write_bytes(data + b"x" * 9)
-    assert [f["what"] for f in inspect(path).findings] == ["9 bytes, which npcam does not read"]
+    (behind,) = inspect(path).findings
+    assert (behind["where"], behind["what"]) == ("after the zip", "9 bytes, which npcam does not read")
     with zipfile.ZipFile(path, "w") as archive, zipfile.ZipFile(CASES / "linear_head.keras") as source:
         for name in source.namelist():
             archive.writestr(name, source.read(name))
@@ -215,6 +216,35 @@ def test_bytes_that_are_in_no_member(tmp_path):
         target.attrs.update(whole.attrs)
     assert findings(block) == {("bytes", "before the HDF5")}
     assert inspect(block).converts
+
+
+class Pipe:
+    """A file that cannot be gone back in, so that a zip has each member's sizes behind it."""
+
+    def __init__(self, file):
+        self.write, self.flush = file.write, file.flush
+
+
+def test_zips_that_are_written_otherwise(tmp_path):
+    """Extra fields, sizes behind the data, a comment: every byte is of something, and one more is found."""
+    path = tmp_path / "a.keras"
+    for hidden in (b"", b"x"):
+        with (
+            path.open("wb") as file,
+            zipfile.ZipFile(Pipe(file), "w") as archive,
+            zipfile.ZipFile(CASES / "linear_head.keras") as source,
+        ):
+            for name in source.namelist():
+                member = zipfile.ZipInfo(name)
+                member.extra = b"\xfe\xca\x03\x00abc"
+                archive.writestr(member, source.read(name))
+            archive.fp.write(hidden)
+            archive.start_dir = archive.fp.tell()
+            archive.comment = b"z" * 7
+        expected = [("the zip's comment", "7 bytes")]
+        if hidden:
+            expected.append(("between the zip's members", "1 bytes, which npcam does not read"))
+        assert [(f["where"], f["what"]) for f in inspect(path).findings] == expected
 
 
 def test_zips_that_are_unreadable(tmp_path):

@@ -2,15 +2,18 @@
 
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from helpers.handmade_keras import config_of, tensors_of, write_h5, write_keras, write_weights_h5, write_zip
 from helpers.networks import random_tensors
 
 from npcam import InputError
@@ -72,6 +75,47 @@ def test_layouts(keras, saved, folder, name, form):
         assert found.metadata["converter"].startswith("npcam ")
     else:
         assert {"conv1_conv", "predictions"} < {layer["name"] for layer in found.layers}
+
+
+@pytest.mark.parametrize(
+    ("write", "form", "where"),
+    [
+        (write_keras, "Keras .keras", "config.json"),
+        (write_h5, "Keras HDF5 (.h5), whole model", "model_config"),
+        (partial(write_h5, whole=False), "Keras HDF5 (.h5), weights only", None),
+        (write_weights_h5, "Keras .weights.h5", None),
+    ],
+)
+def test_layouts_made_by_hand(tmp_path, write, form, where):
+    """Each is called what it is, converts, and names the place of a class that is not Keras's."""
+    found = inspect(write(tmp_path / "a.h5", config_of(), tensors_of()))
+    assert (found.format, found.converts, found.reason, found.findings) == (form, True, None, [])
+    assert found.parameters == sum(a.size for arrays in tensors_of().values() for a in arrays.values())
+    assert found.to_json()["class_names"] is None
+    if where:
+        mine = config_of()
+        mine["config"]["layers"][-1]["registered_name"] = "mine>Dense"
+        found = inspect(write(tmp_path / "b.h5", mine, tensors_of()))
+        assert not found.converts
+        assert "mine>Dense" in found.reason
+        (finding,) = found.findings
+        assert finding["where"].startswith(where)
+
+
+def test_a_zip_whose_layers_are_not_as_keras_writes_them(tmp_path):
+    """What its configuration says is looked at none the less."""
+    mine = config_of()
+    mine["config"]["layers"][-1]["registered_name"] = "mine>Dense"
+    whole = write_keras(tmp_path / "a.keras", mine, tensors_of())
+    empty = io.BytesIO()
+    with h5py.File(empty, "w") as file:
+        file["layers"] = np.zeros(3)
+    with zipfile.ZipFile(whole) as archive:
+        members = [(n, archive.read(n)) for n in archive.namelist() if n != "model.weights.h5"]
+    path = write_zip(tmp_path / "b.keras", *members, ("model.weights.h5", empty.getvalue()))
+    found = inspect(path)
+    assert (found.format, found.converts, found.class_names) == ("Keras .keras", False, None)
+    assert any(f["where"].startswith("config.json") and "mine>Dense" in f["what"] for f in found.findings)
 
 
 def sha256(path):

@@ -10,14 +10,14 @@ def test_a_name_in_use_cannot_be_taken():
     """Neither again nor for what lies elsewhere; once it is free, it can."""
     scratch = Workspace(np.float32)
     x = scratch.take("x", (2, 2))
-    with pytest.raises(RuntimeError, match="'x' is still in use"):
+    with pytest.raises(RuntimeError, match=r"^scratch memory: 'x' is still in use"):
         scratch.take("x", (1,))
     y = scratch.take("y", (2, 2))
-    with pytest.raises(RuntimeError, match="'x' is still in use"):
+    with pytest.raises(RuntimeError, match=r"^scratch memory: 'x' is still in use"):
         scratch.rename(y, "x")
     scratch.free(x)
     scratch.rename(y, "x")
-    with pytest.raises(RuntimeError, match="'x' is still in use"):
+    with pytest.raises(RuntimeError, match=r"^scratch memory: 'x' is still in use"):
         scratch.take("x", (1,))
     scratch.take("y", (1,))
 
@@ -26,7 +26,7 @@ def test_what_is_not_in_use_cannot_be_freed():
     """Twice, or as a view: what `take` gave is what is freed."""
     scratch = Workspace(np.float32)
     x = scratch.take("x", (2, 2))
-    with pytest.raises(RuntimeError, match=r"\(1, 2\) that is not in use"):
+    with pytest.raises(RuntimeError, match=r"^scratch memory: an array of shape \(1, 2\) that is not in use"):
         scratch.free(x[:1])
     scratch.free(x)
     with pytest.raises(RuntimeError, match="not in use"):

@@ -139,3 +139,15 @@ def test_complaints_of_the_library(error):
     assert str(caught.value) == "as it is"
     with reading("a.h5: /x") as where:
         assert where == "a.h5: /x"
+
+
+def test_names_of_attributes(tmp_path):
+    """All of a group's and of an array's, whatever bytes a stranger made a name of."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for member in (file, file.create_dataset("x", data=1.0)):
+            member.attrs["größe"] = 1
+            member.attrs["b"] = "text"
+            h5py.h5a.create(member.id, b"odd\xff", h5py.h5t.NATIVE_INT8, h5py.h5s.create(h5py.h5s.SCALAR))
+    with open_hdf5(tmp_path / "a.h5") as file:
+        for member in (file, file.dataset("x")):
+            assert sorted(member.attributes) == ["b", "größe", "odd\udcff"]
