@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SMALLEST = 320  # pixels of the longer side of a picture; a smaller one is enlarged
+LARGEST = 6000  # pixels of the longer side of a single picture: a hundred million pixels take 0.4 GB
 LARGEST_OF_MANY = 960  # pixels of the longer side of each of several pictures; a larger one is made smaller
 NARROWEST = 300  # pixels that the words under each of several pictures have, if they need them
 WIDEST = 6.5  # times as wide as high: pictures that would be wider stand in several rows
@@ -61,7 +62,7 @@ def figure(
         legend: the bar; it also says how heat maps are tinted. None: no bar, and no tint.
         columns: how many stand in a row; None for as many as make a figure that is not too wide.
         longest: pixels that the longer side of each picture has at most; None for 960 where there are
-            several, else for the picture's own size.
+            several, else for the picture's own size up to 6,000.
 
     Returns:
         An RGB image on white.
@@ -78,7 +79,7 @@ def figure(
     if not tiles or (columns is not None and columns < 1):
         raise InputError(f"figure: expected pictures and columns, got {len(tiles)} and {columns}")
     many = len(tiles) > 1
-    width, height = _shown(tiles[0].image.size, longest or (LARGEST_OF_MANY if many else None))
+    width, height = _shown(tiles[0].image.size, longest or (LARGEST_OF_MANY if many else LARGEST))
     columns = min(columns or _columns(len(tiles), width / height), len(tiles))
     lines = [line for tile in tiles for line in enumerate(tile.lines)]
     cell = max(width, min(NARROWEST, _widest(lines, EASY_TEXT))) if many else width
@@ -112,13 +113,13 @@ def _columns(count: int, shape: float) -> int:
     return min(fitting, key=lambda n: (-count % n, -n))
 
 
-def _shown(size: tuple[int, int], most: int | None) -> tuple[int, int]:
+def _shown(size: tuple[int, int], most: int) -> tuple[int, int]:
     """How large a photograph of (width, height) is shown: enlarged by a whole number, or made smaller."""
     longer = max(size)
     if longer < SMALLEST:
         factor = -(-SMALLEST // longer)
         return size[0] * factor, size[1] * factor
-    if most is None or longer <= most:
+    if longer <= most:
         return size
     return max(1, size[0] * most // longer), max(1, size[1] * most // longer)
 

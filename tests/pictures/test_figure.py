@@ -36,6 +36,13 @@ def test_the_photograph_stands_in_the_upper_left_corner(size):
     assert (made[:height, width:] == 255).all()
 
 
+@pytest.mark.parametrize(("size", "shown"), [((6000, 40), (6000, 40)), ((9000, 60), (6000, 40))])
+def test_a_picture_has_6000_pixels_at_most(size, shown):
+    """A larger photograph is made smaller: its pixels and the sheet's would not fit into a gigabyte."""
+    made = figure([Tile(photo(size))])
+    assert made.size == shown
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_nothing_is_cut_off(size, monkeypatch):
     """Words and bar end within the figure: a larger sheet holds nothing more."""
