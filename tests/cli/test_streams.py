@@ -83,7 +83,7 @@ def test_what_a_record_says_of_itself(capsys):
     capsys.readouterr()
     assert main(["verify", "cat.png", "--weights", "w.h5", "--against", "r.h5"]) == 0
     out = capsys.readouterr().out
-    assert r"reference: somebody\x1b[2J\nnpcam: all is well, " in out
+    assert r"yours: somebody\x1b[2J\nnpcam: all is well, " in out
     assert "\x1b" not in out
 
 

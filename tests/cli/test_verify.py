@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -22,7 +23,7 @@ from npcam.verify.compare import verify
 from npcam.verify.plot import plot_errors
 from npcam.verify.prepare import SAVED, in_words
 from npcam.verify.record import read_record
-from npcam.verify.report import as_csv, as_json, as_text, error_lines
+from npcam.verify.report import as_csv, as_json, as_text, error_lines, finding
 from npcam.verify.run_npcam import run_npcam
 from npcam.weights import read_weights, write_weights
 
@@ -55,34 +56,33 @@ def test_a_photograph_against_what_keras_recorded(capsys):
 def test_a_batch_against_float64_with_files(narrow, photo, capsys, words, engine, isolated):
     """A table on the terminal or JSON, CSV and PNG beside it, are those of the library's own comparison."""
     command = ["verify", photo, "--weights", narrow, "--against", "reference", *words]
-    assert main([*command, "--csv", "t.csv", "--plot", "p.png"]) == 0
+    assert main([*command, "--csv", "t.csv", "--plot", "p.png", "--all"]) == 0
     out = capsys.readouterr().out
     weights = read_weights(narrow)
     x = read_input(photo, (40, 56))
     own, exact = run_npcam(weights, x, engine), run_npcam(weights, x, "reference", "float64")
-    report = verify(weights, own, exact, isolated=isolated, on_trial="npcam")
-    first, given, second, given_too, empty, *table = out.split("\n")
-    assert first.startswith(f"npcam:     npcam {npcam.__version__}")
-    assert second.startswith("reference: npcam ")
-    assert "float64" in second
-    assert "float64" not in first
-    assert (engine in first, empty) == (True, "")
-    how = f"           preprocessing: {in_words(weights.preprocessing, weights)}"
-    assert (given, given_too) == (how, how)
-    assert "\n".join(table) == as_text(report) + "\n"
+    report = replace(verify(weights, own, exact, isolated=isolated, on_trial="npcam"), other="float64")
+    found, origins, table = out.split("\n\n")
+    first, given, second, given_too = origins.splitlines()
+    assert first.startswith(f"npcam: npcam {npcam.__version__}, {engine} float32")
+    assert second.startswith(f"float64: npcam {npcam.__version__}, reference float64")
+    how = f"preprocessing: {in_words(weights.preprocessing, weights)}"
+    assert (given, given_too) == (f"       {how}", f"         {how}")
+    assert f"{found}\n\n{table}" == as_text(report) + "\n"
     assert Path("t.csv").read_bytes().decode() == as_csv(report)
     assert len(list(csv.reader(io.StringIO(Path("t.csv").read_text())))) == 1 + len(report.rows)
     with Image.open("p.png") as picture:
-        drawn = plot_errors(error_lines(report), [row.name for row in report.rows])
+        names = [row.name for row in report.rows]
+        drawn = plot_errors(error_lines(report), names, finding(report)[0][:120])
         assert np.array_equal(np.asarray(picture), np.asarray(drawn))
         assert picture.format == "PNG"
     assert main([*command, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {key: found["runs"][key]["engine"] for key in found["runs"]} == {
         "npcam": own.provenance["engine"],
-        "reference": exact.provenance["engine"],
+        "yours": exact.provenance["engine"],
     }
-    del found["runs"]
+    del found["runs"], found["photos"]
     assert found == json.loads(json.dumps(as_json(report)))
 
 
@@ -94,8 +94,8 @@ def test_who_is_on_trial(narrow, photo, capsys):
     x = read_input(photo, (40, 56))
     report = verify(weights, run_npcam(weights, x), read_record("r.h5"), isolated=False, on_trial="reference")
     assert main(["verify", photo, "--weights", narrow, "--against", "r.h5", "--all"]) == 0
-    finding, origins, table = capsys.readouterr().out.split("\n\n")
-    assert f"{finding}\n\n{table}" == as_text(report) + "\n"
+    found, origins, table = capsys.readouterr().out.split("\n\n")
+    assert f"{found}\n\n{table}" == as_text(report) + "\n"
     assert [line.split(":")[0].strip() for line in origins.splitlines()] == [
         *("npcam", "preprocessing", "yours", "preprocessing")
     ]
@@ -327,7 +327,11 @@ def test_outputs_that_would_be_one_file_or_an_input(narrow, photo, capsys):
     before = Path(photo).read_bytes()
     Path("link.png").symlink_to("p.png")
     for words, said in (
-        (["--csv", "p.png", "--plot", "link.png"], "link.png: the table and the picture go to the same file"),
+        (
+            ["--csv", "p.png", "--plot", "link.png"],
+            "link.png: two of --csv, --plot and --junit go to",
+        ),
+        (["--junit", "p.png", "--plot", "link.png"], "p.png: two of --csv, --plot and --junit go to"),
         (["--csv", photo], f"{photo}: is the input {photo} itself; choose another place"),
         (["--plot", narrow], f"{narrow}: is the input {narrow} itself; choose another place"),
     ):
