@@ -513,7 +513,7 @@ def test_numbers_that_are_none():
 
 
 def test_numbers_for_columns():
-    """A channel without an axis of its own ends with its columns; a number for each of them is none for it."""
+    """A channel without an axis of its own ends with its columns; a number for each is none for it."""
 
     def build(m, x):
         plane = m.op("Add", m.op("GetItem", x, [..., 0]), [1.0, 2.0, 3.0, 4.0])
