@@ -14,7 +14,7 @@ import pytest
 
 from npcam import InputError
 from npcam.common import files
-from npcam.common.files import md5_file, open_file, replacing, require_file, sha256_file
+from npcam.common.files import md5_file, open_file, replacing, require_file, sha256_file, shorten
 
 
 def write_half(path, error):
@@ -102,6 +102,15 @@ def test_long_names(tmp_path):
     with replacing(path) as unfinished:
         assert len(unfinished.name) < 130  # a hundred of the name's letters, and what tells it apart
     assert path.is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "kept"),
+    [("abc", 3, "abc"), ("abc", 2, "ab"), ("abc", 0, ""), ("grüße", 3, "gr"), ("grüße", 4, "grü")],
+)
+def test_the_beginning_of_a_name(name, most, kept):
+    """As many whole characters as fit, and no fewer."""
+    assert shorten(name, most) == kept
 
 
 def test_where_nothing_can_be_written(tmp_path):

@@ -120,6 +120,7 @@ def test_an_array(tmp_path):
         (["config.json", "model.weights.h5"], "an unzipped .keras file; zip"),
         (["config.json", "model.weights.json"], "an unzipped .keras file of shards"),
         (["pytorch_model.bin"], "a PyTorch model's folder"),
+        (["config.json", "model.safetensors"], "a PyTorch model's folder"),
         (["checkpoint", "m.index"], "a folder of a TensorFlow checkpoint"),
     ],
 )
@@ -147,6 +148,7 @@ def test_folders(tmp_path, names, kind):
             ["m/config.json", "m/metadata.json", "m/model.weights.h5"],
             "a folder around a .keras file's members",
         ),
+        (["m/config.json", "m/model.weights.h5"], "a folder around a .keras file's members"),
         (["weights/best.keras", "readme.txt"], "a zip around weights/best.keras"),
     ],
 )

@@ -19,6 +19,7 @@ WNIDS = ("n02121808", "n03445777", "n02119789")
     ("text", "wnids"),
     [
         ("cat\ngolf ball\nFüchse", None),
+        ("cat\rgolf ball\rFüchse\r", None),
         ("\ufeffcat\r\n golf ball \r\nFüchse\r\n\r\n", None),
         ("n02121808 cat\nn03445777\tgolf ball\nn02119789 Füchse\n", WNIDS),
         ("n02121808,cat\nn03445777, golf ball\nn02119789 , Füchse\n", WNIDS),

@@ -512,6 +512,16 @@ def test_numbers_that_are_none():
         assert reason in str(error.value)
 
 
+def test_numbers_for_columns():
+    """A channel without an axis of its own ends with its columns; a number for each is none for it."""
+
+    def build(m, x):
+        plane = m.op("Add", m.op("GetItem", x, [..., 0]), [1.0, 2.0, 3.0, 4.0])
+        return m.op("Stack", [plane] * 3, axis=-1)
+
+    refused("add_2 (Add) computes with a number for each column, not for each channel", build)
+
+
 def test_channels_that_do_not_fit():
     """The ResNet takes three channels, a photograph has three or one."""
     refused("the ResNet is given 6 channels; 3 expected", lambda m, x: m.layer("Concatenate", x, x, axis=-1))

@@ -419,6 +419,7 @@ def test_what_a_head_is():
         ),
         (lambda m, x: m.op("Sigmoid", dense(m, gap(m, x))), ("sigmoid", "sigmoid_5", "dense")),
         (lambda m, x: m.tf("nn.softmax", dense(m, gap(m, x)), axis=-1), ("softmax", "tf_5", "dense")),
+        (lambda m, x: m.tf("nn.softmax", dense(m, gap(m, x))), ("softmax", "tf_5", "dense")),
         (lambda m, x: m.tf("nn.sigmoid", dense(m, gap(m, x))), ("sigmoid", "tf_5", "dense")),
         (lambda m, x: dense(m, m.layer("Flatten", gap(m, x, keepdims=True))), ("linear", None, "dense")),
     ):
@@ -548,6 +549,21 @@ REFUSED = {
     "maxima": (
         lambda m, x: dense(m, gap(m, m.layer("MaxPooling2D", x, name="p"))),
         f"the top: p (MaxPooling2D) {UNKNOWN}",
+    ),
+    "gates of averages": (
+        lambda m, x: dense(
+            m,
+            gap(
+                m,
+                m.layer(
+                    "Multiply",
+                    gap(m, x, keepdims=True),
+                    m.layer("Activation", conv(m, gap(m, x, keepdims=True)), activation="sigmoid"),
+                    name="g",
+                ),
+            ),
+        ),
+        f"the top: g (Multiply) {UNKNOWN}",
     ),
     "gates": (
         lambda m, x: m.layer("Multiply", dense(m, gap(m, x)), dense(m, gap(m, x), "other"), name="g"),

@@ -37,6 +37,7 @@ FRONT = (
     "resizing",
     "tf.math.truediv_1",
     "slicing_op_lambda",
+    "tf_op_lambda_1",
     "tf_op_layer_Sub",
 )
 

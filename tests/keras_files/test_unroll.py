@@ -172,6 +172,20 @@ def test_sequential():
     assert graph_of(built).nodes[("input",)].slot == ("input",)
 
 
+@pytest.mark.parametrize("kind", ["Sequential", "Pipeline"])
+def test_layers_in_a_row_within_a_model(kind):
+    """A Sequential, or Keras 3's Pipeline, among a model's layers."""
+    row = sequential("row", [entry("Rescaling", "a"), entry("Rescaling", "b")])
+    row |= {
+        "class_name": kind,
+        "name": "row",
+        "inbound_nodes": entry("x", "x", "input_layer")["inbound_nodes"],
+    }
+    graph = graph_of(functional("m", [INPUT, row, entry("Dense", "end", "row")], "end"))
+    assert graph.nodes[("row", "b")].inputs == (("row", "a"),)
+    assert graph.nodes[("end",)].inputs == (("row", "b"),)
+
+
 def test_keras_1s_sequential():
     """Its layers stand in a bare list, and names only in their settings, or nowhere."""
     bare = {"class_name": "Dense", "config": {}}

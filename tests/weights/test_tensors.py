@@ -1,12 +1,17 @@
 """A network's tensors: cast without copying what fits, and hashed so that every change shows."""
 
+import copy
+import dataclasses
 import hashlib
+import pickle
 
 import numpy as np
+import pytest
 
 from npcam.preprocessing import MODES, Preprocessing, Step
 from npcam.resnet import Architecture
 from npcam.weights import Weights, cast, tensors_sha256
+from npcam.weights.tensors import freeze
 
 RNG = np.random.default_rng(0)
 
@@ -104,3 +109,30 @@ def test_what_the_hash_shows():
         found | {"a": found["a"] | {"more": np.ones((0, 2), "f4")}},
     ]
     assert len({whole, *(tensors_sha256(other) for other in others)}) == 1 + len(others)
+
+
+def test_nobody_changes_weights():
+    """Neither what is known of them nor a number, by whatever view; a copy and a pickle are the same."""
+    weights = Weights(Architecture(), tensors(), input_size=(64, 96))
+    assert weights.class_names is weights.wnids is None
+    for one in (weights, copy.deepcopy(weights), pickle.loads(pickle.dumps(weights))):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            one.input_size = (1, 1)
+        with pytest.raises(ValueError, match="read-only"):
+            one.tensors["b"]["bias"][0] = 1
+        with pytest.raises(TypeError):
+            one.tensors["c"] = {}
+        assert one.input_size == (64, 96)
+        assert tensors_sha256(one.tensors) == tensors_sha256(weights.tensors)
+
+
+def test_memory_that_is_frozen():
+    """What an array is a view of can't be written to either, so that nothing need be copied."""
+    whole = np.zeros(6, "f4")
+    view = whole[1:5].reshape(2, 2)
+    freeze({"a": {"kernel": view}})
+    for array in (view, view.base, whole):
+        with pytest.raises(ValueError, match="read-only"):
+            array[:] = 1
+    weights = Weights(Architecture(), {"a": {"kernel": view}})
+    assert np.shares_memory(weights.tensors["a"]["kernel"], whole)
