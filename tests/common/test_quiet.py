@@ -21,11 +21,14 @@ def damaged(compression):
     return bytes(data)
 
 
+WORDS = "decoder error|-2"  # of Pillow today, and of 10.1
+
+
 @pytest.mark.parametrize("compression", ["tiff_adobe_deflate", "tiff_lzw"])
 def test_a_damaged_tiff(capfd, compression):
     """libtiff complains by itself; what the user reads is one line of npcam's."""
     data = damaged(compression)
-    with Image.open(io.BytesIO(data)) as image, pytest.raises(OSError, match="decoder error"):
+    with Image.open(io.BytesIO(data)) as image, pytest.raises(OSError, match=WORDS):
         image.load()
     assert capfd.readouterr().err  # else this test shows nothing
     with pytest.raises(
