@@ -114,6 +114,7 @@ def test_the_box_on_maps_without_evidence():
     assert bounding_box(np.zeros((3, 3))) is None
     assert bounding_box(-np.ones((3, 3))) is None
     assert bounding_box(np.full((2, 3), np.nan)) is None
+    assert bounding_box(np.zeros((0, 3))) is None
     assert bounding_box(np.ones((2, 3))) == (0, 0, 3, 2)
     assert bounding_box(np.array([[-1.0, 0.01]])) == (1, 0, 2, 1)  # however little speaks for the class
     assert bounding_box(np.array([[1.0, 5.0]]), threshold=0.2) == (1, 0, 2, 1)

@@ -100,3 +100,12 @@ def test_messages_stay_short():
     for text, shown in (("x" * 60, f"'{'x' * 60}'"), ("x" * 61, f"'{'x' * 60}...'")):
         with pytest.raises(InputError, match=f"target {re.escape(shown)}: no such class"):
             find_class(text, ["cat"], classes=1)
+
+
+def test_how_many_are_listed():
+    """Five unless it is said, none, all that there are, and never more."""
+    probs = np.linspace(0.3, 0, 7)[None]
+    for top, listed in ((0, 0), (-1, 0), (1, 1), (7, 7), (100, 7)):
+        found = decode_predictions(probs, top=top)
+        assert [[p.index for p in best] for best in found] == [list(range(listed))]
+    assert len(decode_predictions(probs)[0]) == 5

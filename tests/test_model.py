@@ -12,7 +12,7 @@ import npcam
 from npcam import InputError
 from npcam.layers import LayerArrays
 from npcam.model import Model
-from npcam.resnet import Architecture
+from npcam.resnet import Architecture, last_activation
 from npcam.weights import Weights, tensors_sha256, write_weights
 
 ARCH = Architecture(blocks=(1, 1), strides=(1, 2))
@@ -51,6 +51,16 @@ def test_predict_is_the_activation_of_the_logits():
         model = small(activation, dtype=np.float64)
         assert np.allclose(model.predict(X), formula(model.logits(X)), rtol=1e-14, atol=0)
         assert model.gives_probabilities == (activation != "linear")
+
+
+def test_the_weights_of_a_class():
+    """With them, the averages of the last maps make the class's logit: w_k and its bias."""
+    model = small(dtype=np.float64)
+    averages = model.activations(X)[last_activation(ARCH)].mean((1, 2))
+    logits = model.logits(X)
+    for index in range(model.classes):
+        weights, bias = model.class_weights(index)
+        np.testing.assert_allclose(averages @ weights + bias, logits[:, index], rtol=1e-12, atol=1e-12)
 
 
 def test_activations_by_one_name_several_or_none():
@@ -115,7 +125,10 @@ def test_the_bundled_model_is_the_listed_file():
     [
         (lambda m: m.predict(X[0]), r"\(N, H, W, 3\)"),
         (lambda m: m.predict(np.zeros((1, 31, 64, 3), np.float32)), "from 32x32 up"),
-        (lambda m: m.predict(X.astype(np.uint8)), "model.preprocess first"),
+        (
+            lambda m: m.predict(X.astype(np.uint8)),
+            r"^expected .* floats, got uint8; apply model.preprocess first",
+        ),
         (lambda m: m.activations(X, "conv1_rule"), "did you mean conv1_relu"),
         (lambda m: m.activations(X, ["zzz"]), "npcam summary"),
         (lambda m: npcam.load_model(engine="quick"), '"fast" or "reference"'),  # noqa: ARG005

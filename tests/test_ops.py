@@ -224,6 +224,7 @@ def test_nan_is_not_hidden():
         (lambda: ops.max_pool2d(np.zeros((1, 2, 2, 1)), 3, 1), "does not fit"),
         (lambda: ops.im2col(np.zeros((1, 2, 2, 1)), 1, 0), "must be positive"),
         (lambda: ops.zero_pad2d(np.zeros((1, 2, 2, 1)), -1), "must not be negative"),
+        (lambda: ops.zero_pad2d(np.zeros((1, 2, 2, 1)), ((0, 1), (2, -1))), "must not be negative"),
         (lambda: ops.zero_pad2d(np.zeros((2, 2, 1)), 1), "zero_pad2d"),
     ],
 )

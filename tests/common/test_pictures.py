@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from PIL import Image
 from npcam import InputError
 from npcam.common import pictures
 from npcam.common.limits import MAX_ICON_SIDE, MAX_JPEG_SCANS, MAX_JPEG_SEGMENTS, MAX_PHOTO_SIDE
-from npcam.common.pictures import check_file
+from npcam.common.pictures import check_file, check_size
 from npcam.images.photos import open_photo
 
 
@@ -111,3 +112,61 @@ def test_a_photograph_of_24_megapixels(tmp_path, options):
     status, said, peak = peak_memory("explain", tmp_path / "a.jpg", "-o", tmp_path)
     assert (status, said) == (0, "")
     assert peak < 2**30
+
+
+def declared(mode, file_format, bands=3, tags=None, progressive=False):
+    """What Pillow tells of a picture of 10x20 pixels of which it has read the header."""
+    return SimpleNamespace(
+        size=(10, 20),
+        mode=mode,
+        format=file_format,
+        tag_v2=tags or {},
+        getbands=lambda: "RGBA"[:bands],
+        info={"progressive": 1} if progressive else {},
+        layer=[(1, 2, 2, 0), (2, 1, 1, 0), (3, 1, 1, 0)],  # colours at half the size, as usual
+    )
+
+
+@pytest.mark.parametrize(
+    ("image", "turn", "each"),
+    [
+        (declared("RGB", "PNG"), False, 5),  # a heat map beside it
+        (declared("RGB", "PNG"), True, 8),
+        (declared("L", "PNG"), False, 5),
+        (declared("P", "GIF"), True, 8),
+        (declared("RGBA", "PNG"), False, 8),
+        (declared("I;16", "PNG"), False, 6),
+        (declared("I", "PNG"), False, 9),
+        (declared("F", "TIFF", tags={258: (32,)}), False, 9),
+        (declared("RGB", "WEBP"), False, 4 + 14 + 0.25),
+        (declared("RGB", "AVIF"), False, 4 + 12 + 0.25),
+        (declared("RGB", "JPEG2000"), False, 4 + 6 * 3),
+        (declared("RGBA", "JPEG2000", bands=4), False, 4 + 6 * 4),
+        (declared("RGB", "JPEG"), False, 5),
+        (declared("RGB", "JPEG", progressive=True), False, 4 + 2 * 1.5),
+        (declared("RGB", "MPO", progressive=True), False, 4 + 2 * 1.5),
+        (declared("RGB", "TIFF", tags={258: (8, 8, 8), 278: 15}), False, 4 + 0.25 + 3 * 15 / 20),
+        (declared("RGB", "TIFF", tags={258: (8, 8, 8), 278: 9999}), False, 4 + 0.25 + 3),
+        (declared("RGB", "TIFF", tags={258: (8, 8, 8), 322: 30, 323: 16}), False, 4 + 0.25 + 3 * 3 * 0.8),
+        (declared("RGB", "TIFF", tags={258: (16, 16, 16), 322: "wide"}), False, 4 + 0.25 + 8),
+        (declared("1", "TIFF"), True, 8),
+    ],
+)
+def test_bytes_of_a_pixel(monkeypatch, image, turn, each):
+    """As many as the limit are allowed and not one more, in a file of 50 bytes for 200 pixels."""
+    needed = round(200 * each)
+    monkeypatch.setattr(pictures, "MAX_PHOTO_BYTES", needed)
+    check_size(image, 50, "photo", turn)
+    monkeypatch.setattr(pictures, "MAX_PHOTO_BYTES", needed - 1)
+    with pytest.raises(InputError, match=r"^photo: has too many pixels \(10x20 take"):
+        check_size(image, 50, "photo", turn)
+
+
+def test_bytes_of_a_file(monkeypatch):
+    """As many as the limit are looked through."""
+    data = saved(picture("L"), "PNG")
+    monkeypatch.setattr(pictures, "MAX_PHOTO_BYTES", len(data))
+    assert check_file(io.BytesIO(data), "photo") == len(data)
+    monkeypatch.setattr(pictures, "MAX_PHOTO_BYTES", len(data) - 1)
+    with pytest.raises(InputError, match=r"^photo: has \d+ bytes, \d+ at most; make it smaller first"):
+        check_file(io.BytesIO(data), "photo")

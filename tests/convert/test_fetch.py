@@ -206,10 +206,10 @@ def test_what_pooch_is_asked_for(world, monkeypatch):
 
     monkeypatch.setattr(pooch, "HTTPDownloader", Downloader)
     monkeypatch.setattr(pooch, "retrieve", refuse)
-    for terminal, progress in ((True, None), (False, None), (True, False), (False, True)):
+    for terminal, said in ((True, {}), (False, {}), (True, {"progress": False}), (False, {"progress": True})):
         monkeypatch.setattr("sys.stderr.isatty", lambda terminal=terminal: terminal)
         with pytest.raises(InputError, match="tensorflow/keras-applications/resnet/resnet50_weights"):
-            fetch.fetch("resnet50", progress=progress)
+            fetch.fetch("resnet50", **said)
     assert [options["progressbar"] for options in asked] == [True, False, False, True]
     assert {options["timeout"] for options in asked} == {(10, 60)}
     assert pooch.get_logger().level == logging.WARNING

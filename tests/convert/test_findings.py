@@ -307,7 +307,7 @@ def test_numbers_that_look_wrong():
     ):
         changed = good | {layer: good[layer] | {name: change(good[layer][name])}}
         (finding,) = in_values(changed)
-        assert finding.where == f"{layer}/{name}"
+        assert (finding.kind, finding.where) == ("values", f"{layer}/{name}")
         assert finding.what.startswith(what.split("\\")[0])
     norm = {"moving_mean": np.zeros(4, np.float32), "moving_variance": np.ones(4, np.float32)}
     (finding,) = in_values(good | {"conv1_bn": good["conv1_bn"] | norm})
@@ -340,3 +340,16 @@ def test_unreadable(tmp_path, capsys):
     assert main(["inspect", str(tmp_path / "a")]) == 2
     assert main(["inspect", str(tmp_path / "none")]) == 2
     capsys.readouterr()
+
+
+def test_a_function_that_is_not_in_the_file():
+    """One of no module, by its name alone, as Keras writes a person's own."""
+    function = {
+        "class_name": "function",
+        "module": "builtins",
+        "config": "mine",
+        "registered_name": "function",
+    }
+    (finding,) = in_configuration({"config": {"activation": function}})
+    assert finding.where == "config.json/config/activation"
+    assert finding.what == "names the function mine, whose code is not in the file"

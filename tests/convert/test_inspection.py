@@ -92,12 +92,14 @@ def test_layouts_made_by_hand(tmp_path, write, form, where):
     assert (found.format, found.converts, found.reason, found.findings) == (form, True, None, [])
     assert found.parameters == sum(a.size for arrays in tensors_of().values() for a in arrays.values())
     assert found.to_json()["class_names"] is None
+    assert found.preprocessing == "caffe: channels 2, 1, 0; subtract 103.939, 116.779, 123.68"
     if where:
         mine = config_of()
         mine["config"]["layers"][-1]["registered_name"] = "mine>Dense"
         found = inspect(write(tmp_path / "b.h5", mine, tensors_of()))
         assert not found.converts
         assert "mine>Dense" in found.reason
+        assert len(found.layers) == len(tensors_of())  # those that hold arrays
         (finding,) = found.findings
         assert finding["where"].startswith(where)
 
