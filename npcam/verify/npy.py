@@ -103,7 +103,8 @@ def read_numbers(file: IO[bytes], header: Header, path: str | Path, dtype: Any) 
             if len(piece) < min(_PIECE, count - at) * size:
                 raise unreadable(path, "it has been cut short meanwhile")
             x[at : at + _PIECE] = piece.view(header.dtype)
-    return np.ascontiguousarray(x.reshape(header.shape, order="F" if header.fortran else "C"))
+    x = np.ascontiguousarray(x.reshape(header.shape, order="F" if header.fortran else "C"))
+    return x.reshape(header.shape)  # which was made (1,) where it is ()
 
 
 def unreadable(path: str | Path, reason: str) -> InputError:

@@ -149,3 +149,17 @@ def test_stowaways_in_the_newer_layout(tmp_path, change, found, converts):
     assert findings(path) == ({found} if found else set())
     assert inspect(path).converts == converts
     assert main(["inspect", str(path)]) == (0 if converts else 1)
+
+
+def test_attributes_that_cannot_be_read(tmp_path):
+    """Of a group with more attributes than any of Keras's, that is told."""
+    path = tmp_path / "a.h5"
+    shutil.copy(CASES / "softmax_v2.h5", path)
+    with h5py.File(path, "a", libver="latest") as file:
+        group = file.create_group("beside")
+        group["x"] = np.zeros(2)
+        for number in range(2000):
+            group.attrs[f"a{number}"] = number
+    told = [f for f in inspect(path).findings if f["kind"] == "attribute"]
+    assert told
+    assert {f["where"] for f in told} == {"beside"}
