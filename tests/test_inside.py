@@ -10,6 +10,8 @@ from npcam import InputError
 from npcam.pictures import colormaps
 from npcam.pictures import figure as figures
 
+pytestmark = pytest.mark.slow  # whole layers drawn
+
 CHELSEA = Path(__file__).parents[1] / "examples" / "chelsea.png"
 
 

@@ -18,6 +18,8 @@ from npcam.cli.commands import main
 from npcam.resnet import Architecture
 from npcam.weights import read_weights
 
+pytestmark = pytest.mark.slow  # large files, in processes of their own
+
 CASES = Path(__file__).parents[1] / "cases"
 ONCE_FUZZED = sorted([*CASES.glob("*.npy"), *CASES.glob("npcam_*.h5"), *CASES.glob("record_*.h5")])
 

@@ -31,6 +31,8 @@ from npcam.keras_files import read_keras
 from npcam.resnet import Architecture
 from npcam.weights import read_weights
 
+pytestmark = pytest.mark.slow  # many files, damaged in many ways
+
 ARCH = Architecture(blocks=(1, 1), strides=(1, 2))
 CONFIG, TENSORS = config_of(ARCH, width=4), tensors_of(ARCH, width=4)
 KERNEL = "layers/conv2d/vars/0"

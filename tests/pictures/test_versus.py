@@ -9,6 +9,8 @@ import pytest
 import npcam
 from npcam import InputError
 
+pytestmark = pytest.mark.slow  # whole explanations
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 

@@ -9,6 +9,8 @@ from npcam.layers import layers
 from npcam.resnet import RESNET50, Architecture
 from npcam.verify.by_order import BACK, FRONT, INNER, JOIN, LINEAR, ORDERS, Way, blocks_of, tell
 
+pytestmark = pytest.mark.slow  # every order of every network
+
 SMALL = Architecture(blocks=(1, 2), strides=(1, 2))
 KERAS = [layer.name for layer in layers(RESNET50)]
 

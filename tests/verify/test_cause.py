@@ -30,6 +30,8 @@ from npcam.verify.run_npcam import run_npcam
 from npcam.verify.steps import Network
 from npcam.weights import Weights, cast
 
+pytestmark = pytest.mark.slow  # every mistake in every kind of layer
+
 
 @pytest.fixture(scope="module")
 def small():
@@ -75,9 +77,7 @@ def first_given(layer, given):
     return None
 
 
-@pytest.mark.parametrize(
-    "given", ["all", *(pytest.param(name, marks=pytest.mark.slow) for name in list(GIVEN)[1:])]
-)
+@pytest.mark.parametrize("given", list(GIVEN))
 @pytest.mark.parametrize(("words", "layer"), CASES)
 def test_what_was_planted_is_claimed_and_nothing_else(small, words, layer, given):
     """The words and the layer, from whatever tensors there are."""
@@ -265,7 +265,6 @@ def test_the_logits_tell_what_the_softmax_hides(small):
     assert report.cause.words == NONE
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

@@ -17,6 +17,8 @@ from npcam.resnet import Architecture
 from npcam.verify.digits import THRESHOLD, _may_move, as_json, digits, in_words, significant_digits
 from npcam.weights import Weights
 
+pytestmark = pytest.mark.slow  # many runs, rounded at random
+
 ARCH = Architecture(blocks=(1, 2, 1, 1), strides=(1, 2, 2, 1))
 
 

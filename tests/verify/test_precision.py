@@ -25,6 +25,8 @@ from npcam.verify.rounding import estimates, exact, roundoff_variance, stored
 from npcam.verify.run_npcam import run_npcam
 from npcam.weights import Weights, cast, read_weights
 
+pytestmark = pytest.mark.slow  # whole networks, in several precisions
+
 LOWER = ("tf32", "bfloat16", "float16")
 F16 = roundoff_variance(np.float16)
 F32 = roundoff_variance(np.float32)
@@ -84,7 +86,7 @@ def test_what_a_precision_says():
 
 
 @pytest.mark.parametrize("precision", [*LOWER, "tf32, cut off", "bfloat16, cut off"])
-@pytest.mark.parametrize("name", ["narrow", pytest.param("deep", marks=pytest.mark.slow), "bundled"])
+@pytest.mark.parametrize("name", ["narrow", "deep", "bundled"])
 def test_an_honest_run_is_green_with_its_precision_and_red_without(name, precision):
     """Batch norms apart or folded, their weights short or not, bits rounded or cut off; room is left."""
     weights, x = network(name)

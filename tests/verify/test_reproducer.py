@@ -19,6 +19,9 @@ from npcam.weights import Weights
 LINE = re.compile(r"(npcam|yours) is off by (\S+) at (\[.*\]): (\S+), where (\S+) is right")
 
 
+pytestmark = pytest.mark.slow  # each script runs in a process of its own
+
+
 @pytest.fixture(scope="module")
 def small():
     """A small network, two photographs, and npcam's run."""
