@@ -125,6 +125,8 @@ def verify(options: argparse.Namespace) -> int:
     from npcam.verify.telling import Naming
 
     precision = find_precision(options.precision)
+    if options.backend and options.against in ("reference", "fast"):
+        raise InputError(f"--backend is Keras's, and --against {options.against} runs npcam; leave it out")
     _check_outputs(options)
     weights = load_model(options.weights, engine="reference").weights
     naming = Naming(options.names, options.by_order) if options.names or options.by_order else None
@@ -182,6 +184,8 @@ def record(options: argparse.Namespace) -> int:
 
     if options.keras and options.weights:
         raise InputError("give --weights for npcam or --keras for Keras, not both; see npcam record --help")
+    if options.backend and not options.keras:
+        raise InputError("--backend is Keras's, and npcam runs without --keras; leave it out")
     inputs = [options.input, options.keras, *_weights_files(options)]
     require_apart(options.output, inputs, "choose another place for the record")
     names = None if options.layers is None else options.layers.split(",")

@@ -354,6 +354,20 @@ def test_weights_and_keras_are_two_things_to_record(capsys):
     assert capsys.readouterr().err == f"npcam: {said}\n"
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("verify x.npy --against reference", "--against reference runs npcam"),
+        ("verify x.npy --against fast", "--against fast runs npcam"),
+        ("record x.npy -o r.h5", "npcam runs without --keras"),
+    ],
+)
+def test_a_backend_without_keras(capsys, command, said):
+    """An option that would do nothing is refused, before anything runs."""
+    assert main([*command.split(), "--backend", "jax"]) == 2
+    assert capsys.readouterr().err == f"npcam: --backend is Keras's, and {said}; leave it out\n"
+
+
 def test_verify_does_not_need_keras(narrow, photo):
     """Records and engines are compared without Keras being imported, or installed."""
     assert main(["record", photo, "--weights", narrow, "-o", "r.h5"]) == 0
