@@ -203,8 +203,9 @@ def _require_ignorable(ignore: Collection[str], names: Sequence[str], led: Mappi
     """Raise InputError for a layer that is to be ignored and that is none, or is judged with another."""
     for name in ignore:
         if name not in names:
-            near = " or ".join(get_close_matches(name, names)) or "`npcam summary` lists them"
-            raise InputError(f"no layer is called {name!r}, so it cannot be ignored; did you mean {near}?")
+            near = " or ".join(get_close_matches(name, names))
+            hint = f"did you mean {near}?" if near else "`npcam summary` lists them"
+            raise InputError(f"no layer is called {name!r}, so it cannot be ignored; {hint}")
         if name in led:
             what = f"{name} is not given, and is judged with {led[name]}"
             raise InputError(f"--ignore {name}: {what}; ignore that, or give an array of {name}")
