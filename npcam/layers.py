@@ -4,7 +4,7 @@
 the layers without running them: the summary, the check of a weights file, the table of a comparison.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -32,6 +32,18 @@ class Layer(NamedTuple):
     window: int = 1
     stride: int = 1
     padding: int | str = 0
+
+
+def likely_names(name: str, names: Sequence[str]) -> str:
+    """What may have been meant by a name that no layer has, or where the names are listed.
+
+    >>> likely_names("conv1_con", ["conv1_conv", "avg_pool"]), likely_names("x", ["avg_pool"])
+    ('did you mean conv1_conv?', '`npcam summary` lists them')
+    """
+    from difflib import get_close_matches
+
+    near = " or ".join(get_close_matches(name, names))
+    return f"did you mean {near}?" if near else "`npcam summary` lists them"
 
 
 @dataclass(frozen=True, repr=False)

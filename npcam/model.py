@@ -1,6 +1,5 @@
 """A weights file turned into something to call."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from npcam.common.errors import InputError
 from npcam.common.published import NAMES, find
 from npcam.common.tables import Table
 from npcam.labels import Target, find_class, find_classes
-from npcam.layers import LayerArrays, layers
+from npcam.layers import LayerArrays, layers, likely_names
 from npcam.preprocessing import preprocess
 from npcam.resnet import Outputs
 from npcam.shapes import Array
@@ -267,9 +266,7 @@ class Model:
     def _require_layer(self, name: str) -> None:
         """Raise InputError, with names like it, unless the network has a layer of that name."""
         if name not in self._names:
-            near = difflib.get_close_matches(name, self._names, n=3)
-            hint = f"; did you mean {' or '.join(near)}?" if near else "; `npcam summary` lists them"
-            raise InputError(f"no layer is called {name!r}{hint}")
+            raise InputError(f"no layer is called {name!r}; {likely_names(name, self._names)}")
 
     def summary(self) -> str:
         """The table that Keras's `model.summary()` prints, as text; a notebook shows it line by line.

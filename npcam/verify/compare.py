@@ -10,12 +10,11 @@ says nothing of the whole network.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 import numpy as np
 
 from npcam.common.errors import InputError
-from npcam.layers import Layer, layers
+from npcam.layers import Layer, layers, likely_names
 from npcam.shapes import Array
 from npcam.verify.alone import FLOW, each_alone, given_input, unit_of_both
 from npcam.verify.cause import Cause
@@ -203,8 +202,7 @@ def _require_ignorable(ignore: Collection[str], names: Sequence[str], led: Mappi
     """Raise InputError for a layer that is to be ignored and that is none, or is judged with another."""
     for name in ignore:
         if name not in names:
-            near = " or ".join(get_close_matches(name, names))
-            hint = f"did you mean {near}?" if near else "`npcam summary` lists them"
+            hint = likely_names(name, names)
             raise InputError(f"no layer is called {name!r}, so it cannot be ignored; {hint}")
         if name in led:
             what = f"{name} is not given, and is judged with {led[name]}"
