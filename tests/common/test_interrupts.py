@@ -44,10 +44,10 @@ def guarded(process):
 def test_at_random_moments(number, words):
     """From npcam's first import to the last line: 130 and silence, or the command was done before."""
     rng, seen = random.Random(int(number)), set()
-    for _ in range(10):
+    for delay in [0, *(rng.uniform(0, 1.0) for _ in range(9))]:
         with start(*words, text=False) as process:
             guarded(process)
-            time.sleep(rng.uniform(0, 1.0))
+            time.sleep(delay)
             process.send_signal(number)
             _, said = process.communicate(timeout=60)
         assert (process.returncode in (0, INTERRUPTED), said) == (True, b""), process.returncode
