@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, TextIO
 
+from npcam.common.quiet import aloud
+
 _lost: list[OSError | ValueError] = []  # what went wrong with standard output
 
 
@@ -118,10 +120,14 @@ def _write(text: str, error: bool) -> None:
     stream = sys.stderr if error else sys.stdout
     if stream is None:  # closed when Python started
         return
-    encoding = stream.encoding or "utf-8"
-    try:
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    text = text.encode(encoding := stream.encoding or "utf-8", "backslashreplace").decode(encoding)
+
+    def write() -> None:
+        stream.write(text)
         stream.flush()
+
+    try:
+        aloud(write) if error else write()
     except (OSError, ValueError) as problem:
         _give_up(stream, problem)
 

@@ -1,8 +1,10 @@
 """What libraries print on file descriptor 2 themselves does not reach the user."""
 
 import io
+import logging
 import os
 import threading
+import warnings
 
 import pytest
 from helpers.pictures import picture, saved
@@ -10,6 +12,7 @@ from PIL import Image
 
 from npcam import InputError
 from npcam.common.quiet import quiet
+from npcam.common.text import say
 from npcam.images.photos import open_photo
 
 
@@ -67,6 +70,28 @@ def test_until_the_last_thread_leaves(capfd):
     thread.join()
     os.write(2, b"after")
     assert capfd.readouterr().err == "after"
+
+
+def test_what_npcam_says_meanwhile(capfd):
+    """A complaint of another photograph's arrives while a TIFF is decoded, and silence goes on after it."""
+    with quiet(tiff=True):
+        os.write(2, b"inside")
+        say("npcam: a.jpg: no such file", error=True)
+        os.write(2, b"still inside")
+    assert capfd.readouterr().err == "npcam: a.jpg: no such file\n"
+
+
+def test_warnings_are_as_before_once_all_have_left():
+    """Threads that come and go in any order leave the filters and the logger as they found them."""
+    before, level = list(warnings.filters), logging.getLogger("PIL").level
+    first, second = quiet(tiff=False), quiet(tiff=False)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    warnings.warn("not heard", UserWarning, stacklevel=1)
+    second.__exit__(None, None, None)
+    assert list(warnings.filters) == before
+    assert logging.getLogger("PIL").level == level
 
 
 def test_a_closed_descriptor():
