@@ -9,6 +9,7 @@ import numpy as np
 from npcam.cam import Box, bounding_box, class_activation_map, scale_box, upsample_map
 from npcam.common import html
 from npcam.common.errors import InputError
+from npcam.common.pictures import how_it_lies
 from npcam.images.photos import Photo, open_photo
 from npcam.images.preprocess import to_input
 from npcam.labels import Prediction, Target, as_written, decode_predictions
@@ -44,9 +45,37 @@ class Pass:
     align: str = "corners"
     threshold: float = 0.2
 
-    def largest(self, index: int) -> float:
-        """The largest value of a class's map, 0 where none is positive."""
-        return max(0.0, float(class_activation_map(self.features, self.model.class_weights(index)[0]).max()))
+    def explain(self, target: Target | None = None) -> "Explanation":
+        """Explain one class, the most probable one where none is given."""
+        model, best = self.model, int(np.argmax(self.logits))
+        index = best if target is None else model.class_index(target)
+        (class_weights, bias), logit = model.class_weights(index), float(self.logits[index])
+        cam = class_activation_map(self.features, class_weights)  # (h, w)
+        of_best = class_activation_map(self.features, model.class_weights(best)[0])
+        heatmap, box = self.upsampled(cam)  # (H, W)
+        return Explanation(
+            photo=self.photo,
+            target=index,
+            label=self.label(index),
+            probabilities=self.probabilities,
+            logit=logit,
+            cam=cam,
+            heatmap=heatmap,
+            box=box,
+            completeness=float(np.mean(cam, dtype=np.float64)) + bias - logit,
+            class_names=model.class_names,
+            gives_probabilities=model.gives_probabilities,
+            notes=model.weights.assumptions + how_it_lies(self.photo.info.get("orientation")),
+            threshold=self.threshold,
+            scale=max(0.0, float(cam.max()), float(of_best.max())),
+            seen=self,
+        )
+
+    def explain_all(self, targets: Target | Sequence[Target]) -> "Explanations":
+        """Explain several classes, on one scale."""
+        found = [self.explain(index) for index in self.model.class_indices(targets, self.logits)]
+        shared = max(0.0, *(float(e.cam.max()) for e in found))
+        return Explanations(replace(e, scale=shared) for e in found)
 
     def label(self, index: int) -> str:
         """A class's name, or its index as text where the model has no names."""
@@ -101,6 +130,11 @@ class Explanation(Evidence):
     threshold: float = field(repr=False, default=0.2)
     scale: float = field(repr=False, default=0.0)
     seen: Pass | None = field(repr=False, default=None)
+
+    @property
+    def exif_orientation(self) -> int | None:
+        """The turn, 2 to 8, that the photograph's EXIF asks for and that was not made; else None."""
+        return self.photo.info.get("orientation")
 
     @property
     def probability(self) -> float:
@@ -247,27 +281,47 @@ def explain(
     >>> e.label, e.cam.shape, e.overlay().size
     ('cat', (14, 14), (60, 40))
     """
-    model.require_top("explain a class")
     check_threshold(threshold)
-    if targets is not None:
-        if target is not None:
-            raise InputError("explain: expected `target` or `targets`, not both")
+    if targets is not None and target is not None:
+        raise InputError("explain: expected `target` or `targets`, not both")
+    model.require_top("explain a class")
+    if target is not None:
+        model.class_index(target)  # before anything is computed
+    elif targets is not None:
         model.class_indices(targets)
-    chosen = None if target is None else model.class_index(target)
-    photo = open_photo(image, exif_transpose)
-    pixels = to_input(photo, model.photo_size, interpolation, model.weights.preprocessing.grey)
-    x = model.preprocess(pixels[None])  # (1, H, W, 3)
-    outputs = model.run(x, [model.last_activation])
+    (seen,) = look(model, [open_photo(image, exif_transpose)], interpolation, align, threshold)
+    return seen.explain(target) if targets is None else seen.explain_all(targets)
+
+
+def look(
+    model: Model,
+    photos: "Sequence[Image]",
+    interpolation: str = "nearest",
+    align: str = "corners",
+    threshold: float = 0.2,
+) -> list[Pass]:
+    """Run photographs through a network, all in one batch: what `explain` does, short of a class.
+
+    Args:
+        model, interpolation, align, threshold: as for `explain`.
+        photos: RGB, as `npcam.images.photos.open_photo` gives them.
+
+    Raises:
+        InputError: the network has no top, or the interpolation is unknown.
+
+    >>> from npcam import load_model
+    >>> photos = [open_photo(np.full((40, 60, 3), grey, np.uint8)) for grey in (0, 255)]
+    >>> [seen.explain("cat").label for seen in look(load_model(), photos)]
+    ['cat', 'cat']
+    """
+    model.require_top("explain a class")
+    grey, last = model.weights.preprocessing.grey, model.last_activation
+    pixels = np.stack([to_input(photo, model.photo_size, interpolation, grey) for photo in photos])
+    outputs = model.run(model.preprocess(pixels), [last])
     assert outputs.logits is not None
     assert outputs.probabilities is not None
-    features = outputs.activations[model.last_activation][0]  # (h, w, K)
-    seen = Pass(model, photo, features, outputs.logits[0], outputs.probabilities[0], align, threshold)
-    best = int(np.argmax(seen.logits))
-    if targets is None:
-        return _of_class(seen, best if chosen is None else chosen, best)
-    found = [_of_class(seen, index, best) for index in model.class_indices(targets, seen.logits)]
-    shared = max(float(e.cam.max()) for e in found)
-    return Explanations(replace(e, scale=max(0.0, shared)) for e in found)
+    each = zip(photos, outputs.activations[last], outputs.logits, outputs.probabilities, strict=True)
+    return [Pass(model, *one, align, threshold) for one in each]
 
 
 class Explanations(Panel[Explanation]):
@@ -287,28 +341,3 @@ def check_threshold(threshold: float) -> None:
     """Raise InputError unless it is a share of the maximum."""
     if not 0 <= threshold < 1:
         raise InputError(f"threshold {threshold}: expected a share of the map's maximum, from 0 to below 1")
-
-
-def _of_class(seen: Pass, index: int, best: int) -> Explanation:
-    """Explain one class of a pass; `best` is the most probable one."""
-    model, logit = seen.model, float(seen.logits[index])
-    class_weights, bias = model.class_weights(index)
-    cam = class_activation_map(seen.features, class_weights)  # (h, w)
-    heatmap, box = seen.upsampled(cam)  # (H, W)
-    return Explanation(
-        photo=seen.photo,
-        target=index,
-        label=seen.label(index),
-        probabilities=seen.probabilities,
-        logit=logit,
-        cam=cam,
-        heatmap=heatmap,
-        box=box,
-        completeness=float(np.mean(cam, dtype=np.float64)) + bias - logit,
-        class_names=model.class_names,
-        gives_probabilities=model.gives_probabilities,
-        notes=model.weights.assumptions,
-        threshold=seen.threshold,
-        scale=max(0.0, float(cam.max()), seen.largest(best)),
-        seen=seen,
-    )

@@ -11,8 +11,8 @@ from npcam import engine as fast
 from npcam import resnet
 from npcam.card import card
 from npcam.common.errors import InputError
-from npcam.common.published import NAMES, find
 from npcam.common.tables import Table
+from npcam.common.where import weights_path
 from npcam.labels import Target, find_class, find_classes
 from npcam.layers import LayerArrays, layers, likely_names
 from npcam.preprocessing import preprocess
@@ -20,11 +20,15 @@ from npcam.resnet import Outputs
 from npcam.shapes import Array
 from npcam.weights import Weights, cast, check, read_only, read_weights, summary
 
-BUNDLED = "photos14.h5"
 SMALLEST = 32  # pixels; below, Keras's ResNet has nothing left to convolve
 
 
-def load_model(path: str | Path | None = None, dtype: Any = np.float32, engine: str = "fast") -> "Model":
+def load_model(
+    path: str | Path | None = None,
+    dtype: Any = np.float32,
+    engine: str = "fast",
+    threads: int | None = None,
+) -> "Model":
     """Load a weights file, ready to run.
 
     Args:
@@ -33,6 +37,8 @@ def load_model(path: str | Path | None = None, dtype: Any = np.float32, engine: 
         dtype: float type to compute in, `numpy.float32` or `numpy.float64`.
         engine: "fast", or "reference", which runs layer by layer as Keras does. Both give the
             same numbers up to rounding.
+        threads: of the fast engine; None for one on each core. Fewer leave room for other work, and
+            give the same bits on every machine of a kind, however many cores it has.
 
     Raises:
         InputError: the file is missing, damaged or of another format, or `engine` is unknown.
@@ -42,23 +48,7 @@ def load_model(path: str | Path | None = None, dtype: Any = np.float32, engine: 
     """
     if np.dtype(dtype).kind != "f":
         raise InputError(f"dtype {np.dtype(dtype)}: expected a float type such as float32 or float64")
-    return Model(read_weights(_resolve(path), dtype), dtype, engine)
-
-
-def _resolve(path: str | Path | None) -> Path:
-    """A path, an official name (`resnet50`) that no file of that name hides, or the bundled model."""
-    if path is None:
-        return bundled_path()
-    if str(path) in NAMES and not Path(path).exists():
-        return find(str(path))
-    return Path(path)
-
-
-def bundled_path() -> Path:
-    """Where the bundled model is: in the installed package, or in a checkout's `weights/`."""
-    package = Path(__file__).parent
-    installed, checkout = package / "bundled" / BUNDLED, package.parent / "weights" / BUNDLED
-    return installed if installed.exists() else checkout
+    return Model(read_weights(weights_path(path), dtype), dtype, engine, threads)
 
 
 class Model:
@@ -70,18 +60,27 @@ class Model:
         weights: the arrays, the architecture and where they are from.
         dtype: the float type it computes in.
         engine: "fast" or "reference".
+        threads: of the fast engine; None for one on each core.
     """
 
-    def __init__(self, weights: Weights, dtype: Any = np.float32, engine: str = "fast") -> None:
+    def __init__(
+        self,
+        weights: Weights,
+        dtype: Any = np.float32,
+        engine: str = "fast",
+        threads: int | None = None,
+    ) -> None:
         """Make a model of weights that are in memory; `load_model` reads them from a file."""
         if engine not in ("fast", "reference"):
             raise InputError(f'engine {engine!r}: expected "fast" or "reference"')
         self.dtype = np.dtype(dtype)
-        self.engine = engine
+        self.engine, self.threads = engine, threads
         self.weights = weights
         self._tensors = read_only(cast(weights.tensors, self.dtype))
         self._names = [layer.name for layer in layers(weights.architecture)]
-        self._compiled = fast.Engine(weights.architecture, self._tensors) if engine == "fast" else None
+        self._compiled = (
+            fast.Engine(weights.architecture, self._tensors, threads=threads) if engine == "fast" else None
+        )
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
@@ -213,11 +212,11 @@ class Model:
                 tensors[layer][name] = np.asarray(array, tensors[layer][name].dtype)
         weights = replace(self.weights, tensors=tensors)
         check(weights, "with_weights")
-        return Model(weights, self.dtype, self.engine)
+        return Model(weights, self.dtype, self.engine, self.threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """How to copy it or send it to another process: the engine is made anew there."""
-        return Model, (self.weights, self.dtype, self.engine)
+        return Model, (self.weights, self.dtype, self.engine, self.threads)
 
     def class_index(self, target: int | str) -> int:
         """The index of the class that a person means by an index, a name or a WordNet id.

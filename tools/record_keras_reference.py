@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from npcam import InputError
-from npcam.model import bundled_path
+from npcam.common.where import bundled_path
 from npcam.resnet import RESNET50
 from npcam.verify.live_keras import build_keras_model, import_keras, keras_input
 from npcam.verify.record import write_record

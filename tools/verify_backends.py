@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from npcam import load_image, preprocess_input
-from npcam.model import bundled_path
+from npcam.common.where import bundled_path
 from npcam.verify.alone import ALONE, FLOW
 from npcam.verify.compare import verify
 from npcam.verify.live_keras import build_keras_model, import_keras

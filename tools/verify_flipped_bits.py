@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from npcam import load_image, preprocess_input
-from npcam.model import bundled_path
+from npcam.common.where import bundled_path
 from npcam.verify.compare import verify
 from npcam.verify.record import Record
 from npcam.verify.run_npcam import run_npcam

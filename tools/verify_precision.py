@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from npcam import load_image, preprocess_input
-from npcam.model import bundled_path
+from npcam.common.where import bundled_path
 from npcam.resnet import RESNET50
 from npcam.verify.alone import FLOW, arithmetic
 from npcam.verify.compare import verify

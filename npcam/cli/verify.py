@@ -220,7 +220,7 @@ def _check_outputs(options: argparse.Namespace) -> None:
 
 def _weights_files(options: argparse.Namespace) -> list[str | Path | None]:
     """The file of npcam's weights; a name that is no file does no harm."""
-    from npcam.model import bundled_path
+    from npcam.common.where import bundled_path
 
     return [options.weights or bundled_path()]
 

@@ -34,6 +34,15 @@ _ENDINGS = (
     (".index", _CHECKPOINT),
     (".weights.json", _SHARDS),
 )
+# What people give for a photograph.
+_NOT_PHOTOS = (
+    (b"\x89HDF", "an HDF5 file, perhaps weights"),
+    (b"PK\x03\x04", "a zip archive, perhaps a .keras model"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"%PDF", "a PDF document"),
+    (b"%!PS", "a PostScript document"),
+    (b"<", "an SVG drawing or a web page"),
+)
 _SHARD = re.compile(r"(?P<model>.+)_[0-9]{5}\.weights\.h5")
 
 
@@ -62,6 +71,18 @@ def kind_of_file(path: str | Path) -> str | None:
         *((head.lstrip().startswith(start), kind) for start, kind in _BEGINNINGS),
     )
     return next((kind for is_this, kind in told if is_this), None)
+
+
+def kind_of_photo(head: bytes) -> str:
+    """What a file is that no decoder takes for a picture, by its first bytes.
+
+    >>> kind_of_photo(b"%PDF-1.7")
+    'a PDF document'
+    """
+    if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1"):
+        return "a HEIC picture"
+    kinds = (kind for magic, kind in _NOT_PHOTOS if head.startswith(magic))
+    return next(kinds, "no picture that npcam reads")
 
 
 def kind_of_zip(names: Iterable[str]) -> str | None:

@@ -5,6 +5,7 @@ A few kilobytes may declare a hundred million pixels, or draw them a thousand ti
 
 import os
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 from npcam.common.errors import InputError
@@ -19,6 +20,16 @@ from npcam.common.limits import (
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+# EXIF's orientations, and Pillow's names of what turns them upright.
+TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
 # Bytes that Pillow keeps for a pixel of a mode; four for those that are not here.
 _MODES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
 # Bytes that a decoder takes for a pixel besides those; as measured, rounded up.
@@ -78,6 +89,26 @@ def check_size(image: "Image", file_size: int, name: str, turn: bool = False) ->
     if needed > MAX_PHOTO_BYTES:
         msg = f"{name}: has too many pixels ({width:,}x{height:,} take {needed / 1e6:,.0f} MB, "
         raise InputError(f"{msg}{MAX_PHOTO_BYTES / 1e6:,.0f} at most); make it smaller first")
+
+
+def orientation(image: "Image") -> int:
+    """What a picture's EXIF says of how it lies, 1 for upright."""
+    with suppress(Exception):  # damaged EXIF is no reason to refuse good pixels
+        return int(image.getexif().get(0x0112, 1))
+    return 1
+
+
+def how_it_lies(turn: int | None) -> tuple[str, ...]:
+    """A note on a photograph that its EXIF would turn, and that was not turned.
+
+    >>> how_it_lies(3)
+    ('is upside down (EXIF orientation 3, not heeded, as in Keras); exif_transpose turns it upright',)
+    """
+    if turn is None:
+        return ()
+    told = {2: "is mirrored", 3: "is upside down", 4: "is mirrored and upside down"}
+    found = f"{told.get(turn, 'lies on its side')} (EXIF orientation {turn}, not heeded, as in Keras)"
+    return (f"{found}; exif_transpose turns it upright",)
 
 
 def _decoder_bytes(image: "Image", file_size: int) -> int:

@@ -9,12 +9,13 @@ import numpy as np
 
 from npcam.common.errors import InputError
 from npcam.common.files import open_file
-from npcam.common.pictures import check_file, check_size
+from npcam.common.kinds import kind_of_photo
+from npcam.common.pictures import TURNS, check_file, check_size, orientation
 from npcam.common.quiet import quiet
 from npcam.shapes import Array
 
 if TYPE_CHECKING:
-    from PIL.Image import Image, Transpose
+    from PIL.Image import Image
 
 Photo = Union[str, "os.PathLike[str]", BinaryIO, "Image", Array]
 
@@ -24,16 +25,6 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "TIFF", "JPEG2000", "PCX", "ICO",
 # TGA has no signature, and takes an icon for one of its own: it is tried when all others have passed.
 LAST_FORMAT = "TGA"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-
-# What people give by mistake, recognised by its first bytes.
-_NOT_PHOTOS = (
-    (b"\x89HDF", "an HDF5 file, perhaps weights"),
-    (b"PK\x03\x04", "a zip archive, perhaps a .keras model"),
-    (b"\x93NUMPY", "a NumPy array"),
-    (b"%PDF", "a PDF document"),
-    (b"%!PS", "a PostScript document"),
-    (b"<", "an SVG drawing or a web page"),
-)
 
 
 def open_photo(photo: Photo, exif_transpose: bool = False) -> "Image":
@@ -45,7 +36,8 @@ def open_photo(photo: Photo, exif_transpose: bool = False) -> "Image":
 
     Returns:
         A Pillow image in mode RGB, converted by Pillow as Keras has it converted. It is `photo`
-        itself where that is one already.
+        itself where that is one already. A turn that its EXIF asks for, and that was not made, is
+        in its `info` as "orientation", 2 to 8.
 
     Raises:
         InputError: no such file, not a photograph, a damaged one, one with more pixels than the limits
@@ -93,12 +85,7 @@ def _open_file(file: BinaryIO, name: str, exif_transpose: bool) -> "Image":
             check_size(image, size, name, exif_transpose)
             return _decode(image, name, exif_transpose)
     except UnidentifiedImageError as error:
-        kind = next(
-            (kind for magic, kind in _NOT_PHOTOS if head.startswith(magic)), "no picture that npcam reads"
-        )
-        if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1"):
-            kind = "a HEIC picture"
-        msg = f"{name}: is {kind}; give a photograph as JPEG, PNG, WebP, GIF, BMP or TIFF"
+        msg = f"{name}: is {kind_of_photo(head)}; give a photograph as JPEG, PNG, WebP, GIF, BMP or TIFF"
         raise InputError(msg) from error
     except InputError:
         raise
@@ -128,12 +115,21 @@ def _identified(file: BinaryIO) -> "Image":
 
 def _decode(image: "Image", name: str, exif_transpose: bool) -> "Image":
     """Read all pixels, convert them to RGB, and turn them upright if asked to."""
+    from PIL import Image
+
     try:
         with quiet(image.format == "TIFF"):
             image.load()
-            turn = _turn(image) if exif_transpose else None
+            turn = orientation(image)
             rgb = image if image.mode == "RGB" else image.convert("RGB")
-            return rgb if turn is None else rgb.transpose(turn)
+            if exif_transpose and turn in TURNS:
+                rgb = rgb.transpose(getattr(Image.Transpose, TURNS[turn]))
+                rgb.info = {
+                    key: value for key, value in rgb.info.items() if key not in ("exif", "orientation")
+                }
+            elif turn in TURNS:
+                rgb.info["orientation"] = turn
+            return rgb
     except Exception as error:  # damaged bytes make decoders raise nearly anything
         raise InputError(_damage(name, error)) from error
 
@@ -146,21 +142,3 @@ def _damage(name: str, error: Exception) -> str:
     if isinstance(error, (Image.DecompressionBombError, MemoryError)):
         return f"{name}: has too many pixels ({reason}); make it smaller first"
     return f"{name}: is damaged or truncated ({reason}); get the photograph again"
-
-
-def _turn(image: "Image") -> "Transpose | None":
-    """How to turn a photograph upright: its EXIF orientation, 2 to 8, as Pillow's Transpose; else None."""
-    from PIL import Image
-
-    turns = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_270,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_90,
-    }
-    with suppress(Exception):  # damaged EXIF is no reason to refuse good pixels
-        return turns.get(image.getexif().get(0x0112, 1))
-    return None

@@ -61,6 +61,10 @@ def test_exif_orientation(orientation, file_format):
     exif[ORIENTATION] = orientation
     data = saved(picture(), file_format, exif=exif)
     upright = open_photo(io.BytesIO(data), exif_transpose=True)
+    told = orientation if 2 <= orientation <= 8 else None
+    assert open_photo(io.BytesIO(data)).info.get("orientation") == told
+    if told:
+        assert {"exif", "orientation"}.isdisjoint(upright.info)  # or it would be turned once more
     with Image.open(io.BytesIO(data)) as image:
         np.testing.assert_array_equal(np.asarray(upright), np.asarray(ImageOps.exif_transpose(image)))
     assert open_photo(io.BytesIO(data)).size == (23, 17)

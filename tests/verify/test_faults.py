@@ -12,7 +12,7 @@ import pytest
 from helpers.agreement import photographs
 from helpers.networks import random_tensors
 
-from npcam.model import bundled_path
+from npcam.common.where import bundled_path
 from npcam.resnet import RESNET50, Architecture
 from npcam.verify.compare import verify
 from npcam.verify.record import Record, chosen, read_record

@@ -12,7 +12,7 @@ from helpers.planted import ARCH, CASES, NORMS, PLANTED, normed
 from helpers.ported import ROUND, ported
 
 from npcam.common.errors import InputError
-from npcam.model import bundled_path
+from npcam.common.where import bundled_path
 from npcam.preprocessing import MODES
 from npcam.resnet import RESNET50, Architecture
 from npcam.verify.alone import ALONE, ALONE_LOWER, FLOW, arithmetic

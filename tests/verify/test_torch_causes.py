@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from helpers.needs import needs
 
+from npcam.common.where import bundled_path
 from npcam.layers import layers
-from npcam.model import bundled_path
 from npcam.verify.blame import with_cause
 from npcam.verify.compare import verify
 from npcam.verify.precision import FLOAT32, PRECISIONS
