@@ -1,5 +1,6 @@
 """Words in pictures: one line, as large as fits, where it crosses nothing."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ WHITE, BLACK, GREY = (255, 255, 255), (0, 0, 0), (80, 80, 80)
 EASY_TEXT = 14  # pixels; on small photographs, if it fits
 SMALLEST_TEXT = 8  # pixels; smaller letters cannot be read
 LARGEST_TEXT = 400  # pixels
+LONGEST_LINE = 2000  # characters; what follows them is not even measured
 
 
 def one_line(text: str) -> str:
@@ -48,10 +50,20 @@ def fitted(text: str, size: int, width: int) -> tuple[str, int]:
     text = one_line(text)
     while width_of(text, size) > width and size > SMALLEST_TEXT:
         size = max(SMALLEST_TEXT, size * 7 // 8)
-    if width_of(text, size) > width:
-        fits = [n for n in range(len(text)) if width_of(text[:n] + "...", size) <= width]
-        text = text[: fits[-1]] + "..." if fits else ""
-    return text, size
+    return cut(text, size, width), size
+
+
+def cut(text: str, size: int, width: int) -> str:
+    """A line, cut short and ended with dots where it is wider than its room; empty where dots are too wide.
+
+    >>> cut("parachute", 20, 1000), cut("parachute", 20, 2)
+    ('parachute', '')
+    """
+    text = one_line(text)[:LONGEST_LINE]
+    if width_of(text, size) <= width:
+        return text
+    fits = bisect_right(range(len(text)), width, key=lambda n: width_of(text[:n] + "...", size))
+    return text[: fits - 1] + "..." if fits else ""
 
 
 def write_in_a_corner(picture: "Image", text: str, boxes: Sequence[Box] = (), line: int = 0) -> None:
