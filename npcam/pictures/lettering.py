@@ -1,7 +1,7 @@
 """Words in pictures: one line, as large as fits, where it crosses nothing."""
 
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from npcam.cam import Box
@@ -33,6 +33,7 @@ def font(size: int) -> "FreeTypeFont | ImageFont":
     return ImageFont.load_default(size)
 
 
+@lru_cache(maxsize=4096)  # a figure asks for the same words several times
 def width_of(text: str, size: int) -> int:
     """How many pixels wide a line of that size is."""
     left, _, right, _ = font(size).getbbox(text)
