@@ -40,6 +40,26 @@ def width_of(text: str, size: int) -> int:
     return int(right - left) + 1
 
 
+def write(
+    picture: "Image", place: tuple[float, int], text: str, size: int, colour: tuple[int, int, int]
+) -> None:
+    """Letters of that size and colour, right of and below a place."""
+    x, y = int(place[0]), place[1]
+    letters, left, top = _letters(text, size, place[0] - x)
+    picture.paste(colour, (x + left, y + top), letters)
+
+
+@lru_cache(maxsize=128)  # most words of a figure are those of the one before; so large ones take 48 MB
+def _letters(text: str, size: int, shift: float) -> tuple["Image", int, int]:
+    """Letters as a grey picture, white on black, and where it goes; `shift` is less than a pixel."""
+    from PIL import Image, ImageDraw
+
+    left, top, right, bottom = (int(n) for n in font(size).getbbox(text))
+    picture = Image.new("L", (right - left + 2, bottom - top + 2))  # a pixel on each side to spare
+    ImageDraw.Draw(picture).text((1 - left + shift, 1 - top), text, font=font(size), fill=255)
+    return picture, left - 1, top - 1
+
+
 def fitted(text: str, size: int, width: int) -> tuple[str, int]:
     """A line and the largest size up to `size` in which it fits a width; where none does, the line cut short.
 
