@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from npcam.pictures.lettering import BLACK, GREY, fitted, font, width_of
+from npcam.pictures.lettering import BLACK, GREY, fitted, width_of, write
 from npcam.pictures.overlay import Scale
 
 if TYPE_CHECKING:
@@ -81,16 +81,16 @@ def draw_bar(picture: "Image", corner: tuple[int, int], width: int, size: int, l
     strip = np.rint(np.stack(rows)).astype(np.uint8)  # (grounds, width, 3)
     bar = Image.fromarray(strip).resize((width, _thick(size)), Image.Resampling.NEAREST)
     picture.paste(bar, (x, y))
-    draw = ImageDraw.Draw(picture)
     bottom = y + bar.height
-    draw.rectangle((x, y, x + width - 1, bottom - 1), outline=GREY, width=max(1, size // 20))
-    ticks, letters = legend.ticks(), font(small(size))
+    frame = (x, y, x + width - 1, bottom - 1)
+    ImageDraw.Draw(picture).rectangle(frame, outline=GREY, width=max(1, size // 20))
+    ticks = legend.ticks()
     for i, tick in enumerate(ticks):
         share = i / (len(ticks) - 1)
         at = x + share * width - share * width_of(tick, small(size))
-        draw.text((at, bottom + size // 8), tick, font=letters, fill=BLACK)
+        write(picture, (at, bottom + size // 8), tick, small(size), BLACK)
     unit, unit_size = fitted(legend.unit, small(size), width)
-    draw.text((x, bottom + size // 8 + small(size) * 5 // 4), unit, font=font(unit_size), fill=GREY)
+    write(picture, (x, bottom + size // 8 + small(size) * 5 // 4), unit, unit_size, GREY)
 
 
 def _thick(size: int) -> int:

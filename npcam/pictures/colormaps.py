@@ -5,6 +5,8 @@ is by Anton Mikhailov, Copyright 2019 Google LLC, Apache License 2.0 (see NOTICE
 the bytes of 256 RGB colours in hexadecimal. jet, grey, ember and the two-sided table are formulas.
 """
 
+from functools import cache
+
 import numpy as np
 
 from npcam.common.errors import InputError
@@ -88,8 +90,9 @@ NEUTRAL = (128, 128, 128)
 NAMES = ("viridis", "jet", "turbo", "magma", "grey", "ember")
 
 
+@cache
 def colormap(name: str) -> Array:
-    """The 256 colours of a colormap, for values from 0 to 1: (256, 3) uint8, RGB.
+    """The 256 colours of a colormap, for values from 0 to 1: (256, 3) uint8, RGB, read-only.
 
     Args:
         name: "viridis", "turbo", "magma", "grey", "ember", or "jet", the rainbow of the CAM tutorials,
@@ -114,14 +117,19 @@ def colormap(name: str) -> Array:
     return np.frombuffer(bytes.fromhex(tables[name]), np.uint8).reshape(256, 3)
 
 
+@cache
 def two_sided() -> Array:
-    """The 256 colours of a signed scale: index 128 is 0, 1 speaks most against, 255 most for: (256, 3) uint8.
+    """The 256 colours of a signed scale, read-only: index 128 is 0, 1 speaks most against, 255 most for.
+
+    (256, 3) uint8.
 
     >>> two_sided()[[1, 128, 255]].tolist()
     [[40, 70, 255], [128, 128, 128], [240, 70, 0]]
     """
     against, towards = (_between(*side, steps=127) for side in (AGAINST, FOR))
-    return np.concatenate([against[:1], against, np.array([NEUTRAL], np.uint8), towards])  # (256, 3)
+    table = np.concatenate([against[:1], against, np.array([NEUTRAL], np.uint8), towards])  # (256, 3)
+    table.flags.writeable = False
+    return table
 
 
 def _between(places: tuple[float, ...], colours: tuple[tuple[int, ...], ...], steps: int = 256) -> Array:
@@ -133,4 +141,5 @@ def _between(places: tuple[float, ...], colours: tuple[tuple[int, ...], ...], st
 def _bytes(colours: Array) -> Array:
     """Colours from 0 to 1 as bytes from 0 to 255, rounded."""
     table: Array = np.rint(colours * 255).astype(np.uint8)
+    table.flags.writeable = False  # they are kept
     return table

@@ -1,5 +1,6 @@
 """A map over its photograph: its boxes, its shares, its pictures. What the numbers are, others say."""
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,7 +56,7 @@ class Evidence:
         """Whether what is negative is drawn unless somebody says otherwise."""
         return False
 
-    @property
+    @cached_property
     def boxes(self) -> tuple[Part, ...]:
         """Every connected part of the heat map above the threshold, the most evidence first.
 
@@ -64,7 +65,7 @@ class Evidence:
         parts = connected_parts(self.heatmap, self.threshold)
         return tuple(Part(self._on_photo(part.box), part.evidence) for part in parts)
 
-    @property
+    @cached_property
     def evidence_in_box(self) -> float:
         """The share of the heat map's positive evidence that lies in the box, 0 to 1; 0 without a box."""
         box = bounding_box(self.heatmap, self.threshold)
@@ -187,8 +188,8 @@ class Evidence:
         from npcam.pictures.figure import Tile
 
         lines = tuple(filter(None, (self.title, self.details, self._where(box, boxes))))
-        parts = [part for part in self.boxes[:boxes] if not self._covers(part.box)]
-        marks = tuple(_share(part.evidence) for part in parts)
+        parts = self.boxes[:boxes] if boxes else ()
+        marks = tuple(_share(part.evidence) for part in parts if not self._covers(part.box))
         return Tile(self.photo, lines, self.heatmap, self.shown_boxes(box, boxes), marks)
 
     def legend(

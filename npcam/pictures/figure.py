@@ -11,7 +11,7 @@ from npcam.cam import Box, scale_box
 from npcam.common.errors import InputError
 from npcam.pictures.colorbar import Legend, bar_size, draw_bar, small
 from npcam.pictures.draw import line_width, outline
-from npcam.pictures.lettering import BLACK, EASY_TEXT, GREY, WHITE, fitted, font, mark, one_line, width_of
+from npcam.pictures.lettering import BLACK, EASY_TEXT, GREY, WHITE, fitted, mark, one_line, width_of, write
 from npcam.pictures.overlay import paint
 from npcam.shapes import Array
 
@@ -184,13 +184,10 @@ def _put(sheet: "Image", tile: Tile, place: Box, legend: Legend | None, size: in
 
 def _write(sheet: "Image", lines: Sequence[str], corner: tuple[int, int], width: int, size: int) -> None:
     """Lines under a picture, the first in larger letters; each as large as fits."""
-    from PIL import ImageDraw
-
-    draw = ImageDraw.Draw(sheet)
     x, y = corner[0], corner[1] + size // 2
     for i, line in enumerate(lines):
         text, letters = fitted(line, size if i == 0 else small(size), width)
-        draw.text((x, y), text, font=font(letters), fill=BLACK if i == 0 else GREY)
+        write(sheet, (x, y), text, letters, BLACK if i == 0 else GREY)
         y += size * 4 // 3 if i == 0 else small(size) * 4 // 3
 
 

@@ -1,7 +1,8 @@
 """Words in pictures: one line, as large as fits, where it crosses nothing."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from npcam.cam import Box
@@ -14,6 +15,7 @@ WHITE, BLACK, GREY = (255, 255, 255), (0, 0, 0), (80, 80, 80)
 EASY_TEXT = 14  # pixels; on small photographs, if it fits
 SMALLEST_TEXT = 8  # pixels; smaller letters cannot be read
 LARGEST_TEXT = 400  # pixels
+LONGEST_LINE = 2000  # characters; what follows them is not even measured
 
 
 def one_line(text: str) -> str:
@@ -33,10 +35,31 @@ def font(size: int) -> "FreeTypeFont | ImageFont":
     return ImageFont.load_default(size)
 
 
+@lru_cache(maxsize=4096)  # a figure asks for the same words several times
 def width_of(text: str, size: int) -> int:
     """How many pixels wide a line of that size is."""
     left, _, right, _ = font(size).getbbox(text)
     return int(right - left) + 1
+
+
+def write(
+    picture: "Image", place: tuple[float, int], text: str, size: int, colour: tuple[int, int, int]
+) -> None:
+    """Letters of that size and colour, right of and below a place."""
+    x, y = int(place[0]), place[1]
+    letters, left, top = _letters(text, size, place[0] - x)
+    picture.paste(colour, (x + left, y + top), letters)
+
+
+@lru_cache(maxsize=128)  # most words of a figure are those of the one before; so large ones take 48 MB
+def _letters(text: str, size: int, shift: float) -> tuple["Image", int, int]:
+    """Letters as a grey picture, white on black, and where it goes; `shift` is less than a pixel."""
+    from PIL import Image, ImageDraw
+
+    left, top, right, bottom = (int(n) for n in font(size).getbbox(text))
+    picture = Image.new("L", (right - left + 2, bottom - top + 2))  # a pixel on each side to spare
+    ImageDraw.Draw(picture).text((1 - left + shift, 1 - top), text, font=font(size), fill=255)
+    return picture, left - 1, top - 1
 
 
 def fitted(text: str, size: int, width: int) -> tuple[str, int]:
@@ -48,10 +71,20 @@ def fitted(text: str, size: int, width: int) -> tuple[str, int]:
     text = one_line(text)
     while width_of(text, size) > width and size > SMALLEST_TEXT:
         size = max(SMALLEST_TEXT, size * 7 // 8)
-    if width_of(text, size) > width:
-        fits = [n for n in range(len(text)) if width_of(text[:n] + "...", size) <= width]
-        text = text[: fits[-1]] + "..." if fits else ""
-    return text, size
+    return cut(text, size, width), size
+
+
+def cut(text: str, size: int, width: int) -> str:
+    """A line, cut short and ended with dots where it is wider than its room; empty where dots are too wide.
+
+    >>> cut("parachute", 20, 1000), cut("parachute", 20, 2)
+    ('parachute', '')
+    """
+    text = one_line(text)[:LONGEST_LINE]
+    if width_of(text, size) <= width:
+        return text
+    fits = bisect_right(range(len(text)), width, key=lambda n: width_of(text[:n] + "...", size))
+    return text[: fits - 1] + "..." if fits else ""
 
 
 def write_in_a_corner(picture: "Image", text: str, boxes: Sequence[Box] = (), line: int = 0) -> None:

@@ -106,6 +106,7 @@ def paint(picture: "Image", heatmap: Array, scale: Scale, place: Box | None = No
 
     small = Image.fromarray(scale.indices(checked(heatmap)))
     opacities = scale.opacities().tolist()
+    palette = scale.colours().tobytes()
     x0, y0, x1, y1 = place or (0, 0, *picture.size)
     width, height = x1 - x0, y1 - y0
     # A photograph may have a hundred million pixels: colour indices take a byte for each, and colouring
@@ -114,11 +115,9 @@ def paint(picture: "Image", heatmap: Array, scale: Scale, place: Box | None = No
     for top in range(0, height, rows := max(1, BAND // width)):
         bottom = min(top + rows, height)
         part = indices.crop((0, top, width, bottom))
-        band = (x0, y0 + top, x1, y0 + bottom)
-        coloured = part.copy()
-        coloured.putpalette(scale.colours().tobytes())
-        mixed = Image.composite(coloured.convert("RGB"), picture.crop(band), part.point(opacities))
-        picture.paste(mixed, band)
+        opacity = part.point(opacities)
+        part.putpalette(palette)
+        picture.paste(part.convert("RGB"), (x0, y0 + top), opacity)
 
 
 def checked(heatmap: Array) -> Array:

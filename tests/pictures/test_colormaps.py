@@ -1,5 +1,7 @@
 """The colour tables."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from helpers.needs import needs
@@ -15,6 +17,13 @@ def test_tables(name):
     assert table.shape == (256, 3)
     assert table.dtype == np.uint8
     assert np.abs(np.diff(table.astype(int), axis=0)).max() <= 9  # jet's steepest: 255 in 29 steps
+
+
+@pytest.mark.parametrize("table", [two_sided, *(partial(colormap, name) for name in NAMES)])
+def test_tables_are_read_only(table):
+    """They are kept from one picture to the next: nobody changes another's colours."""
+    with pytest.raises(ValueError, match="read-only"):
+        table()[0, 0] = 7
 
 
 @pytest.mark.parametrize("name", ["viridis", "magma", "grey", "ember"])

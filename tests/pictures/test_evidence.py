@@ -11,7 +11,7 @@ from scipy.ndimage import label
 
 import npcam
 from npcam import InputError
-from npcam.pictures import draw, overlay
+from npcam.pictures import draw, evidence, overlay
 from npcam.pictures.panel import Panel
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -62,6 +62,21 @@ def test_everywhere(model):
         assert np.array_equal(inside, boxed[y0 : y0 + 2, x0:x1]) == e.everywhere
         assert (e.tile().lines[-1] == "evidence everywhere") == e.everywhere
     assert not e.everywhere
+
+
+def test_parts_are_sought_once_and_only_for_boxes(model, monkeypatch):
+    """A figure without `boxes` asks for no parts; one with them, and all else that asks, asks once."""
+    calls, sought = [], evidence.connected_parts
+    monkeypatch.setattr(evidence, "connected_parts", lambda *a: calls.append(a) or sought(*a))
+    e = npcam.explain(model, EXAMPLES / "rocket.jpg")
+    e.figure()
+    e.overlay()
+    assert len(calls) == 0
+    e.figure(boxes=3)
+    e.overlay(boxes=2)
+    assert len(e.boxes) > 1
+    assert len(calls) == 1
+    assert replace(e, threshold=0.9).boxes != e.boxes  # another explanation has its own
 
 
 def test_nothing_speaks_for_a_class(model):

@@ -2,10 +2,19 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from npcam.pictures.draw import line_width, outline
-from npcam.pictures.lettering import SMALLEST_TEXT, fitted, mark, one_line, width_of, write_in_a_corner
+from npcam.pictures.lettering import (
+    SMALLEST_TEXT,
+    fitted,
+    font,
+    mark,
+    one_line,
+    width_of,
+    write,
+    write_in_a_corner,
+)
 
 GROUND = (90, 90, 90)
 
@@ -82,3 +91,16 @@ def test_lines_fit(width, text):
 def test_one_line():
     """What does not print is a blank, and blanks are single."""
     assert one_line("\ttwo\n\x00 lines\x1bhere \udcff") == "two lines here"
+
+
+@pytest.mark.parametrize("text", ["cat 97.3%", "jay", "\u732b", "x" * 60, ""])
+@pytest.mark.parametrize("place", [(20, 30), (20.5, 30), (180.5, 3), (395, 90)])
+def test_letters_are_those_of_pillow(text, place):
+    """Pixel by pixel what `ImageDraw.text` draws there, the first time and when they are kept."""
+    for colour in ((0, 0, 0), (80, 160, 240)):
+        expected, found = (Image.new("RGB", (400, 100), GROUND) for _ in range(2))
+        ImageDraw.Draw(expected).text(place, text, font=font(22), fill=colour)
+        for _ in range(2):
+            picture = found.copy()
+            write(picture, place, text, 22, colour)
+            np.testing.assert_array_equal(np.asarray(picture), np.asarray(expected))
