@@ -42,7 +42,8 @@ USES = {
         *("model", "keras_files", "engine", "weights", "hdf5", "layers", "resnet", "ops", "images"),
         *("preprocessing", "cam", "pictures"),
     ),
-    "cli": ("convert", "verify", "explain", "model", "weights", "labels", "images", "pictures"),
+    "stream": ("explain", "model", "images", "pictures"),
+    "cli": ("stream", "convert", "verify", "explain", "model", "weights", "labels", "images", "pictures"),
     "__init__": (
         *("naive", "ops", "cam", "explain", "labels", "model", "images", "verify"),
         *("inside", "pictures"),

@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from npcam.cli.names import Names, map_path
 from npcam.cli.options import positive
-from npcam.cli.outputs import ClassNames, map_path, overlay_path, require_own, save_map, save_overlay
+from npcam.cli.outputs import save_map
 from npcam.common.errors import InputError
+from npcam.pictures.saved import FORMATS, Origin, save_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from npcam.explain import Explanation
     from npcam.pictures.versus import Versus
+
+THUMBNAIL = 320  # pixels of the longer side of a picture that goes into a contact sheet
 
 
 def add_drawing_options(parser: argparse.ArgumentParser) -> None:
@@ -58,6 +62,17 @@ def add_drawing_options(parser: argparse.ArgumentParser) -> None:
         help="boxes are drawn around what is above this share of the map's maximum (default: 0.2)",
     )
     parser.add_argument(
+        "--max-size",
+        type=positive,
+        metavar="N",
+        help="pixels that a photograph's longer side has at most in its picture (default: its own, to 6000)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=tuple(FORMATS),
+        help="of the pictures (default: jpeg for a JPEG, png for all others; or as -o FILE ends)",
+    )
+    parser.add_argument(
         "--no-legend",
         dest="legend",
         action="store_false",
@@ -84,15 +99,25 @@ def is_several(options: argparse.Namespace) -> bool:
     return len(targets) > 1 or any(re.fullmatch(r"top\d+", target) for target in targets)
 
 
+def makes_several(options: argparse.Namespace) -> bool:
+    """Whether a photograph may get more than one picture."""
+    return bool(options.separate) and is_several(options)
+
+
 def draw_and_save(
-    shown: Sequence["Explanation | Versus"], name: Path, classes: ClassNames, options: argparse.Namespace
+    shown: Sequence["Explanation | Versus"],
+    names: Names,
+    number: int,
+    origin: Origin,
+    options: argparse.Namespace,
 ) -> list[Path]:
     """Write the pictures of one photograph, and the maps where they are asked for.
 
     Args:
         shown: what is explained of it.
-        name: a path without suffix.
-        classes: gives the paths with a class in them.
+        names: what files are called.
+        number: of the photograph.
+        origin: of what the pictures are.
         options: the command's.
 
     Returns:
@@ -102,24 +127,42 @@ def draw_and_save(
         InputError: a file is there that npcam did not make, or writing fails; nothing is drawn before all
             files are looked at.
     """
-    plain = len(shown) == 1 and not options.separate and options.versus is None
-    names = [name] if plain else [classes.path(name, _words(one)) for one in shown]
     together = len(shown) > 1 and not options.separate
-    pictures = [name] if together and options.versus is None else names[:1] if together else names
-    if together and options.versus is not None:
-        pictures = [classes.path(name, f"versus {shown[0].other_label}")]  # type: ignore[union-attr]
-    overlays = [overlay_path(one) for one in pictures]
-    maps = [map_path(one) for one in names] if options.save_map else []
-    for path in (*overlays, *maps):
-        require_own(path)
+    plain = len(shown) == 1 and not (options.separate or options.target or options.versus)
+    words = [""] if plain else [_words(one) for one in shown]
+    maps = bool(options.save_map)
+    overlays = [
+        names.picture(number, origin, one, with_map=maps and not together)
+        for one in ([_words_of_all(shown, options)] if together else words)
+    ]
+    profile = shown[0].photo.info.get("icc_profile")
     if together:
-        save_overlay(_panel(shown, options), overlays[0])
+        separate = [names.picture(number, origin, one, with_map=True) for one in words] if maps else []
+        save_picture(_panel(shown, options), overlays[0], origin, profile)
     else:
+        separate = overlays if maps else []
         for one, path in zip(shown, overlays, strict=True):
-            save_overlay(_picture(one, options, in_place=len(shown) == 1), path)
-    for one, path in zip(shown, maps, strict=False):
-        save_map(one.cam, path)
+            save_picture(_picture(one, options, in_place=len(shown) == 1), path, origin, profile)
+    for one, path in zip(shown, separate, strict=False):
+        save_map(one.cam, map_path(path))
     return overlays
+
+
+def thumbnail(shown: "Explanation | Versus", options: argparse.Namespace) -> "Image":
+    """A small overlay, for the contact sheet."""
+    look = (options.colormap, options.alpha, options.box)
+    signed, boxes = options.signed or None, options.boxes or 0
+    picture = shown.overlay(*look, style=options.style, signed=signed, boxes=boxes)
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    return picture
+
+
+def _words_of_all(shown: Sequence["Explanation | Versus"], options: argparse.Namespace) -> str:
+    """What the name of a picture of several classes says."""
+    if options.versus is not None:
+        return f"versus {shown[0].other_label}"  # type: ignore[union-attr]
+    tops = [target for target in options.target if re.fullmatch(r"top\d+", target)]
+    return " ".join(options.target if tops else [one.label for one in shown])
 
 
 def _words(shown: "Explanation | Versus") -> str:
@@ -132,11 +175,10 @@ def _picture(shown: "Explanation | Versus", options: argparse.Namespace, in_plac
     """One picture, in the style that is asked for."""
     look = (options.colormap, options.alpha, options.box)
     signed = options.signed or None
+    boxes, longest = options.boxes or 0, options.max_size
     if options.style == "flat" or not options.legend:
-        return shown.overlay(
-            *look, style=options.style, signed=signed, boxes=options.boxes or 0, in_place=in_place
-        )
-    return shown.figure(*look, signed=signed, boxes=options.boxes or 0)
+        return shown.overlay(*look, style=options.style, signed=signed, boxes=boxes, in_place=in_place)
+    return shown.figure(*look, signed=signed, boxes=boxes, longest=longest)
 
 
 def _panel(shown: Sequence["Explanation | Versus"], options: argparse.Namespace) -> "Image":
@@ -144,4 +186,5 @@ def _panel(shown: Sequence["Explanation | Versus"], options: argparse.Namespace)
     from npcam.pictures.panel import Panel
 
     look = (options.colormap, options.alpha, options.box)
-    return Panel(shown).figure(*look, signed=options.signed or None, boxes=options.boxes or 0)
+    signed, boxes = options.signed or None, options.boxes or 0
+    return Panel(shown).figure(*look, signed=signed, boxes=boxes, longest=options.max_size)

@@ -49,6 +49,7 @@ NPZ_ALLOWANCE = 64 * 2**20  # that may come out of an `.npz` file however small 
 # Other input
 MAX_BATCH_BYTES = 256 * 2**20  # a saved batch in float32; 445 photographs of 224x224
 MAX_NPY_HEADER = 10_000  # what an `.npy` file says of its array; NumPy's own limit
+MAX_LIST_BYTES = 256 * 2**20  # a list of paths on standard input; two million of them
 MAX_PHOTO_SIDE = 65_535  # pixels of one side of a photograph; a JPEG's limit
 MAX_PHOTO_BYTES = 832 * 2**20  # a photograph while it is decoded; one of 12,000x9,000 takes 0.4 GB or 0.8 GB
 MAX_JPEG_SCANS = 100  # times that a progressive JPEG draws over itself; ten are usual

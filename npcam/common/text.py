@@ -40,8 +40,10 @@ def some_names(names: Sequence[str], most: int = 8) -> str:
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def to_json(value: Any) -> str:
+def to_json(value: Any, indent: int | None = 2) -> str:
     r"""A value as JSON in ASCII; numbers that JSON does not have (NaN, infinity) become null.
+
+    Without `indent` it is one line.
 
     >>> print(to_json({"a": [1.5, float("nan")], "b": "\udcff"}))
     {
@@ -52,7 +54,7 @@ def to_json(value: Any) -> str:
       "b": "\udcff"
     }
     """
-    return json.dumps(_finite(value), indent=2, allow_nan=False)
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
 
 
 def say(line: str, *, error: bool = False) -> None:
@@ -70,6 +72,11 @@ def show(lines: str) -> None:
     A name in them must be made `printable` before: a line feed in it would make two lines of one.
     """
     _write("".join(f"{printable(line)}\n" for line in lines.split("\n")), error=False)
+
+
+def draw_over(line: str) -> None:
+    """Put a line in the place of the one that stands last on a terminal's standard error."""
+    _write(f"\r\x1b[K{printable(line)}", error=True)
 
 
 def open_streams() -> None:

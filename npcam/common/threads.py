@@ -15,6 +15,11 @@ VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
 MOST = 64  # threads of OpenBLAS in NumPy's and SciPy's wheels, however many cores there are
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def can_start(count: int) -> bool:
     """Whether the system allows so many threads at the same time; they are gone at once.
 
@@ -40,8 +45,7 @@ def _pass_through(gate: _thread.LockType) -> None:
 
 def keep_blas_to_one() -> None:
     """Have BLAS start no threads, unless there is room for NumPy's, SciPy's and those of npcam's team."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not can_start(3 * min(cores, MOST)):
+    if not can_start(3 * min(cores(), MOST)):
         os.environ.update(dict.fromkeys(VARIABLES, "1"))
 
 

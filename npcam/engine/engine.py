@@ -7,10 +7,11 @@ from contextlib import contextmanager
 import numpy as np
 
 from npcam import resnet
+from npcam.common.threads import cores
 from npcam.engine.filters import fold_network
 from npcam.engine.passes import Pass, record_pass
 from npcam.engine.schedule import SCRATCH, Schedule, Step, list_steps, make_schedule, next_group
-from npcam.engine.team import cores, one_blas_thread, team_of
+from npcam.engine.team import one_blas_thread, team_of
 from npcam.resnet import Architecture, Outputs, Tensors
 from npcam.shapes import Array, check_conv
 

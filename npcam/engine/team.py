@@ -25,11 +25,6 @@ LOOKS = 1000  # before a thread that waits goes to sleep
 NAP = 1e-4  # seconds
 
 
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class OneBlasThread:
     """A context with BLAS at one thread, until the last of all who are in it leaves."""
 
