@@ -62,8 +62,17 @@ def _run(arguments: Sequence[str] | None, signals: Signals) -> int:
     return status
 
 
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options of a command, `run` among them: what does it.
+
+    Raises:
+        InputError: bad usage.
+    """
+    return _parser().parse_args(arguments)
+
+
 def _command(arguments: Sequence[str] | None) -> int:
-    options = _parser().parse_args(arguments)
+    options = parse(arguments)
     with warnings.catch_warnings():
         # Of overflow, in whichever thread: the check that a result is finite says it in one line.
         warnings.simplefilter("ignore", RuntimeWarning)
