@@ -129,17 +129,8 @@ def _both_sides(heatmap: Array, byte: Array) -> tuple[Parts, Parts]:
     half to the part of the first pixel that is not kept, half to that of the second.
     """
     framed = np.pad(byte, 1)
-    index = np.arange(framed.size).reshape(framed.shape)
-    corners = [
-        (slice(1 + r, framed.shape[0] - 2 + r), slice(1 + c, framed.shape[1] - 2 + c)) for r, c in CORNERS
-    ]
-    values = np.stack([framed[corner].ravel() for corner in corners])  # (4, squares)
-    order = values.argsort(axis=0, kind="stable")
-    places = np.stack([index[corner].ravel() for corner in corners])
-    lowest, second, highest = (np.take_along_axis(places, order[[i]], 0)[0] for i in (0, 1, 3))
-    flat = framed.ravel()
-    ones = np.ones(2 * lowest.size, int)
-    thresholds = np.concatenate([flat[lowest], flat[second]])
+    (lowest, second, highest), thresholds = _corners(framed)
+    ones = np.ones(thresholds.size, int)
     fore = find_parts(
         np.pad(heatmap, 1, constant_values=-np.inf),
         framed,
@@ -155,7 +146,27 @@ def _both_sides(heatmap: Array, byte: Array) -> tuple[Parts, Parts]:
     return fore, back
 
 
-CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
+def _corners(framed: Array) -> tuple[tuple[Array, Array, Array], Array]:
+    """The places (flat indices) of the lowest, second lowest and highest corner of each square in the frame.
+
+    And the bytes of the first two, one after the other.
+    """
+    h, w = (side - 3 for side in framed.shape)  # squares down and across
+    coded = [  # the byte and which corner it is, so that no two are equal
+        framed[1 + r : 1 + r + h, 1 + c : 1 + c + w].ravel().astype(np.int16) * 4 + 2 * r + c
+        for r in (0, 1)
+        for c in (0, 1)
+    ]
+    low = [np.minimum(*pair) for pair in (coded[:2], coded[2:])]
+    high = [np.maximum(*pair) for pair in (coded[:2], coded[2:])]
+    lowest, highest = np.minimum(*low), np.maximum(*high)
+    second = np.minimum(np.maximum(*low), np.minimum(*high))
+    first = np.add.outer(np.arange(1, h + 1) * framed.shape[1], np.arange(1, w + 1)).ravel()
+    steps = np.array([0, 1, framed.shape[1], framed.shape[1] + 1])
+    lowest_place, second_place, highest_place = (
+        first + steps[code % 4] for code in (lowest, second, highest)
+    )
+    return (lowest_place, second_place, highest_place), np.concatenate([lowest, second]) // 4
 
 
 def _outer_areas(fore: Parts, back: Parts) -> Array:
