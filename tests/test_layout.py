@@ -43,7 +43,11 @@ USES = {
         *("preprocessing", "cam", "pictures"),
     ),
     "stream": ("explain", "model", "images", "pictures"),
-    "cli": ("stream", "convert", "verify", "explain", "model", "weights", "labels", "images", "pictures"),
+    "localise": ("stream", "explain", "model", "images", "pictures", "cam", "labels", "weights"),
+    "cli": (
+        *("localise", "stream", "convert", "verify", "explain", "model", "weights", "labels", "images"),
+        "pictures",
+    ),
     "__init__": (
         *("naive", "ops", "cam", "explain", "labels", "model", "images", "verify"),
         *("inside", "pictures"),
