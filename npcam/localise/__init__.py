@@ -1,0 +1,1 @@
+"""Maps and boxes against the truth: labelled photographs in, published metrics out."""
