@@ -113,8 +113,9 @@ def boxes_on(photograph: Photograph, width: int, height: int) -> Array:
             f"{width}x{height}: turned; store it upright, without an EXIF orientation"
         )
         raise InputError(msg)
-    factors = np.array([width, height, width, height]) / [*stated, *stated]
-    boxes = np.clip(boxes * factors, 0, [width, height, width, height])
+    if stated != (width, height):
+        boxes = boxes * [width, height, width, height] / [*stated, *stated]
+    boxes = np.clip(boxes, 0, [width, height, width, height])
     empty = (boxes[:, 0] >= boxes[:, 2]) | (boxes[:, 1] >= boxes[:, 3])
     if empty.any():
         found = _shown(photograph.boxes[int(empty.argmax())])
