@@ -1,13 +1,12 @@
 """Class names from a file: plain text, or any of the JSON forms that Keras users have."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from npcam.common.errors import InputError
-from npcam.common.files import open_file
 from npcam.common.limits import MAX_CLASS_NAME, MAX_NAMES_FILE
+from npcam.common.whole_files import parse_unique, read_text
 
 
 class ClassNames(NamedTuple):
@@ -43,7 +42,8 @@ def read_class_names(path: str | Path) -> ClassNames:
     ClassNames(names=('tabby', 'dog'), wnids=('n02123045', 'n02084071'))
     """
     path = Path(path)
-    text = _read_text(path)
+    text = read_text(path, MAX_NAMES_FILE, "give a text or JSON file of class names")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     if path.suffix.lower() == ".json" or text.lstrip()[:1] in ("[", "{"):
         names, wnids = _from_json(text, path)
     else:
@@ -57,21 +57,6 @@ def read_class_names(path: str | Path) -> ClassNames:
     return ClassNames(tuple(names), tuple(wnids) if wnids else None)
 
 
-def _read_text(path: Path) -> str:
-    """A small UTF-8 file, with or without a byte order mark."""
-    try:
-        with open_file(path, "give a text or JSON file of class names") as file:
-            data = file.read(MAX_NAMES_FILE + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    if len(data) > MAX_NAMES_FILE:
-        raise InputError(f"{path}: is larger than {MAX_NAMES_FILE >> 20} MiB; not a file of class names")
-    try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 text; save the class names as UTF-8") from error
-
-
 def _from_lines(text: str) -> tuple[list[str], list[str] | None]:
     """One name per line; a line that is empty names no class only at the end of the file."""
     names = [line.strip() for line in text.rstrip().split("\n")] if text.strip() else []
@@ -83,10 +68,7 @@ def _from_lines(text: str) -> tuple[list[str], list[str] | None]:
 
 def _from_json(text: str, path: Path) -> tuple[list[str], list[str] | None]:
     """Any of the four forms, told apart by what the values are."""
-    try:
-        found = json.loads(text, object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is not valid JSON ({str(error).splitlines()[0]})") from error
+    found = parse_unique(text, path)
     if isinstance(found, dict) and found and all(type(value) is int for value in found.values()):
         count, found = len(found), {str(index): name for name, index in found.items()}
         if len(found) != count:
@@ -109,11 +91,3 @@ def _from_json(text: str, path: Path) -> tuple[list[str], list[str] | None]:
 def _is_pair(entry: Any) -> bool:
     """Whether this is [wnid, name]."""
     return isinstance(entry, list) and len(entry) == 2 and all(isinstance(part, str) for part in entry)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object, unless it says the same key twice: then one of them would be lost."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key is there twice")
-    return found

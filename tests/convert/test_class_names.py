@@ -8,6 +8,7 @@ import pytest
 from helpers.unreadable import refuse_to_open
 
 from npcam import InputError
+from npcam.common import whole_files
 from npcam.convert import class_names
 from npcam.convert.class_names import read_class_names
 
@@ -71,8 +72,8 @@ UNUSABLE = "is empty, too long or not printable"
         (b'["cat", " "]', f"the name of class 1 {UNUSABLE}: ' '"),
         (b"cat\nd\x1bog\n", f"the name of class 1 {UNUSABLE}: 'd\\x1bog'"),
         (b"c" * 501, f"the name of class 0 {UNUSABLE}: '{'c' * 40}'"),
-        (b"\xff\xfe\x00c", "is not UTF-8 text; save the class names as UTF-8"),
-        (b'{"0": "cat", "0": "dog"}', "is not valid JSON (a key is there twice)"),
+        (b"\xff\xfe\x00c", "is not UTF-8 text; save it as UTF-8"),
+        (b'{"0": "cat", "0": "dog"}', 'is not valid JSON (the key "0" is there twice)'),
         (b'{"0": "cat", "2": "dog"}', "2 names, but none for class 1; number them from 0"),
         (b'{"1": "cat", "2": "dog"}', "2 names, but none for class 0; number them from 0"),
         (b'{"cat": 0, "dog": 2}', "2 names, but none for class 1; number them from 0"),
@@ -118,12 +119,13 @@ def test_the_largest_file(tmp_path, monkeypatch):
         file.truncate(8 * 2**20 + 1)
     with pytest.raises(InputError) as caught:
         read_class_names(path)
-    assert str(caught.value) == f"{path}: is larger than 8 MiB; not a file of class names"
+    advice = "give a text or JSON file of class names"
+    assert str(caught.value) == f"{path}: is longer than {8 * 2**20:,} bytes; {advice}"
     monkeypatch.setattr(class_names, "MAX_NAMES_FILE", 7)
     path.write_text("cat\ndog")
     assert read_class_names(path).names == ("cat", "dog")
     path.write_text("cats\ndog")
-    with pytest.raises(InputError, match="is larger than"):
+    with pytest.raises(InputError, match="is longer than 7 bytes"):
         read_class_names(path)
 
 
@@ -154,7 +156,7 @@ def test_a_file_that_cannot_be_read(tmp_path, monkeypatch, error, reason):
         def read(self, *_):
             raise error
 
-    monkeypatch.setattr(class_names, "open_file", lambda *_: Gone())
+    monkeypatch.setattr(whole_files, "open_file", lambda *_: Gone())
     with pytest.raises(InputError) as caught:
         read_class_names(path)
     assert str(caught.value) == f"{path}: cannot be read ({reason})"
