@@ -42,6 +42,7 @@ USES = {
         *("model", "keras_files", "engine", "weights", "hdf5", "layers", "resnet", "ops", "images"),
         *("preprocessing", "cam", "pictures"),
     ),
+    "localise": ("explain", "model", "images", "pictures", "cam", "labels"),
     "cli": ("convert", "verify", "explain", "model", "weights", "labels", "images", "pictures"),
     "__init__": (
         *("naive", "ops", "cam", "explain", "labels", "model", "images", "verify"),
