@@ -36,7 +36,7 @@ def add_drawing_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--colormap",
         help="colours of the heat map: ember, viridis, jet, turbo, magma or grey (default: ember; for "
-        "--style flat viridis)",
+        "--style flat viridis); for --signed and --versus blue-vermilion (default) or magenta-green",
     )
     parser.add_argument(
         "--alpha",

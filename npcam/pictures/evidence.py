@@ -114,7 +114,7 @@ class Evidence:
 
         Args:
             colormap: "ember", "viridis", "jet" (as the CAM tutorials have it), "turbo", "magma" or
-                "grey"; None for the style's own.
+                "grey"; for signed maps "blue-vermilion" or "magenta-green"; None for the style's own.
             alpha: opacity of the most evidence, 0 to 1; None for the style's own.
             box: whether to draw the box; in style "evidence" one that is everywhere is not drawn.
             style: "evidence" tints in proportion to the evidence, up to `scale`; "flat" is the CAM
