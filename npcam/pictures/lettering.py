@@ -83,7 +83,7 @@ def write_in_a_corner(picture: "Image", text: str, boxes: Sequence[Box] = (), li
     width, height = picture.size
     text = one_line(text)
     draw = ImageDraw.Draw(picture)
-    size = max(EASY_TEXT, min(height // 14, LARGEST_TEXT))
+    size = max(EASY_TEXT, min(max(height // 14, width // 42), LARGEST_TEXT))
     while True:
         letters, rim = font_for(text, size), max(1, size // 12)
         left, top, right, bottom = draw.textbbox((0, 0), text, font=letters, stroke_width=rim)
