@@ -63,7 +63,7 @@ def feature_maps(
     shown = maps[..., channels]
     signed = bool(shown.min() < 0)
     largest = float(np.abs(shown).max())
-    scale = Scale(largest, signed, "viridis", alpha=1.0, solid=not signed)
+    scale = Scale(largest, signed, None if signed else "viridis", alpha=1.0, solid=not signed)
     tiles = []
     for channel in channels:
         picture = Image.new("RGB", maps.shape[1::-1], (255, 255, 255))

@@ -40,7 +40,7 @@ def add_drawing_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--colormap",
         help="colours of the heat map: ember, viridis, jet, turbo, magma or grey (default: ember; for "
-        "--style flat viridis)",
+        "--style flat viridis); for --signed and --versus blue-vermilion (default) or magenta-green",
     )
     parser.add_argument(
         "--alpha",
@@ -150,11 +150,14 @@ def draw_and_save(
 
 def thumbnail(shown: "Explanation | Versus", options: argparse.Namespace) -> "Image":
     """A small overlay, for the contact sheet."""
-    look = (options.colormap, options.alpha, options.box)
-    signed, boxes = options.signed or None, options.boxes or 0
-    picture = shown.overlay(*look, style=options.style, signed=signed, boxes=boxes)
-    picture.thumbnail((THUMBNAIL, THUMBNAIL))
-    return picture
+    return shown.overlay(
+        *(options.colormap, options.alpha, options.box),
+        style=options.style,
+        signed=options.signed or None,
+        boxes=options.boxes or 0,
+        longest=THUMBNAIL,
+        caption=False,
+    )
 
 
 def _words_of_all(shown: Sequence["Explanation | Versus"], options: argparse.Namespace) -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from npcam.cli.drawing import draw_and_save, is_several, thumbnail
@@ -91,7 +92,7 @@ class Explaining:
         if several:
             result["targets"] = each
         own = first.notes[len(seen.model.weights.assumptions) :]
-        return Explained(result, top, own, small, ((against or found)[0].title, one.path))
+        return Explained(result, top, own, small, ((against or found)[0].title, Path(one.path).name))
 
 
 def options_in_json(options: argparse.Namespace) -> dict[str, object]:

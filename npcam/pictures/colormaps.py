@@ -81,10 +81,12 @@ JET = (
 # and black, and told apart by its lightness alone. Positions, and red, green and blue there.
 EMBER = ((0.0, 0.5, 1.0), ((90, 0, 120), (255, 60, 30), (255, 225, 60)))
 
-# What speaks against a class is blue, what speaks for it vermilion: two colours that people who do not tell
-# red from green tell apart. Each from the fullest to the palest; between them 0 is grey, and without a tint.
-AGAINST = ((0.0, 1.0), ((40, 70, 255), (120, 140, 255)))
-FOR = ((0.0, 1.0), ((255, 150, 90), (240, 70, 0)))
+# Two-sided: what speaks against a class, and what speaks for it, each from the fullest colour to the palest
+# and back; people who do not tell red from green tell the sides apart. Between them 0 is grey, with no tint.
+TWO_SIDED = {
+    "blue-vermilion": (((40, 70, 255), (120, 140, 255)), ((255, 150, 90), (240, 70, 0))),
+    "magenta-green": (((190, 0, 170), (235, 120, 220)), ((130, 215, 130), (0, 150, 40))),
+}
 NEUTRAL = (128, 128, 128)
 
 NAMES = ("viridis", "jet", "turbo", "magma", "grey", "ember")
@@ -118,15 +120,25 @@ def colormap(name: str) -> Array:
 
 
 @cache
-def two_sided() -> Array:
-    """The 256 colours of a signed scale, read-only: index 128 is 0, 1 speaks most against, 255 most for.
+def two_sided(name: str = "blue-vermilion") -> Array:
+    """The 256 colours of a signed scale: index 128 is 0, 1 speaks most against, 255 most for.
 
-    (256, 3) uint8.
+    Args:
+        name: "blue-vermilion", or "magenta-green" for photographs that are orange or blue themselves.
+
+    Returns:
+        (256, 3) uint8, RGB, read-only.
+
+    Raises:
+        InputError: an unknown name.
 
     >>> two_sided()[[1, 128, 255]].tolist()
     [[40, 70, 255], [128, 128, 128], [240, 70, 0]]
     """
-    against, towards = (_between(*side, steps=127) for side in (AGAINST, FOR))
+    if name not in TWO_SIDED:
+        expected = " or ".join(TWO_SIDED)
+        raise InputError(f"colormap {name!r}: a signed scale has two colours of its own, {expected}")
+    against, towards = (_between((0.0, 1.0), side, steps=127) for side in TWO_SIDED[name])
     table = np.concatenate([against[:1], against, np.array([NEUTRAL], np.uint8), towards])  # (256, 3)
     table.flags.writeable = False
     return table

@@ -157,7 +157,36 @@ def _coloured(indices: "Image", colormap: str) -> "Image":
 
 def line_width(size: tuple[int, int]) -> int:
     """How many pixels wide each of the two lines around a box is, in a picture of (width, height)."""
-    return max(1, min(size) // 150)
+    shorter, longer = sorted(size)
+    return max(1, shorter // 150, min(longer // 600, shorter // 25))  # the last for panoramas
+
+
+def fitting(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    """A picture's (width, height) once its longer side has so many pixels at most.
+
+    Raises:
+        InputError: less than one pixel.
+
+    >>> fitting((4000, 3000), 1000), fitting((40, 30), 1000)
+    ((1000, 750), (40, 30))
+    """
+    if longest < 1:
+        raise InputError(f"longest {longest}: expected a number of pixels from 1 up")
+    longer = max(size)
+    if longer <= longest:
+        return size
+    return max(1, size[0] * longest // longer), max(1, size[1] * longest // longer)
+
+
+def resized(photo: "Image", size: tuple[int, int]) -> "Image":
+    """A photograph at another (width, height): enlarged, its pixels stay squares; itself at its own size."""
+    from PIL import Image
+
+    if size == photo.size:
+        return photo
+    larger = max(size) > max(photo.size)
+    how = Image.Resampling.NEAREST if larger else Image.Resampling.LANCZOS
+    return photo.resize(size, how, reducing_gap=None if larger else 3.0)
 
 
 def outline(picture: "Image", box: Box, line: int | None = None) -> None:

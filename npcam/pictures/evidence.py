@@ -109,12 +109,14 @@ class Evidence:
         signed: bool | None = None,
         boxes: int = 0,
         in_place: bool = False,
+        longest: int | None = None,
+        caption: bool = True,
     ) -> "Image":
         """The heat map laid over the photograph, with box and caption.
 
         Args:
             colormap: "ember", "viridis", "jet" (as the CAM tutorials have it), "turbo", "magma" or
-                "grey"; None for the style's own.
+                "grey"; for signed maps "blue-vermilion" or "magenta-green"; None for the style's own.
             alpha: opacity of the most evidence, 0 to 1; None for the style's own.
             box: whether to draw the box; in style "evidence" one that is everywhere is not drawn.
             style: "evidence" tints in proportion to the evidence, up to `scale`; "flat" is the CAM
@@ -122,12 +124,15 @@ class Evidence:
             signed: whether to show what speaks against, too, in a second colour.
             boxes: so many of `boxes` instead of the box; 0 for the box.
             in_place: draw on `photo` itself; a copy of a hundred million pixels takes 0.4 GB.
+            longest: pixels that the longer side has at most: a larger photograph is made smaller before it is
+                drawn on, and is itself left alone; None for its own size.
+            caption: whether to write the class and its probability into a corner.
 
         Returns:
-            A Pillow image, RGB, of the photograph's own size.
+            A Pillow image, RGB, of the photograph's own size unless that is too large.
 
         Raises:
-            InputError: an unknown style or colormap, or alpha outside 0 to 1.
+            InputError: an unknown style or colormap, alpha outside 0 to 1, or less than a pixel.
         """
         from npcam.pictures import draw
         from npcam.pictures.lettering import write_in_a_corner
@@ -135,25 +140,30 @@ class Evidence:
 
         signed = self.two_sided if signed is None else signed
         check_style(style, colormap, alpha, signed)
+        size = self.photo.size if longest is None else draw.fitting(self.photo.size, longest)
+        picture = draw.resized(self.photo, size)
+        if picture is self.photo and not in_place:
+            picture = self.photo.convert("RGB")  # a copy
+        shown = [scale_box(one, self.photo.size[::-1], size[::-1]) for one in self.shown_boxes(box, boxes)]
         if style == "flat":
-            flat = draw.overlay(
-                self.photo,
+            alone = self.box if box and not boxes else None
+            draw.overlay(
+                picture,
                 self.heatmap,
                 colormap=colormap or "viridis",
                 alpha=0.5 if alpha is None else alpha,
-                box=self.box if box and not boxes else None,
-                caption=self.caption,
-                in_place=in_place,
+                box=None if alone is None else scale_box(alone, self.photo.size[::-1], size[::-1]),
+                caption=self.caption if caption else None,
+                in_place=True,
             )
-            for one in self.shown_boxes(box, boxes) if boxes else ():
-                draw.outline(flat, one)
-            return flat
-        picture = self.photo if in_place else self.photo.convert("RGB")  # a copy
+            for one in shown if boxes else ():
+                draw.outline(picture, one)
+            return picture
         paint(picture, self.heatmap, self.legend(colormap, alpha, signed).scale)
-        shown = self.shown_boxes(box, boxes)
         for one in shown:
             draw.outline(picture, one)
-        write_in_a_corner(picture, self.title, shown, 2 * draw.line_width(picture.size))
+        if caption:
+            write_in_a_corner(picture, self.title, shown, 2 * draw.line_width(picture.size))
         return picture
 
     def figure(

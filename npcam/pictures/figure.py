@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from npcam.cam import Box, scale_box
 from npcam.common.errors import InputError
 from npcam.pictures.colorbar import Legend, bar_size, draw_bar, small
-from npcam.pictures.draw import line_width, outline
+from npcam.pictures.draw import fitting, line_width, outline, resized
 from npcam.pictures.lettering import BLACK, EASY_TEXT, GREY, WHITE, fitted, mark, one_line, width_of, write
 from npcam.pictures.overlay import paint
 from npcam.shapes import Array
@@ -68,7 +68,7 @@ def figure(
         An RGB image on white.
 
     Raises:
-        InputError: no pictures or no columns, or a heat map that is none.
+        InputError: no pictures, no columns, less than a pixel, or a heat map that is none.
 
     >>> from PIL import Image
     >>> figure([Tile(Image.new("RGB", (640, 480)), ("a cat", "54 %"))]).size[0]
@@ -79,7 +79,8 @@ def figure(
     if not tiles or (columns is not None and columns < 1):
         raise InputError(f"figure: expected pictures and columns, got {len(tiles)} and {columns}")
     many = len(tiles) > 1
-    width, height = _shown(tiles[0].image.size, longest or (LARGEST_OF_MANY if many else LARGEST))
+    most = (LARGEST_OF_MANY if many else LARGEST) if longest is None else longest
+    width, height = _shown(tiles[0].image.size, most)
     columns = min(columns or _columns(len(tiles), width / height), len(tiles))
     lines = [line for tile in tiles for line in enumerate(tile.lines)]
     cell = max(width, min(NARROWEST, _widest(lines, EASY_TEXT))) if many else width
@@ -119,9 +120,7 @@ def _shown(size: tuple[int, int], most: int) -> tuple[int, int]:
     if longer < SMALLEST:
         factor = -(-SMALLEST // longer)
         return size[0] * factor, size[1] * factor
-    if longer <= most:
-        return size
-    return max(1, size[0] * most // longer), max(1, size[1] * most // longer)
+    return fitting(size, most)
 
 
 def _letters(width: int, height: int) -> int:
@@ -160,16 +159,11 @@ def _bar_place(tiles: Sequence[Tile], legend: Legend | None, room: tuple[int, in
 
 def _put(sheet: "Image", tile: Tile, place: Box, legend: Legend | None, size: int) -> None:
     """One picture with its tint and its boxes; of another shape than its place, it is fitted in."""
-    from PIL import Image
-
     x0, y0, x1, y1 = place
     image = tile.image
     factor = min((x1 - x0) / image.width, (y1 - y0) / image.height)
     width, height = max(1, round(image.width * factor)), max(1, round(image.height * factor))
-    if (width, height) != image.size:
-        how = Image.Resampling.NEAREST if factor > 1 else Image.Resampling.LANCZOS
-        image = image.resize((width, height), how, reducing_gap=None if factor > 1 else 3.0)
-    sheet.paste(image, (x0, y0))
+    sheet.paste(resized(image, (width, height)), (x0, y0))
     if tile.heatmap is not None and legend is not None:
         paint(sheet, tile.heatmap, legend.scale, (x0, y0, x0 + width, y0 + height))
     line = max(line_width((width, height)), size // 14)

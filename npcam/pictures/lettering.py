@@ -2,14 +2,14 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from npcam.cam import Box
+from npcam.pictures.fonts import drawable, font_for
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-    from PIL.ImageFont import FreeTypeFont, ImageFont
 
 WHITE, BLACK, GREY = (255, 255, 255), (0, 0, 0), (80, 80, 80)
 EASY_TEXT = 14  # pixels; on small photographs, if it fits
@@ -19,26 +19,19 @@ LONGEST_LINE = 2000  # characters; what follows them is not even measured
 
 
 def one_line(text: str) -> str:
-    r"""What of a text can be drawn, as one line.
+    r"""What of a text can be drawn, as one line; letters that no font here has are written as escapes.
 
     >>> one_line("two\nlines\x00here ")
     'two lines here'
     """
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
-
-
-@cache
-def font(size: int) -> "FreeTypeFont | ImageFont":
-    """Pillow's own letters of so many pixels."""
-    from PIL import ImageFont
-
-    return ImageFont.load_default(size)
+    return drawable(" ".join("".join(c if c.isprintable() else " " for c in text).split()))
 
 
 @lru_cache(maxsize=4096)  # a figure asks for the same words several times
 def width_of(text: str, size: int) -> int:
     """How many pixels wide a line of that size is."""
-    left, _, right, _ = font(size).getbbox(text)
+    text = one_line(text)
+    left, _, right, _ = font_for(text, size).getbbox(text)
     return int(right - left) + 1
 
 
@@ -56,9 +49,9 @@ def _letters(text: str, size: int, shift: float) -> tuple["Image", int, int]:
     """Letters as a grey picture, white on black, and where it goes; `shift` is less than a pixel."""
     from PIL import Image, ImageDraw
 
-    left, top, right, bottom = (int(n) for n in font(size).getbbox(text))
+    left, top, right, bottom = (int(n) for n in font_for(text, size).getbbox(text))
     picture = Image.new("L", (right - left + 2, bottom - top + 2))  # a pixel on each side to spare
-    ImageDraw.Draw(picture).text((1 - left + shift, 1 - top), text, font=font(size), fill=255)
+    ImageDraw.Draw(picture).text((1 - left + shift, 1 - top), text, font=font_for(text, size), fill=255)
     return picture, left - 1, top - 1
 
 
@@ -102,9 +95,9 @@ def write_in_a_corner(picture: "Image", text: str, boxes: Sequence[Box] = (), li
     width, height = picture.size
     text = one_line(text)
     draw = ImageDraw.Draw(picture)
-    size = max(EASY_TEXT, min(height // 14, LARGEST_TEXT))
+    size = max(EASY_TEXT, min(max(height // 14, width // 42), LARGEST_TEXT))
     while True:
-        letters, rim = font(size), max(1, size // 12)
+        letters, rim = font_for(text, size), max(1, size // 12)
         left, top, right, bottom = draw.textbbox((0, 0), text, font=letters, stroke_width=rim)
         across, down = right - left, bottom - top
         if across <= width * 0.94 and down <= height / 3:
@@ -132,7 +125,7 @@ def mark(picture: "Image", text: str, boxes: Sequence[Box], number: int, size: i
     """
     from PIL import ImageDraw
 
-    draw, letters, rim = ImageDraw.Draw(picture), font(size), size // 4
+    draw, letters, rim = ImageDraw.Draw(picture), font_for(text, size), size // 4
     left, top, right, bottom = draw.textbbox((0, 0), text, font=letters)
     across, down = right - left + 2 * rim, bottom - top + 2 * rim
     x0, y0, x1, y1 = boxes[number]

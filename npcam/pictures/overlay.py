@@ -25,14 +25,15 @@ class Scale(NamedTuple):
     Attributes:
         largest: the value of the fullest tint, and so are all above it; 0 for maps without a tint.
         signed: whether what is negative is shown, in the other colour.
-        colormap: one of `colormaps.NAMES`; a signed scale has two colours of its own.
+        colormap: one of `colormaps.NAMES`, or of `colormaps.TWO_SIDED` where it is signed; None for "ember"
+            and "blue-vermilion".
         alpha: opacity of the fullest tint, 0 to 1; it falls to 0 in proportion to the value.
         solid: whether every value has that opacity.
     """
 
     largest: float
     signed: bool = False
-    colormap: str = "ember"
+    colormap: str | None = None
     alpha: float = 0.7
     solid: bool = False
 
@@ -51,7 +52,9 @@ class Scale(NamedTuple):
 
     def colours(self) -> Array:
         """The colour of each index, (256, 3) uint8."""
-        return two_sided() if self.signed else colour_table(self.colormap)
+        if self.signed:
+            return two_sided(self.colormap or "blue-vermilion")
+        return colour_table(self.colormap or "ember")
 
     def opacities(self) -> Array:
         """The opacity of each index, (256,) uint8: 0 where the value is 0, unless it is solid."""
@@ -69,18 +72,17 @@ def make_scale(
     """A scale of somebody's choice; None for what is usual.
 
     Raises:
-        InputError: no such colormap, one for a signed scale, or an opacity outside 0 to 1.
+        InputError: no such colormap for that scale, or an opacity outside 0 to 1.
 
-    >>> make_scale(1.0).colormap
-    'ember'
+    >>> make_scale(1.0, signed=True, colormap="magenta-green").alpha
+    0.8
     """
-    if signed and colormap is not None:
-        raise InputError(f"colormap {colormap!r}: a signed scale has two colours of its own; leave it out")
-    colour_table(colormap or "ember")
     if alpha is not None and not 0 <= alpha <= 1:
         raise InputError(f"alpha {alpha}: expected an opacity from 0 (photograph only) to 1 (heat map only)")
     usual = 0.8 if signed else 0.7
-    return Scale(largest, signed, colormap or "ember", usual if alpha is None else alpha)
+    scale = Scale(largest, signed, colormap, usual if alpha is None else alpha)
+    scale.colours()  # raises where there are none
+    return scale
 
 
 def paint(picture: "Image", heatmap: Array, scale: Scale, place: Box | None = None) -> None:

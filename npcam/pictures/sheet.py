@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from npcam.common.errors import InputError
-from npcam.pictures.lettering import BLACK, GREY, cut, font
+from npcam.pictures.fonts import font_for
+from npcam.pictures.lettering import BLACK, GREY, cut
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -138,7 +139,7 @@ class Sheet:
         for i, line in enumerate(caption[: self.lines]):
             top = y + self.cell + self._letters // 4 + i * self._line
             words = cut(line, self._letters, self.cell)
-            draw.text((x, top), words, font=font(self._letters), fill=GREY if i else BLACK)
+            draw.text((x, top), words, font=font_for(words, self._letters), fill=GREY if i else BLACK)
         self._there.add(index)
         self._left[number] -= 1
         if self._finished and not self._left[number]:

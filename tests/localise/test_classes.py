@@ -7,7 +7,14 @@ from npcam.localise.classes import Classes
 
 @pytest.mark.parametrize(
     ("name", "index"),
-    [("garbage truck", 7), ("garbage_truck", 7), ("Garbage-Truck", 7), ("7", 7), ("truck", None), ("14", None)],
+    [
+        ("garbage truck", 7),
+        ("garbage_truck", 7),
+        ("Garbage-Truck", 7),
+        ("7", 7),
+        ("truck", None),
+        ("14", None),
+    ],
 )
 def test_names_as_people_write_them(bundled, name, index):
     """Blanks, underscores, capitals and indices; a part of a name is no name."""

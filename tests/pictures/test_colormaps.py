@@ -7,7 +7,7 @@ import pytest
 from helpers.needs import needs
 
 from npcam import InputError
-from npcam.pictures.colormaps import NAMES, colormap, two_sided
+from npcam.pictures.colormaps import NAMES, TWO_SIDED, colormap, two_sided
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -19,7 +19,9 @@ def test_tables(name):
     assert np.abs(np.diff(table.astype(int), axis=0)).max() <= 9  # jet's steepest: 255 in 29 steps
 
 
-@pytest.mark.parametrize("table", [two_sided, *(partial(colormap, name) for name in NAMES)])
+@pytest.mark.parametrize(
+    "table", [two_sided, partial(two_sided, "magenta-green"), *(partial(colormap, name) for name in NAMES)]
+)
 def test_tables_are_read_only(table):
     """They are kept from one picture to the next: nobody changes another's colours."""
     with pytest.raises(ValueError, match="read-only"):
@@ -75,13 +77,14 @@ def linear_to_lab(rgb):
     return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], -1)
 
 
+@pytest.mark.parametrize("name", TWO_SIDED)
 @pytest.mark.parametrize("lacking", [None, *LACKING])
-def test_the_two_sides_are_told_apart_by_everybody(lacking):
+def test_the_two_sides_are_told_apart_by_everybody(lacking, name):
     """Every colour for is far from every colour against, for people without red or green cones, too.
 
     A difference of 2.3 in L*a*b* is just seen; 25 is another colour at first sight.
     """
-    seen = linear(two_sided())
+    seen = linear(two_sided(name))
     if lacking:
         seen = seen @ LACKING[lacking].T
     seen = linear_to_lab(seen)
@@ -98,14 +101,15 @@ def test_ember_has_an_order_for_everybody(lacking):
     assert lightness[-1] - lightness[0] > 60
 
 
-def test_the_two_sided_table():
+@pytest.mark.parametrize(("name", "against", "towards"), [("blue-vermilion", 2, 0), ("magenta-green", 0, 1)])
+def test_the_two_sided_tables(name, against, towards):
     """0 is grey and stands alone in the middle; the fullest colours stand at the ends."""
-    table = two_sided().astype(int)
+    table = two_sided(name).astype(int)
     assert table.shape == (256, 3)
     assert len(set(table[128].tolist())) == 1
     assert (table[0] == table[1]).all()
-    assert (table[1:128, 2] > table[1:128, 0]).all()  # more blue than red
-    assert (table[129:, 0] > table[129:, 2]).all()  # more red than blue
+    assert (table[1:128, against] > table[1:128, towards]).all()
+    assert (table[129:, towards] > table[129:, against]).all()
     chroma = np.linalg.norm(lab(table)[:, 1:], axis=1)
     assert (np.diff(chroma[1:128]) < 0.5).all()
     assert (np.diff(chroma[129:]) > -0.5).all()

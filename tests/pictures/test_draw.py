@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from npcam import InputError
 from npcam.pictures.colormaps import NAMES, colormap
-from npcam.pictures.draw import montage, normalize, overlay
+from npcam.pictures.draw import fitting, line_width, montage, normalize, overlay
 
 
 def photo(width=120, height=80):
@@ -197,6 +197,7 @@ def written(size, text, pixels, rim):
         ((52, 60), "cat 97.3%", 10, 1, 0),
         ((45, 60), "cat 97.3%", 8, 1, 0),
         ((300, 35), "cat 97.3%", 12, 1, 6),  # at most a third of the height
+        ((3000, 300), "cat 97.3%", 71, 5, 35),  # a 42nd of a panorama's width
     ],
 )
 def test_captions_as_drawn_by_hand(size, text, pixels, rim, margin):
@@ -330,3 +331,21 @@ def test_memory_of_a_large_photograph():
         print(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])"""
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert int(done.stdout) * 1024 < 1.5e9
+
+
+@pytest.mark.parametrize(
+    ("size", "line"),
+    [((1, 1), 1), ((640, 480), 3), ((4000, 3000), 20), ((3000, 300), 5), ((200, 1500), 2), ((9000, 40), 1)],
+)
+def test_lines_can_be_seen_on_panoramas(size, line):
+    """A 150th of the shorter side; on a panorama a 600th of the longer, and at most a 25th of the shorter."""
+    assert line_width(size) == line
+
+
+def test_fitting():
+    """The longer side becomes as long as is asked for, whichever it is; what is smaller stays."""
+    assert fitting((12_000, 9_000), 4_000) == (4_000, 3_000)
+    assert fitting((9_000, 12_000), 4_000) == (3_000, 4_000)
+    assert fitting((9_000, 2), 100) == (100, 1)
+    assert fitting((100, 50), 100) == (100, 50)
+    assert fitting((99, 50), 100) == (99, 50)

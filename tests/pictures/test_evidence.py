@@ -12,6 +12,7 @@ from scipy.ndimage import label
 import npcam
 from npcam import InputError
 from npcam.pictures import draw, evidence, overlay
+from npcam.pictures.lettering import write_in_a_corner
 from npcam.pictures.panel import Panel
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -113,6 +114,46 @@ def test_the_overlay_is_the_tinted_photograph(rocket):
     in_place = npcam.explain(rocket.seen.model, EXAMPLES / "rocket.jpg")
     assert in_place.overlay(in_place=True) is in_place.photo
     np.testing.assert_array_equal(np.asarray(in_place.photo), np.asarray(found))
+
+
+@pytest.mark.parametrize("style", ["evidence", "flat"])
+@pytest.mark.parametrize("boxes", [0, 2])
+def test_a_large_photograph_is_made_smaller_first(rocket, style, boxes):
+    """`longest`: the overlay of the smaller photograph, with the boxes at their places in it."""
+    before = rocket.photo.copy()
+    width, height = rocket.photo.size
+    small = (320, height * 320 // width)
+    expected = rocket.photo.resize(small, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    places = []
+    for x0, y0, x1, y1 in [part.box for part in rocket.boxes[:boxes]] or [rocket.box]:
+        (left, right), (top, bottom) = (x0 * small[0], x1 * small[0]), (y0 * small[1], y1 * small[1])
+        places.append((left // width, top // height, -(-right // width), -(-bottom // height)))  # outwards
+    if style == "flat":
+        expected = draw.overlay(expected, rocket.heatmap)
+    else:
+        overlay.paint(expected, rocket.heatmap, overlay.Scale(rocket.scale))
+    caption = [] if style == "flat" else [places, 2 * draw.line_width(small)]
+    if style == "flat" and boxes:
+        write_in_a_corner(expected, rocket.caption)
+    for box in places:
+        draw.outline(expected, box)
+    if style != "flat" or not boxes:
+        write_in_a_corner(expected, rocket.title, *caption)
+    found = rocket.overlay(style=style, boxes=boxes, longest=320, in_place=True)
+    assert found.size == small
+    np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
+    np.testing.assert_array_equal(np.asarray(rocket.photo), np.asarray(before))
+    for most in (640, 5000):
+        same = (rocket.overlay(style=style, boxes=boxes, longest=n) for n in (most, None))
+        np.testing.assert_array_equal(*map(np.asarray, same))
+
+
+@pytest.mark.parametrize("draw_it", ["overlay", "figure"])
+def test_less_than_a_pixel(rocket, draw_it):
+    """A picture without pixels is refused, not taken for a wish without a limit."""
+    for longest in (0, -3):
+        with pytest.raises(InputError, match=f"^longest {longest}: expected a number of pixels from 1 up$"):
+            getattr(rocket, draw_it)(longest=longest)
 
 
 def test_flat_is_the_tutorials_overlay(rocket):

@@ -11,7 +11,7 @@ from PIL import Image
 
 from npcam import InputError
 from npcam.pictures import overlay
-from npcam.pictures.colormaps import NAMES, colormap, two_sided
+from npcam.pictures.colormaps import NAMES, TWO_SIDED, colormap, two_sided
 from npcam.pictures.overlay import Scale, make_scale, paint
 
 
@@ -28,9 +28,9 @@ def test_by_hand(signed, alpha):
     """At the map's own size: (1 - a) photograph + a colour, a being alpha times the share of the largest."""
     photo = picture(size=(20, 15))
     heatmap = np.random.default_rng(1).standard_normal((15, 20)) * 3
-    scale = Scale(4.0, signed, "viridis", alpha)
+    scale = Scale(4.0, signed, "magenta-green" if signed else "viridis", alpha)
     share = np.clip(heatmap / 4, -1 if signed else 0, 1)
-    table = two_sided() if signed else colormap("viridis")
+    table = two_sided("magenta-green") if signed else colormap("viridis")
     index = 128 + np.rint(share * 127) if signed else np.rint(share * 255)
     opacity = np.abs(share[..., None]) * alpha
     expected = (1 - opacity) * np.asarray(photo) + opacity * table[index.astype(int)]
@@ -39,8 +39,10 @@ def test_by_hand(signed, alpha):
     assert np.abs(painted(photo, heatmap, scale) - expected).max() <= 255 / 127 / 2 + 0.5 + 0.5
 
 
-@pytest.mark.parametrize("signed", [False, True])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("signed", "name"),
+    [*((False, name) for name in (*NAMES, None)), *((True, name) for name in (*TWO_SIDED, None))],
+)
 def test_no_evidence_no_tint(signed, name):
     """Where nothing speaks for the class, the photograph's pixels are its own, bit by bit."""
     photo = picture(size=(64, 48))
@@ -102,8 +104,9 @@ def test_a_part_of_a_picture():
     [
         (
             {"signed": True, "colormap": "jet"},
-            "colormap 'jet': a signed scale has two colours of its own; leave",
+            "colormap 'jet': a signed scale has two colours of its own, blue-vermilion or magenta-green",
         ),
+        ({"colormap": "magenta-green"}, "colormap 'magenta-green': expected one of viridis"),
         ({"colormap": "hot"}, "colormap 'hot': expected one of viridis"),
         ({"alpha": 1.01}, "alpha 1.01: expected an opacity from 0"),
         ({"alpha": float("nan")}, "alpha nan: expected an opacity from 0"),
