@@ -3,8 +3,8 @@
     python tools/benchmark_folder.py photos
     python tools/benchmark_folder.py photos --weights resnet50.h5 --limit 100
 
-One after the other means: each photograph is decoded, run with all cores and drawn before the next one is opened.
-Both ways write the same pictures into a temporary folder. Only ratios within one run mean anything.
+One after the other means: each photograph is decoded, run with all cores and drawn before the next one
+is opened. Both ways write the same pictures into a temporary folder. Only ratios within one run mean anything.
 """
 
 import argparse
@@ -46,47 +46,46 @@ def main() -> int:
     print(f"{len(photos)} photographs, {cores()} cores; photographs a second")
     ratios = []
     for number in range(options.rounds):
-        with tempfile.TemporaryDirectory() as folder:
-            one = rate(photos, lambda: one_by_one(work(alone, photos, folder)))
-        with tempfile.TemporaryDirectory() as folder:
-            many, first = 0.0, []
-            many = rate(photos, lambda: first.append(at_once(work(shared, photos, folder))))
+        one, _ = rate(one_by_one, alone, photos)
+        many, first = rate(at_once, shared, photos)
         ratios.append(many / one)
         print(
             f"round {number + 1}: one after the other {one:.1f}, at the same time {many:.1f}, "
-            f"{ratios[-1]:.2f} times; the first after {first[0]:.2f} s",
+            f"{ratios[-1]:.2f} times; the first after {first:.2f} s",
             flush=True,
         )
     print(f"median: {statistics.median(ratios):.2f} times")
     return 0
 
 
-def work(model: Model, photos: tuple[str, ...], folder: str) -> Batches[object]:
-    """What `npcam explain` does with each photograph."""
-    options = parse(["explain", *photos, "-o", folder])
-    explaining = Explaining(options, Names(photos, Path(folder), "weights"), "0" * 64, {})
-    return Batches(model, photos, Reading(), explaining)
+def rate(
+    run: Callable[[Batches[object]], float], model: Model, photos: tuple[str, ...]
+) -> tuple[float, float]:
+    """Photographs a second, and the seconds until the first one was done."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = parse(["explain", *photos, "-o", folder])
+        explaining = Explaining(options, Names(photos, Path(folder), "weights"), "0" * 64, {})
+        batches = Batches(model, photos, Reading(), explaining)
+        began = time.perf_counter()
+        first = run(batches)
+        return len(photos) / (time.perf_counter() - began), first - began
 
 
-def one_by_one(batches: Batches[object]) -> None:
-    """Each photograph before the next one."""
+def one_by_one(batches: Batches[object]) -> float:
+    """Each photograph before the next one; when the first was done."""
+    first = 0.0
     for i in range(len(batches.photos)):
         batches(range(i, i + 1))
-
-
-def at_once(batches: Batches[object]) -> float:
-    """Several at the same time; seconds until the first result."""
-    began, first = time.perf_counter(), 0.0
-    for _ in in_order(batches, cut(len(batches.photos)), cores()):
-        first = first or time.perf_counter() - began
+        first = first or time.perf_counter()
     return first
 
 
-def rate(photos: tuple[str, ...], run: Callable[[], object]) -> float:
-    """Photographs a second."""
-    began = time.perf_counter()
-    run()
-    return len(photos) / (time.perf_counter() - began)
+def at_once(batches: Batches[object]) -> float:
+    """Several at the same time; when the first was done."""
+    first = 0.0
+    for _ in in_order(batches, cut(len(batches.photos)), cores()):
+        first = first or time.perf_counter()
+    return first
 
 
 if __name__ == "__main__":

@@ -180,7 +180,10 @@ def _picture(shown: "Explanation | Versus", options: argparse.Namespace, in_plac
     signed = options.signed or None
     boxes, longest = options.boxes or 0, options.max_size
     if options.style == "flat" or not options.legend:
-        return shown.overlay(*look, style=options.style, signed=signed, boxes=boxes, in_place=in_place)
+        style = options.style
+        return shown.overlay(
+            *look, style=style, signed=signed, boxes=boxes, longest=longest, in_place=in_place
+        )
     return shown.figure(*look, signed=signed, boxes=boxes, longest=longest)
 
 
