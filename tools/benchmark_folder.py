@@ -4,7 +4,7 @@
     python tools/benchmark_folder.py photos --weights resnet50.h5 --limit 100
 
 One after the other means: each photograph is decoded, run with all cores and drawn before the next one
-is opened. Both ways write the same pictures into a temporary folder. Only ratios within one run mean anything.
+is opened. Both ways write the same pictures into a temporary folder. Only ratios mean anything.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from npcam import InputError
 from npcam.cli.commands import parse
-from npcam.cli.explaining import Explaining
+from npcam.cli.explaining import Explained, Explaining
 from npcam.cli.names import Names
 from npcam.common.text import say
 from npcam.common.threads import cores
@@ -59,7 +59,7 @@ def main() -> int:
 
 
 def rate(
-    run: Callable[[Batches[object]], float], model: Model, photos: tuple[str, ...]
+    run: Callable[[Batches[Explained]], float], model: Model, photos: tuple[str, ...]
 ) -> tuple[float, float]:
     """Photographs a second, and the seconds until the first one was done."""
     with tempfile.TemporaryDirectory() as folder:
@@ -71,7 +71,7 @@ def rate(
         return len(photos) / (time.perf_counter() - began), first - began
 
 
-def one_by_one(batches: Batches[object]) -> float:
+def one_by_one(batches: Batches[Explained]) -> float:
     """Each photograph before the next one; when the first was done."""
     first = 0.0
     for i in range(len(batches.photos)):
@@ -80,7 +80,7 @@ def one_by_one(batches: Batches[object]) -> float:
     return first
 
 
-def at_once(batches: Batches[object]) -> float:
+def at_once(batches: Batches[Explained]) -> float:
     """Several at the same time; when the first was done."""
     first = 0.0
     for _ in in_order(batches, cut(len(batches.photos)), cores()):

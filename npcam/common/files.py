@@ -161,6 +161,19 @@ def sha256_file(path: str | Path) -> str:
     return _digest(path, hashlib.sha256())
 
 
+def sha256_of_file(file: BinaryIO) -> str:
+    """The SHA-256 of an open file from where it is read, in hex.
+
+    >>> import io
+    >>> sha256_of_file(io.BytesIO())[:8]
+    'e3b0c442'
+    """
+    digest = hashlib.sha256()
+    while piece := file.read(PIECE):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
 def md5_file(path: str | Path) -> str:
     """The MD5 of a weights file's bytes, in hex: what Keras publishes with its weights.
 

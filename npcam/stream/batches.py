@@ -4,7 +4,6 @@ Which photographs share a batch depends on their list and their sizes alone. So 
 have the same bits in every run over the same list, however many threads or machines share the work.
 """
 
-import hashlib
 import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from npcam.common.errors import InputError
-from npcam.common.files import PIECE, open_file
+from npcam.common.files import open_file, sha256_of_file
 from npcam.common.quiet import quiet
 from npcam.explain import Pass, look
 from npcam.images.photos import FORMATS, open_photo
@@ -139,10 +138,7 @@ class Batches(Generic[Result]):
         try:
             photo = open_photo(path, self.reading.exif_transpose)
             with open_file(path, "give the path of a photograph") as file:
-                digest = hashlib.sha256()
-                while piece := file.read(PIECE):
-                    digest.update(piece)
-            return photo, digest.hexdigest()
+                return photo, sha256_of_file(file)
         except (InputError, MemoryError, OSError) as error:
             return _failed(number, path, error)
 

@@ -1,0 +1,159 @@
+"""Labelled photographs measured, a batch at a time: one row of results for each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from npcam.cam import scale_box
+from npcam.explain import Explanation, Pass
+from npcam.images.preprocess import to_input
+from npcam.localise.contours import unit_map
+from npcam.localise.measure import of_boxes, of_classes, of_drop
+from npcam.localise.photographs import Photograph, boxes_on
+from npcam.localise.score_maps import write_score_map
+from npcam.model import Model
+from npcam.pictures.saved import Origin, save_picture
+from npcam.shapes import Array
+from npcam.stream.batches import Batches, Failed, Reading, Seen
+
+if TYPE_CHECKING:
+    from threading import Event
+
+    from PIL.Image import Image
+
+PICTURE = 240  # pixels of the longer side of a photograph's small picture
+TRUE_COLOUR = (80, 220, 100)  # of a true box; the one that was found is white in black
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is measured, and what is written on the way.
+
+    Attributes:
+        predicted: measure the map of the most probable class instead of the true one's.
+        raw: thresholds are shares of a map's maximum instead of its range.
+        pictures: folder of small pictures; None for none.
+        score_maps: folder of score maps; None for none.
+    """
+
+    predicted: bool = False
+    raw: bool = False
+    pictures: Path | None = None
+    score_maps: Path | None = None
+
+
+class _Measured(NamedTuple):
+    """A row without its drop, and what the drop is taken of."""
+
+    row: dict[str, Any]
+    masked: Array  # (H, W, 3), the preprocessed photograph times its predicted class's map in 0..1
+    predicted: int
+    probability: float
+
+
+@dataclass
+class Evaluating:
+    """What is done with one batch: call it with the places of its photographs in the list.
+
+    Attributes:
+        model: the network.
+        photographs: all of the data set.
+        reading: how they are read; its threshold is that of npcam's own box.
+        settings: what is measured and written.
+    """
+
+    model: Model
+    photographs: Sequence[Photograph]
+    reading: Reading
+    settings: Settings
+    _batches: Batches[_Measured] = field(init=False)
+
+    def __post_init__(self) -> None:
+        paths = [photograph.path for photograph in self.photographs]
+        self._batches = Batches(self.model, paths, self.reading, self._measure)
+
+    @property
+    def stop(self) -> "Event":
+        """Set where nobody wants more results."""
+        return self._batches.stop
+
+    def __call__(self, batch: range) -> list[dict[str, Any]]:
+        """A row for each photograph of a batch, see `npcam.localise.measure`; fewer once it was stopped."""
+        found = self._batches(batch)
+        measured = [one for one in found if isinstance(one, _Measured)]
+        if measured and self.model.gives_probabilities:
+            after = self.model.predict(np.stack([one.masked for one in measured]))  # (n, classes)
+            for one, probabilities in zip(measured, after, strict=True):
+                one.row.update(of_drop(one.probability, float(probabilities[one.predicted])))
+        return [self._failed(one) if isinstance(one, Failed) else one.row for one in found]
+
+    def _failed(self, one: Failed) -> dict[str, Any]:
+        return {"photo": self.photographs[one.number].name, "error": one.message}
+
+    def _measure(self, one: Seen) -> _Measured:
+        """What is measured of one photograph, from its pass."""
+        photograph, seen = self.photographs[one.number], one.seen
+        predicted = seen.explain()
+        e = predicted if self.settings.predicted else seen.explain(photograph.label)
+        width, height = seen.photo.size
+        row: dict[str, Any] = {
+            "photo": photograph.name,
+            "photo_sha256": one.sha256,
+            "width": width,
+            "height": height,
+            **of_classes(
+                seen.logits, seen.probabilities, photograph.label, e.target, self.model.class_names
+            ),
+            "completeness": e.completeness,
+        }
+        boxes = boxes_on(photograph, width, height)
+        if len(boxes):
+            row |= of_boxes(e.heatmap, e.cam.shape, boxes.tolist(), (height, width), self.settings.raw)
+        else:
+            row["box"] = e.box and list(e.box)
+        if self.settings.score_maps is not None:
+            write_score_map(self.settings.score_maps, photograph.name, unit_map(e.heatmap, self.settings.raw))
+        if self.settings.pictures is not None:
+            path = picture_path(self.settings.pictures, photograph.name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_picture(_picture(e, boxes), path, Origin(one.sha256))
+        probability = predicted.probability
+        return _Measured(row, self._masked(seen, predicted), predicted.target, probability)
+
+    def _masked(self, seen: Pass, predicted: Explanation) -> Array:
+        """The network's input, dimmed where nothing speaks for the predicted class: (H, W, 3) float32."""
+        grey = self.model.weights.preprocessing.grey
+        pixels = to_input(seen.photo, self.model.photo_size, self.reading.interpolation, grey)
+        x = self.model.preprocess(pixels[None])[0]
+        return x * unit_map(predicted.heatmap, self.settings.raw)[..., None]
+
+
+def picture_path(folder: Path, name: str) -> Path:
+    """Where the small picture of a photograph is: by its name in the data set, ending included.
+
+    >>> picture_path(Path("pictures"), "cat/1.png").as_posix()
+    'pictures/cat/1.png.jpg'
+    """
+    return folder / f"{name}.jpg"
+
+
+def _picture(e: Explanation, boxes: Array) -> "Image":
+    """The small picture: the map, the true boxes in green, and npcam's own."""
+    from PIL import ImageDraw
+
+    from npcam.pictures.draw import line_width
+
+    picture = e.overlay(longest=PICTURE, caption=False, box=False)
+    size, new = e.photo.size[::-1], picture.size[::-1]
+    draw, line = ImageDraw.Draw(picture), 2 * line_width(picture.size)
+    for box in boxes:
+        x0, y0, x1, y1 = scale_box(tuple(round(side) for side in box), size, new)  # type: ignore[arg-type]
+        draw.rectangle((x0, y0, max(x0, x1 - 1), max(y0, y1 - 1)), outline=TRUE_COLOUR, width=line)
+    if e.box is not None:
+        from npcam.pictures.draw import outline
+
+        outline(picture, scale_box(e.box, size, new))
+    return picture
