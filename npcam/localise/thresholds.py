@@ -17,6 +17,7 @@ from npcam.shapes import Array
 TOP1 = "top1_localisation"  # the fifth series: V1's box is right, and so is the class
 AT_ONCE = 512  # photographs whose hits are unpacked at the same time
 FIGURES = ("v1", "v2", *SERIES[1:], TOP1)
+AT_V1 = "top1_localisation_at_threshold"  # the same at the threshold that V1 is best at
 
 
 class Hits:
@@ -83,22 +84,25 @@ def best(hits: Hits) -> tuple[dict[str, Share], dict[str, Share]]:
 
     Returns:
         For v1, v2 (the mean of the next three), iou30, iou50, iou70 and top1_localisation: shares at the best
-        threshold; and cross-fitted ones, NaN where a half has no photograph.
+        threshold, and for AT_V1; and cross-fitted ones of the first six, NaN where a half has no photograph.
     """
 
     def figures(counts: Array) -> Array:
         sums, drawn = hits.sums(counts)
         n = counts.shape[1]
-        highest = sums.sum(axis=1).max(axis=-1).astype(np.float64) / n  # (resamples, 5)
+        both = sums.sum(axis=1)
+        highest = both.max(axis=-1).astype(np.float64) / n  # (resamples, 5)
+        v1 = both[:, 0].argmax(axis=-1)
+        at_v1 = both[np.arange(len(both)), 4, v1].astype(np.float64) / n
         chosen = sums.argmax(axis=-1)[:, ::-1, :, None]  # (resamples, 2, 5, 1), on the other half
         crossed = np.take_along_axis(sums, chosen, -1)[..., 0].sum(axis=1).astype(np.float64) / n
         crossed[(drawn == 0).any(axis=1)] = np.nan
-        return np.concatenate([_with_v2(highest), _with_v2(crossed)], axis=1)
+        return np.concatenate([_with_v2(highest), at_v1[:, None], _with_v2(crossed)], axis=1)
 
     shares = with_intervals(len(hits.bits), figures)
     return (
-        dict(zip(FIGURES, shares[: len(FIGURES)], strict=True)),
-        dict(zip(FIGURES, shares[len(FIGURES) :], strict=True)),
+        dict(zip((*FIGURES, AT_V1), shares, strict=False)),
+        dict(zip(FIGURES, shares[len(FIGURES) + 1 :], strict=True)),
     )
 
 
