@@ -2,16 +2,15 @@
 
 import io
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from npcam.common.errors import InputError
-from npcam.localise.tallies import Confusion, Reliability
+from npcam.localise.matrix import Matrix
 from npcam.pictures.lettering import one_line
-from npcam.shapes import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +19,12 @@ if TYPE_CHECKING:
 # Okabe & Ito's colours, which people with any colour vision can tell apart (jfly.uni-koeln.de/color).
 BLUE, SKY, GREEN, ORANGE, RED = "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00"
 INK, FAINT = "#222222", "#DDDDDD"
+CURVES = (
+    ("v1", "V1, largest contour, IoU 0.5", BLUE, 2.4),
+    ("iou30", "V2, any contour, IoU 0.3", SKY, 1.6),
+    ("iou50", "V2, any contour, IoU 0.5", GREEN, 1.6),
+    ("iou70", "V2, any contour, IoU 0.7", ORANGE, 1.6),
+)
 DPI = 144  # pixels an inch, for screens that show two of theirs for one
 MOST_NUMBERS = 20  # classes up to which a confusion matrix has a number in each cell
 MOST_NAMES = 60  # classes up to which it has their names
@@ -27,14 +32,13 @@ LONGEST_NAME = 22  # characters of a class's name
 CHECKOUT = "or `pip install '.[evaluate]'` in a copy of the repository"
 
 
-def curve_chart(v1: Array, v2: Mapping[float, Array], centred: float, at: float = 0.2) -> bytes:
+def curve_chart(curve: Mapping[str, Sequence[float]], centred: float, at: float = 0.2) -> bytes:
     """Box accuracy over the threshold, as a PNG.
 
     Args:
-        v1: shares of photographs whose largest contour's box is a hit (MaxBoxAcc), at thresholds that are
-            evenly spaced from 0 up to but not at 1.
-        v2: {IoU: such shares, any contour's box} (MaxBoxAccV2).
-        centred: the share that the centred box of fixed size reaches, drawn as a line.
+        curve: {"threshold": the thresholds, "v1": the share of photographs whose largest contour's box is a
+            hit at each of them (MaxBoxAcc), "iou30", "iou50", "iou70": any contour's (MaxBoxAccV2)}.
+        centred: the share that a box drawn blind in the middle reaches, as a line.
         at: a threshold that is marked.
 
     Raises:
@@ -42,13 +46,14 @@ def curve_chart(v1: Array, v2: Mapping[float, Array], centred: float, at: float 
     """
     with _figure(7.6, 4.6) as figure:
         axes: Axes = figure.add_subplot()
-        thresholds = np.arange(len(v1)) / len(v1)
-        shades = dict(zip(sorted(v2), (SKY, GREEN, ORANGE), strict=False))
-        lines = [(f"V2, any contour, IoU {iou:g}", v2[iou], shades.get(iou, INK), 1.6) for iou in sorted(v2)]
-        for label, line, colour, width in [("V1, largest contour, IoU 0.5", v1, BLUE, 2.4), *lines]:
+        for key, label, colour, width in CURVES:
+            line = np.asarray(curve[key])
             best = int(np.argmax(line))
-            axes.plot(thresholds, line, color=colour, linewidth=width, label=f"{label}: {line[best]:.1%}")
-            axes.plot(thresholds[best], line[best], "o", color=colour, markersize=6, markeredgecolor="white")
+            where = curve["threshold"][best]
+            axes.plot(
+                curve["threshold"], line, color=colour, linewidth=width, label=f"{label}: {line[best]:.1%}"
+            )
+            axes.plot(where, line[best], "o", color=colour, markersize=6, markeredgecolor="white")
         axes.axhline(centred, color=RED, linestyle="--", linewidth=1.6, label=f"centred box: {centred:.1%}")
         axes.axvline(at, color=INK, linestyle=":", linewidth=1.2)
         axes.annotate(f"{at:.0%}", (at, 1), (4, -4), textcoords="offset points", va="top", color=INK)
@@ -61,7 +66,7 @@ def curve_chart(v1: Array, v2: Mapping[float, Array], centred: float, at: float 
         return _png(figure)
 
 
-def confusion_chart(matrix: Confusion) -> bytes:
+def confusion_chart(matrix: Matrix) -> bytes:
     """Which class was taken for which, as a PNG: rows are the true class, columns the predicted one.
 
     Colours are shares of a row, on a scale of their square roots. Up to 20 classes the numbers stand in
@@ -70,38 +75,34 @@ def confusion_chart(matrix: Confusion) -> bytes:
     Raises:
         InputError: there is no Matplotlib, or no photograph was counted.
     """
-    if not matrix.labels:
+    if not matrix.names:
         raise InputError("confusion matrix: no photograph could be read, so there is nothing to draw")
-    counts = matrix.counts if matrix.has_others else matrix.counts[:, :-1]
-    rows, columns = counts.shape
-    names = [_short(name) for name in matrix.names]
+    rows, columns = matrix.counts.shape
     side = min(11.0, max(3.2, 0.46 * rows))
     with _figure(side + 2.9, side + 2.2, "compressed") as figure:
         from matplotlib.colors import PowerNorm
 
         axes: Axes = figure.add_subplot()
-        shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
         scale = PowerNorm(0.5, 0, 1)  # what is rare is what one looks for
-        image = axes.imshow(shares, cmap="cividis", norm=scale, interpolation="nearest")
+        image = axes.imshow(matrix.shares, cmap="cividis", norm=scale, interpolation="nearest")
         if rows <= MOST_NUMBERS:
-            for (i, j), count in np.ndenumerate(counts):
-                ink = "black" if shares[i, j] > 0.3 else "white"
-                axes.text(
-                    j, i, f"{count:,}" if count else "", ha="center", va="center", color=ink, fontsize=9
-                )
+            for (i, j), count in np.ndenumerate(matrix.counts):
+                ink = "black" if matrix.shares[i, j] > 0.3 else "white"
+                text = f"{count:,}" if count else ""
+                axes.text(j, i, text, ha="center", va="center", color=ink, fontsize=9)
         if rows <= MOST_NAMES:
             size = 9 if rows <= 30 else 6
-            axes.set_yticks(range(rows), names, fontsize=size)
-            others = [f"none of the {rows}"] if matrix.has_others else []
-            axes.set_xticks(range(columns), [*names, *others], rotation=60, ha="right", fontsize=size)
+            names = [_short(name) for name in matrix.columns]
+            axes.set_yticks(range(rows), names[:rows], fontsize=size)
+            axes.set_xticks(range(columns), names, rotation=60, ha="right", fontsize=size)
             axes.tick_params(length=0)
             for label in axes.get_xticklabels():
                 label.set_rotation_mode("anchor")
             for label in [*axes.get_xticklabels(), *axes.get_yticklabels()]:
                 label.set_parse_math(False)
-        right = int(np.trace(counts))
         axes.set(xlabel="predicted class", ylabel="true class")
-        axes.set_title(f"{right:,} of {int(counts.sum()):,} right", loc="left")
+        right = int(np.trace(matrix.counts))
+        axes.set_title(f"{right:,} of {int(matrix.counts.sum()):,} right", loc="left")
         bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03)
         bar.set_label("share of the true class")
         _percent(bar.ax, "y")
@@ -109,38 +110,40 @@ def confusion_chart(matrix: Confusion) -> bytes:
         return _png(figure)
 
 
-def reliability_chart(found: Reliability) -> bytes:
+def reliability_chart(bins: Sequence[Mapping[str, Any]], error: float) -> bytes:
     """How often predictions of a probability are right, over how many there are, as a PNG.
+
+    Args:
+        bins: {"low", "high": of the probability, "photographs": how many, "confidence": their mean
+            probability, "right": {"value", "low", "high"}: the share that is right}; bins without a
+            photograph may be missing.
+        error: the expected calibration error.
 
     Raises:
         InputError: there is no Matplotlib.
     """
-    bins = len(found.counts)
-    centres = (np.arange(bins) + 0.5) / bins
+    middles = [(one["low"] + one["high"]) / 2 for one in bins]
+    widths = [0.92 * (one["high"] - one["low"]) for one in bins]
+    values, lows, highs = ([one["right"][key] for one in bins] for key in ("value", "low", "high"))
+    counts = [one["photographs"] for one in bins]
     with _figure(5.6, 5.8) as figure:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-        above.bar(centres, np.nan_to_num(found.accuracy), 0.92 / bins, color=SKY, edgecolor=BLUE)
+        above.bar(middles, values, widths, color=SKY, edgecolor=BLUE, label="share that is right")
+        above.vlines(middles, lows, highs, color=BLUE, linewidth=1.6, label="its 95% interval")
         above.plot((0, 1), (0, 1), color=INK, linestyle="--", linewidth=1.2, label="as sure as right")
-        there = found.counts > 0
-        above.plot(
-            found.confidence[there],
-            found.accuracy[there],
-            "o",
-            color=RED,
-            label="mean probability",
-            clip_on=False,
-        )
+        sure = [one["confidence"] for one in bins]
+        above.plot(sure, values, "o", color=RED, label="mean probability", clip_on=False, zorder=3)
         above.set(ylim=(0, 1.02), ylabel="share that is right")
-        above.set_title(f"Sure and right; mean gap (ECE): {found.error:.1%}", loc="left")
+        above.set_title(f"Sure and right; mean gap (ECE): {error:.1%}", loc="left")
         above.legend(loc="upper left", frameon=False, fontsize=9)
-        _percent(above, "y")
-        _quiet_frame(above)
-        below.bar(centres, found.counts, 0.92 / bins, color=BLUE)
-        for x, count in zip(centres, found.counts, strict=True):
+        below.bar(middles, counts, widths, color=BLUE)
+        for x, count in zip(middles, counts, strict=True):
             below.text(x, count, f"{count:,}", ha="center", va="bottom", fontsize=8, color=INK)
-        below.set(xlim=(0, 1), ylim=(0, 1.25 * max(1, found.counts.max())))
-        below.set(xlabel="probability of the predicted class", ylabel="photographs")
-        _quiet_frame(below)
+        below.set(xlim=(0, 1), ylim=(0, 1.25 * max(counts, default=1)), ylabel="photographs")
+        below.set_xlabel("probability of the predicted class")
+        for axes in (above, below):
+            _quiet_frame(axes)
+        _percent(above, "y")
         _percent(below, "x")
         return _png(figure)
 

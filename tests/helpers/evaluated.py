@@ -41,3 +41,42 @@ def rows(count=40, seed=0, boxes=True):
             }
         made.append(row)
     return [*made, {"photo": 'dog/</script><img src=x onerror="alert(1)">.jpg', "error": "is empty, as <i>"}]
+
+
+def share(value, half=0.05):
+    """A share with an interval, as metrics.json has it."""
+    return {"value": value, "low": value - half, "high": value + half}
+
+
+def figures():
+    """What metrics.json has of a data set, and of each class."""
+    names = ("top1", "top5", "gt_known_20", "top1_localisation", "pointing", "centred_box", "grid_best")
+    accuracy = {"v1": 0.71, "v2": 0.69, "iou30": 0.87, "iou50": 0.72, "iou70": 0.48}
+    return {
+        "photographs": 1234,
+        "with_boxes": 600,
+        "unreadable": 1,
+        **{name: share(0.5 + i / 20) for i, name in enumerate(names)},
+        "average_drop": share(0.4),
+        "average_increase": share(0.1),
+        "max_box_acc": {name: share(value) for name, value in accuracy.items()},
+        "cross_fitted": {name: share(value - 0.01) for name, value in accuracy.items()},
+        "threshold": 0.331,
+    }
+
+
+def metrics(given):
+    """What metrics.json has, with counts that are those of some rows."""
+    confusion = {}
+    for row in given:
+        if "label" in row:
+            counts = confusion.setdefault(row["class"], {})
+            counts[row["predicted_class"]] = counts.get(row["predicted_class"], 0) + 1
+    confusion = {name: confusion[name] for name in CLASSES if name in confusion}
+    per_class = {name: figures() | {"photographs": sum(confusion[name].values())} for name in confusion}
+    provenance = {
+        "npcam": "0.1.0",
+        "weights": {"file": "<u>w</u>.h5", "sha256": "ab" * 32},
+        "options": ["a", "b"],
+    }
+    return {**figures(), "confusion": confusion, "per_class": per_class, "provenance": provenance}
