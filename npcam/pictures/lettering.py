@@ -14,6 +14,7 @@ WHITE, BLACK, GREY = (255, 255, 255), (0, 0, 0), (80, 80, 80)
 EASY_TEXT = 14  # pixels; on small photographs, if it fits
 SMALLEST_TEXT = 8  # pixels; smaller letters cannot be read
 LARGEST_TEXT = 400  # pixels
+KEPT = 48  # pixels; larger letters are drawn anew each time, and take no memory meanwhile
 
 
 def one_line(text: str) -> str:
@@ -38,11 +39,11 @@ def write(
 ) -> None:
     """Letters of that size and colour, right of and below a place."""
     x, y = int(place[0]), place[1]
-    letters, left, top = _letters(text, size, place[0] - x)
+    letters, left, top = (_letters if size <= KEPT else _letters.__wrapped__)(text, size, place[0] - x)
     picture.paste(colour, (x + left, y + top), letters)
 
 
-@lru_cache(maxsize=128)  # most words of a figure are those of the one before; so large ones take 48 MB
+@lru_cache(maxsize=128)  # most words of a figure are those of the one before; all that are kept take 15 MB
 def _letters(text: str, size: int, shift: float) -> tuple["Image", int, int]:
     """Letters as a grey picture, white on black, and where it goes; `shift` is less than a pixel."""
     from PIL import Image, ImageDraw
