@@ -14,7 +14,6 @@ WHITE, BLACK, GREY = (255, 255, 255), (0, 0, 0), (80, 80, 80)
 EASY_TEXT = 14  # pixels; on small photographs, if it fits
 SMALLEST_TEXT = 8  # pixels; smaller letters cannot be read
 LARGEST_TEXT = 400  # pixels
-KEPT = 48  # pixels; larger letters are drawn anew each time, and take no memory meanwhile
 
 
 def one_line(text: str) -> str:
@@ -32,6 +31,9 @@ def width_of(text: str, size: int) -> int:
     text = one_line(text)
     left, _, right, _ = font_for(text, size).getbbox(text)
     return int(right - left) + 1
+
+
+KEPT = 48  # pixels; larger letters are drawn anew each time, and take no memory meanwhile
 
 
 def write(
