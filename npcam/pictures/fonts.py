@@ -33,14 +33,19 @@ def drawable(text: str) -> str:
     garbage truck \uffff
     """
     text = unicodedata.normalize("NFC", text)
-    if text.isascii() or _file_for(text) is not None or _writes(None, text):
+    if text.isascii() or _file_for(_letters(text)) is not None or _writes(None, text):
         return text
     return "".join(c if _writes(None, c) else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def font_for(text: str, size: int) -> "FreeTypeFont | ImageFont":
     """Letters of so many pixels for a text: Pillow's own where they have all of its characters."""
-    return _font(None if text.isascii() else _file_for(text), size)
+    return _font(None if text.isascii() else _file_for(_letters(text)), size)
+
+
+def _letters(text: str) -> str:
+    """The characters of a text, each once: however long it is, that is what is kept of it."""
+    return "".join(sorted(set(text)))
 
 
 @cache
@@ -52,11 +57,11 @@ def _font(file: Path | None, size: int) -> "FreeTypeFont | ImageFont":
 
 
 @lru_cache(maxsize=4096)
-def _file_for(text: str) -> Path | None:
-    """The font that has all characters of a text; None for Pillow's own, and where there is none."""
-    if _writes(None, text) or not _can_be_set(text):
+def _file_for(characters: str) -> Path | None:
+    """The font that has all of some characters; None for Pillow's own, and where there is none."""
+    if _writes(None, characters) or not _can_be_set(characters):
         return None
-    return next((file for file in _files() if _writes(file, text)), None)
+    return next((file for file in _files() if _writes(file, characters)), None)
 
 
 def _can_be_set(text: str) -> bool:

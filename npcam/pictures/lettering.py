@@ -35,16 +35,19 @@ def width_of(text: str, size: int) -> int:
     return int(right - left) + 1
 
 
+KEPT = 48  # pixels; larger letters are drawn anew each time, and take no memory meanwhile
+
+
 def write(
     picture: "Image", place: tuple[float, int], text: str, size: int, colour: tuple[int, int, int]
 ) -> None:
     """Letters of that size and colour, right of and below a place."""
     x, y = int(place[0]), place[1]
-    letters, left, top = _letters(text, size, place[0] - x)
+    letters, left, top = (_letters if size <= KEPT else _letters.__wrapped__)(text, size, place[0] - x)
     picture.paste(colour, (x + left, y + top), letters)
 
 
-@lru_cache(maxsize=128)  # most words of a figure are those of the one before; so large ones take 48 MB
+@lru_cache(maxsize=128)  # most words of a figure are those of the one before; all that are kept take 15 MB
 def _letters(text: str, size: int, shift: float) -> tuple["Image", int, int]:
     """Letters as a grey picture, white on black, and where it goes; `shift` is less than a pixel."""
     from PIL import Image, ImageDraw

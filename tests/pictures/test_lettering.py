@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw
 from npcam.pictures.draw import line_width, outline
 from npcam.pictures.fonts import font_for
 from npcam.pictures.lettering import (
+    KEPT,
     SMALLEST_TEXT,
     fitted,
     mark,
@@ -96,12 +97,13 @@ def test_one_line():
 
 @pytest.mark.parametrize("text", ["cat 97.3%", "jay", "\u732b", "x" * 60, ""])
 @pytest.mark.parametrize("place", [(20, 30), (20.5, 30), (180.5, 3), (395, 90)])
-def test_letters_are_those_of_pillow(text, place):
+@pytest.mark.parametrize("size", [9, KEPT, KEPT + 1])
+def test_letters_are_those_of_pillow(text, place, size):
     """Pixel by pixel what `ImageDraw.text` draws there, the first time and when they are kept."""
     for colour in ((0, 0, 0), (80, 160, 240)):
         expected, found = (Image.new("RGB", (400, 100), GROUND) for _ in range(2))
-        ImageDraw.Draw(expected).text(place, text, font=font_for(text, 22), fill=colour)
+        ImageDraw.Draw(expected).text(place, text, font=font_for(text, size), fill=colour)
         for _ in range(2):
             picture = found.copy()
-            write(picture, place, text, 22, colour)
+            write(picture, place, text, size, colour)
             np.testing.assert_array_equal(np.asarray(picture), np.asarray(expected))
