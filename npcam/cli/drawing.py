@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from npcam.cli.names import Names, map_path
+from npcam.cli.names import Names, map_path, names_a_picture
 from npcam.cli.options import positive
 from npcam.cli.outputs import save_map
 from npcam.common.errors import InputError
@@ -91,6 +91,12 @@ def check_drawing(options: argparse.Namespace) -> None:
     alone = "--style flat" if options.style == "flat" else "" if options.legend else "--no-legend"
     if alone and is_several(options) and not options.separate:
         raise InputError(f"{alone}: draws one class at a time; add --separate for several")
+    if options.format and names_a_picture(options.output):
+        fitting = "png" if options.output.suffix.lower() == ".png" else "jpeg"
+        if options.format != fitting:
+            raise InputError(
+                f"{options.output}: is the name of a {fitting}; leave out --format {options.format}"
+            )
 
 
 def is_several(options: argparse.Namespace) -> bool:
@@ -100,8 +106,8 @@ def is_several(options: argparse.Namespace) -> bool:
 
 
 def makes_several(options: argparse.Namespace) -> bool:
-    """Whether a photograph may get more than one picture."""
-    return bool(options.separate) and is_several(options)
+    """Whether a photograph may get more than one picture, or more than one map."""
+    return bool(options.separate or options.save_map) and is_several(options)
 
 
 def draw_and_save(

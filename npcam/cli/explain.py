@@ -2,7 +2,8 @@
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,7 +105,7 @@ def explain_photographs(options: argparse.Namespace) -> int:
     listing = list_photographs(options.photos, getattr(sys.stdin, "buffer", None))
     photos = listing.photos
     if names_a_picture(options.output) and (len(photos) > 1 or makes_several(options)):
-        found = f"{len(photos):,} photographs" if len(photos) > 1 else "several pictures"
+        found = f"{len(photos):,} photographs" if len(photos) > 1 else "several pictures or maps"
         raise InputError(f"{options.output}: is one picture's name, and there are {found}; give -o a folder")
     model = load_model(options.weights, threads=1 if len(photos) > 1 else None)
     if not model.has_top:
@@ -135,14 +136,16 @@ def explain_photographs(options: argparse.Namespace) -> int:
     with Told(options, len(photos)) as told:
         for name, message in listing.errors:
             told.add({"photo": name, "error": message})
-        for one in _in_order(model, photos, Explaining(options, names, sha256, provenance), options):
-            told.take(one)
+        explaining = Explaining(options, names, sha256, provenance)
+        with closing(_in_order(model, photos, explaining, options)) as results:
+            for one in results:
+                told.take(one)
     return 2 if told.failed else 0
 
 
 def _in_order(
     model: "Model", photos: Sequence[str], explaining: Explaining, options: argparse.Namespace
-) -> "Iterator[Explained | Failed]":
+) -> "Generator[Explained | Failed]":
     """Every photograph's explanation, several at the same time."""
     from npcam.stream.batches import Batches, Reading, cut
     from npcam.stream.pool import in_order

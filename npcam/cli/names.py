@@ -9,11 +9,12 @@ from pathlib import Path, PurePath
 
 from npcam.cli.outputs import MAP_HEADER, is_map
 from npcam.common.errors import InputError
-from npcam.common.files import open_file, shorten
+from npcam.common.files import open_file, require_apart, shorten
 from npcam.pictures.saved import FORMATS, Origin, is_jpeg, origin_of
 
 LONGEST_END = len("_cam-99999.png")
 LONGEST_CLASS = 100  # bytes of what a name says of its classes
+LONGEST_FOLDER = 60  # bytes of what it says of folders or weights, where that tells it from another one
 
 
 def stems(photos: Sequence[str]) -> list[str]:
@@ -53,12 +54,19 @@ class Names:
             output: the folder, or the one picture's path.
             weights: the name of the weights, for files that have to say it.
             picture_format: "png" or "jpeg"; None for a JPEG of a JPEG, and a PNG of all else.
+
+        Raises:
+            InputError: the one picture's path is a photograph's, or another program's file is there.
         """
         self._one = output if names_a_picture(output) else None
         self._folder = output.parent if self._one else output
         self._photos, self._weights, self._format = photos, weights, picture_format
-        longest = _longest(self._folder) - LONGEST_END - LONGEST_CLASS
-        self._stems = [shorten(stem, max(1, longest)) for stem in stems(photos)]
+        self._longest = _longest(self._folder)
+        longest = self._longest - LONGEST_END - len("-99999")
+        self._stems = _numbered([shorten(stem, max(1, longest)) for stem in stems(photos)])
+        if self._one:
+            require_apart(self._one, photos, "choose another -o")
+            require_picture(self._one)
         self._read = {identity for photo in photos for identity in _identities(Path(photo))}
         self._lock = threading.Lock()
         self._taken: dict[Path, int] = {}
@@ -84,7 +92,7 @@ class Names:
             InputError: a file is there that npcam did not make, or nobody can tell whose it is.
         """
         if self._one:
-            _origin(self._one)
+            require_picture(self._one)
             if with_map:
                 require_map(map_path(self._one))
             return self._one
@@ -93,7 +101,7 @@ class Names:
             for name in self._candidates(number, words, origin, suffix):
                 path = self._folder / f"{name}{suffix}"
                 files = (path, map_path(path))
-                if self._taken.get(map_path(path), number) != number:
+                if map_path(path) in self._taken:
                     continue
                 if any(self._read & _identities(file) for file in files):
                     continue
@@ -106,20 +114,27 @@ class Names:
         """Names, the shortest first."""
         stem, shown = self._stems[number], shorten(re.sub(r"[^\w.-]+", "_", words), LONGEST_CLASS)
         end = f"_{shown}_cam" if shown else "_cam"
-        yield f"{stem}{end}"
-        there = _origin(self._folder / f"{stem}{end}{suffix}")
-        if there is not None and there.photo == origin.photo:
-            yield f"{stem}_{self._weights}{end}"
-        else:
-            parents = Path(os.path.abspath(self._photos[number])).parent.parts[1:]  # noqa: PTH100
-            for i in range(1, len(parents) + 1):
-                before = "_".join(parents[-i:])
-                if not stem.startswith(before):
-                    yield f"{shorten(before, 60)}_{stem}{end}"
+        first = self._fitting(stem, end)
+        yield first
+        path = self._folder / f"{first}{suffix}"
+        taken, there = self._taken.get(map_path(path)), require_picture(path)
+        if there is not None and there.photo == origin.photo and taken is None:
+            yield self._fitting(stem, f"_{shorten(self._weights, LONGEST_FOLDER)}{end}")
+        elif taken != number:  # two classes of one name get numbers
+            place = Path(os.path.abspath(self._photos[number]))  # noqa: PTH100
+            for longer in _with_folders(place)[1:]:
+                before = longer.removesuffix(stem if longer.endswith(stem) else place.stem).removesuffix("_")
+                if before:
+                    yield self._fitting(f"{shorten(before, LONGEST_FOLDER)}_{stem}", end)
         tries = 2
         while True:
-            yield f"{stem}{end}-{tries}"
+            yield self._fitting(stem, f"{end}-{tries}")
             tries += 1
+
+    def _fitting(self, stem: str, end: str) -> str:
+        """A name that begins and ends so, and is no longer than names may be."""
+        room = self._longest - len(end.encode("utf-8", "surrogatepass")) - len("-99999.png")
+        return f"{shorten(stem, max(1, room))}{end}"
 
 
 def names_a_picture(output: Path) -> bool:
@@ -132,18 +147,21 @@ def map_path(picture: Path) -> Path:
     return picture.with_suffix(".npy")
 
 
-def _origin(path: Path) -> Origin | None:
-    """Of what npcam's picture is that is there; None where nothing is.
+def require_picture(path: Path, option: str = "-o") -> Origin | None:
+    """See to it that nothing but a picture of npcam's is written over.
+
+    Returns:
+        Of what the picture is that is there; None where nothing is.
 
     Raises:
         InputError: another program's file is there, or nobody can tell whose it is.
     """
     if not path.exists():
         return None
-    with open_file(path, "choose another -o") as file:
+    with open_file(path, f"choose another {option}") as file:
         found = origin_of(file)
     if found is None:
-        raise InputError(f"{path}: is there, and npcam did not make it; move it or choose another -o")
+        raise InputError(f"{path}: is there, and npcam did not make it; move it or choose another {option}")
     return found
 
 
@@ -167,18 +185,32 @@ def _is_free(path: Path, origin: Origin, with_map: bool) -> bool:
     Raises:
         InputError: a file is there that npcam did not make.
     """
-    there, a_map = _origin(path), with_map and map_path(path).exists()
-    if a_map:
-        require_map(map_path(path))
-    return there == origin or (there is None and not a_map)  # a map alone is of nobody knows what
+    there, a_map = require_picture(path), with_map and map_path(path).exists()
+    if not a_map:
+        return there in (origin, None)
+    require_map(map_path(path))
+    beside = [path.with_suffix(suffix) for suffix in FORMATS.values() if suffix != path.suffix]
+    # A map alone is of nobody knows what, and one between two pictures may be the other one's.
+    return there == origin and all(_is_of(other, origin) for other in beside if other.exists())
+
+
+def _is_of(path: Path, origin: Origin) -> bool:
+    """Whether a file is npcam's picture of just that."""
+    with open_file(path, "choose another -o") as file:
+        return origin_of(file) == origin
 
 
 def _from_short_to_long(photo: str) -> list[str]:
     """What a photograph may be called: its own name, with more and more of its folders, with its ending."""
     path = PurePath(photo)
-    folders = [part for part in path.parent.parts if part not in (path.anchor, "..", ".")]
-    names = ["_".join([*folders[len(folders) - n :], path.stem]) for n in range(len(folders) + 1)]
+    names = _with_folders(path)
     return [*names, f"{names[-1]}_{path.suffix[1:]}"] if path.suffix else names
+
+
+def _with_folders(path: PurePath) -> list[str]:
+    """A photograph's own name, with none of its folders, with one, and so on."""
+    folders = [part for part in path.parent.parts if part not in (path.anchor, "..", ".")]
+    return ["_".join([*folders[len(folders) - n :], path.stem]) for n in range(len(folders) + 1)]
 
 
 def _numbered(names: Sequence[str]) -> list[str]:

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npcam.cli.explaining import Explained
+from npcam.cli.names import require_picture
 from npcam.cli.table import in_order_of
+from npcam.common.errors import InputError
 from npcam.pictures.saved import Origin, save_picture
 from npcam.pictures.sheet import Sheet
 
@@ -19,9 +21,15 @@ class SmallPictures:
     """Puts pictures on the sheet as they come; where they are to be sorted, once all are there."""
 
     def __init__(self, path: Path, count: int, sort: str | None) -> None:
-        """Begin a sheet for so many photographs; further pages are called `FILE-2.png`, ..."""
+        """Begin a sheet for so many photographs; further pages are called `FILE-2.png`, ...
+
+        Raises:
+            InputError: a file is there that is no contact sheet of npcam's.
+        """
         self._path, self._sort = path, sort
         self._sheet = Sheet(count, finished=self._save) if count else None
+        for page in range(self._sheet.page_count if self._sheet else 1):
+            _require_sheet(self._page(page))
         self._next = 0
         self._kept: list[dict[str, Any]] = []
 
@@ -47,8 +55,19 @@ class SmallPictures:
         self._next += 1
 
     def _save(self, page: int, image: "Image") -> None:
+        _require_sheet(self._page(page))  # again: this run's own pictures have come since
+        save_picture(image, self._page(page), Origin())
+
+    def _page(self, page: int) -> Path:
         name = f"{self._path.stem}-{page + 1}{self._path.suffix}" if page else self._path.name
-        save_picture(image, self._path.with_name(name), Origin())
+        return self._path.with_name(name)
+
+
+def _require_sheet(path: Path) -> None:
+    """See to it that nothing but a contact sheet of npcam's is written over."""
+    found = require_picture(path, "--contact-sheet")
+    if found is not None and found.photo:
+        raise InputError(f"{path}: is the picture of a photograph; choose another --contact-sheet")
 
 
 def _packed(picture: "Image") -> bytes:

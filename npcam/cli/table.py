@@ -1,9 +1,11 @@
 """Results as a table: CSV, a row for each photograph and class that is shown of it."""
 
 import csv
+import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from npcam.common.files import replacing
 
@@ -38,10 +40,9 @@ class Table:
             InputError: it cannot be written.
         """
         rows = sorted(self._rows, key=lambda row: row[0]) if self._sort else self._rows
-        with replacing(self._path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(COLUMNS)
-            table.writerows(row for _, row in rows)
+        with replacing(self._path) as unfinished, _open(unfinished) as file:
+            file.write(_line(COLUMNS))
+            file.writelines(_line(row) for _, row in rows)
 
 
 def as_row(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def as_row(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def in_order_of(results: Sequence[dict[str, Any]], sort: str | None) -> list[dict[str, Any]]:
     """Results sorted by one of `SORTS`; equal ones as they came, those without a value last."""
-    return sorted(results, key=lambda result: _key(result, sort)) if sort else list(results)
+    return sorted(results, key=lambda result: _key(as_row(result), sort)) if sort else list(results)
 
 
 def _key(result: Mapping[str, Any], sort: str | None) -> Any:
@@ -66,11 +67,27 @@ def _key(result: Mapping[str, Any], sort: str | None) -> Any:
     if sort is None:
         return None
     value = result.get("value", result.get(sort)) if sort == "probability" else result.get(sort)
-    if value is None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):  # NaN is in no order
         return (1, 0)
     return (0, -value if SORTS[sort] else value)
 
 
+def _open(path: Path) -> TextIO:
+    """A file for text; what UTF-8 cannot hold, as bytes of a name that are no text, becomes an escape."""
+    return path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
+
+
+def _line(cells: Sequence[str]) -> str:
+    r"""A row that ends as all lines do. A cell with any end of line is in quotes.
+
+    >>> _line(["a", "b,c", "d\re"])
+    'a,"b,c","d\re"\n'
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerow(cells)  # so that a lone \r is in quotes, too
+    return text.getvalue().removesuffix("\r\n") + "\n"
+
+
 def _text(value: Any) -> str:
     """A value as the table has it: all digits of a number, nothing for none."""
-    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
+    return "" if value is None else repr(float(value)) if isinstance(value, float) else str(value)

@@ -61,11 +61,11 @@ class Told:
         """Begin, with so many photographs to come."""
         self.failed = False
         self._options = options
-        self._progress = Progress(count)
         self._results: list[dict[str, Any]] = []  # kept for --json alone
         self._table = Table(options.csv, options.sort) if options.csv else None
         sheet = options.contact_sheet
         self._sheet = SmallPictures(sheet, count, options.sort) if sheet else None
+        self._progress = Progress(count)
 
     def __enter__(self) -> "Told":
         return self

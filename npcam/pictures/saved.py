@@ -44,7 +44,7 @@ def save_picture(image: "Image", path: Path, origin: Origin, profile: bytes | No
         words += f"; photo {origin.photo}; weights {origin.weights}"
     colours = {"icc_profile": profile if (profile or b"")[16:20] == b"RGB " else None}
     with replacing(path) as unfinished:
-        if path.suffix == ".png":
+        if path.suffix.lower() == ".png":
             from PIL.PngImagePlugin import PngInfo
 
             info = PngInfo()
@@ -72,6 +72,11 @@ def origin_of(file: BinaryIO) -> Origin | None:
     words = _png_software(file) if head == PNG else _jpeg_comment(file) if head.startswith(JPEG) else b""
     found = _MARK.fullmatch(words)
     return None if found is None else Origin(*((part or b"").decode() for part in found.groups()))
+
+
+def is_picture_name(path: str | Path) -> bool:
+    """Whether a name ends as one of the pictures that npcam draws."""
+    return str(path).lower().endswith((".png", ".jpg", ".jpeg"))
 
 
 def is_own(path: str | Path) -> bool:

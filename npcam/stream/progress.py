@@ -63,7 +63,7 @@ def in_words(done: int, total: int, seconds: float, unit: str) -> str:
     """How far it is, how fast it went so far, and how long it takes if it goes on so.
 
     >>> in_words(120, 1177, 2.0, "photographs")
-    '120/1177 photographs, 60.0 a second, 0:17 left'
+    '120/1177 photographs, 60.0 a second, 0:18 left'
     """
     rate = done / max(seconds, 1e-9)
     left = round((total - done) / max(rate, 1e-9)) if done else 0
