@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
+from npcam.cli.evaluate import EVALUATE
 from npcam.cli.explain import EXPLAIN
 from npcam.cli.options import complain
 from npcam.cli.verify import RECORD, VERIFY
@@ -15,7 +16,7 @@ from npcam.common.interrupts import INTERRUPTED, PROGRAM, Signals
 from npcam.common.text import finish_output, open_streams, show
 from npcam.common.version import __version__
 
-COMMANDS = (EXPLAIN, CONVERT, SUMMARY, INSPECT, FETCH, VERIFY, RECORD)
+COMMANDS = (EXPLAIN, EVALUATE, CONVERT, SUMMARY, INSPECT, FETCH, VERIFY, RECORD)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

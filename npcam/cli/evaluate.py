@@ -1,7 +1,6 @@
-"""`npcam evaluate`: how often a network is right on labelled photographs, and whether its maps find the object."""
+"""`npcam evaluate`: how often a network is right on labelled photographs, and whether maps find objects."""
 
 import argparse
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +31,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `npcam evaluate`."""
     parser.add_argument("folder", metavar="FOLDER", help="labelled photographs; see docs/evaluate.md")
     parser.add_argument(
-        "--boxes", metavar="FILE", help="boxes of the objects: CSV, JSON, COCO's instances, or a folder of XML"
+        "--boxes",
+        metavar="FILE",
+        help="boxes of the objects: CSV, JSON, COCO's, or a folder of XML",
     )
     add_weights_option(parser)
     parser.add_argument(
@@ -57,7 +58,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--thresholds",
         choices=("min-max", "raw"),
         default="min-max",
-        help="thresholds are shares of a map's range, or of its maximum (default: min-max, as in the literature)",
+        help="thresholds are shares of a map's range (usual), or of its maximum (default: min-max)",
     )
     parser.add_argument(
         "--align",
@@ -103,7 +104,7 @@ def evaluate(options: argparse.Namespace) -> int:
     found = {**metrics(rows), "provenance": {**provenance, "notes": list(notes)}}
     title = f"{weights_path(options.weights).name} on {Path(options.folder).resolve().name}"
     left_out = write_results(options.output, found, rows, title, notes)
-    left_out += _for_others(options, dataset, rows)
+    left_out += _for_others(options, rows)
     for row in rows:
         if "error" in row:
             say(f"npcam: {row['error']}", error=True)
@@ -175,7 +176,7 @@ def _measure(
         return journal.rows
 
 
-def _for_others(options: argparse.Namespace, dataset: "Dataset", rows: list[dict[str, Any]]) -> list[str]:
+def _for_others(options: argparse.Namespace, rows: list[dict[str, Any]]) -> list[str]:
     """What other people's evaluators read; what a user should know of it."""
     from npcam.localise.coco_results import write_coco
     from npcam.localise.score_maps import write_metadata

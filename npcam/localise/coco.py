@@ -85,7 +85,7 @@ def read_coco(
 def _images(
     images: list[Any], path: str | Path, places: Places
 ) -> tuple[dict[Any, Size | None], dict[Any, str], list[str]]:
-    """By id, the size of each image and the name of each that is in the folder; the file names of the others."""
+    """By id, each image's size and the name of each that is in the folder; the file names of the others."""
     sizes: dict[Any, Size | None] = {}
     here: dict[Any, str] = {}
     absent: list[str] = []

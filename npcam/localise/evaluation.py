@@ -104,9 +104,7 @@ class Evaluating:
             "photo_sha256": one.sha256,
             "width": width,
             "height": height,
-            **of_classes(
-                seen.logits, seen.probabilities, photograph.label, e.target, self.model.class_names
-            ),
+            **of_classes(seen.logits, seen.probabilities, photograph.label, e.target, self.model.class_names),
             "completeness": e.completeness,
         }
         boxes = boxes_on(photograph, width, height)
@@ -128,7 +126,8 @@ class Evaluating:
         grey = self.model.weights.preprocessing.grey
         pixels = to_input(seen.photo, self.model.photo_size, self.reading.interpolation, grey)
         x = self.model.preprocess(pixels[None])[0]
-        return x * unit_map(predicted.heatmap, self.settings.raw)[..., None]
+        masked: Array = x * unit_map(predicted.heatmap, self.settings.raw)[..., None]
+        return masked
 
 
 def picture_path(folder: Path, name: str) -> Path:
@@ -150,7 +149,7 @@ def _picture(e: Explanation, boxes: Array) -> "Image":
     size, new = e.photo.size[::-1], picture.size[::-1]
     draw, line = ImageDraw.Draw(picture), 2 * line_width(picture.size)
     for box in boxes:
-        x0, y0, x1, y1 = scale_box(tuple(round(side) for side in box), size, new)  # type: ignore[arg-type]
+        x0, y0, x1, y1 = scale_box(tuple(round(side) for side in box), size, new)
         draw.rectangle((x0, y0, max(x0, x1 - 1), max(y0, y1 - 1)), outline=TRUE_COLOUR, width=line)
     if e.box is not None:
         from npcam.pictures.draw import outline

@@ -25,7 +25,11 @@ class Journal:
     """
 
     def __init__(
-        self, path: Path, about: Mapping[str, Any], photographs: Sequence[Photograph], batches: Sequence[range]
+        self,
+        path: Path,
+        about: Mapping[str, Any],
+        photographs: Sequence[Photograph],
+        batches: Sequence[range],
     ) -> None:
         """Open it, or begin a new one.
 
@@ -44,7 +48,9 @@ class Journal:
         head = f"{json.dumps(about)}\n".encode()
         data = self._file.read()
         if not data.startswith(head[:-1]) and data:
-            raise InputError(f"{path}: is of {_of_what(data, about)}; choose another -o, or remove this folder")
+            raise InputError(
+                f"{path}: is of {_of_what(data, about)}; choose another -o, or remove this folder"
+            )
         self.rows = self._read(data[len(head) :])
         ends = [batch.stop for batch in batches if batch.stop <= len(self.rows)]
         self.rows = self.rows[: max(ends, default=0)]
@@ -71,7 +77,9 @@ class Journal:
             self._file.write(b"".join(map(_line, rows)))
             self._file.flush()
         except OSError as error:
-            raise InputError(f"{self._path}: writing failed ({error.strerror or error}); make room") from error
+            raise InputError(
+                f"{self._path}: writing failed ({error.strerror or error}); make room"
+            ) from error
         self.rows += rows
 
     def _open(self) -> BinaryIO:
