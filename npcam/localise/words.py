@@ -27,13 +27,15 @@ def _overall(found: Mapping[str, Any]) -> str:
     """Every figure, with the two other boxes beside those that they can be held against."""
     rows = [("figure", "value", "95% interval", "centred box", "best of grid")]
     for group in measures(found):
+        rows.append((f"**{group.name}**", "", "", "", ""))
         for line in group.lines:
+            name = f"{line.name}: {line.remark}" if line.remark else line.name
             others = (_value(line.centred), _value(line.grid))
-            name = f"{line.name}: {group.name[0].lower()}{group.name[1:]}"
             rows.append((name, line.share.value, line.share.interval, *others))
     above = share(found, "gt_known_20_above_centred_box")
     if above is not None:
-        rows.append(("box at 20% above the centred box, paired", above.value, above.interval, "", ""))
+        name = "**The box at 20% above the centred box, photograph by photograph**"
+        rows.append((name, above.value, above.interval, "", ""))
     return _table(rows)
 
 
@@ -70,8 +72,7 @@ def _calibration(found: Mapping[str, Any]) -> str:
 def _table(rows: Sequence[Sequence[str]]) -> str:
     """Rows as a table of Markdown whose columns line up."""
     ruled = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-    lines = align([[f"| {cell.replace('|', '/')}" for cell in row] for row in ruled]).splitlines()
-    return "\n".join(f"{line.rstrip()} |" for line in lines)
+    return align([["|", *_separated(row), "|"] for row in ruled])
 
 
 def _value(shown: Shown | None) -> str:
@@ -82,3 +83,9 @@ def _with_interval(shown: Shown | None) -> str:
     if shown is None:
         return ""
     return f"{shown.value} ({shown.interval})" if shown.has_interval else shown.value
+
+
+def _separated(row: Sequence[str]) -> list[str]:
+    """The cells, with bars between them; a bar in a name would make two cells of it."""
+    cells = [part for cell in row for part in (cell.replace("|", "/"), "|")]
+    return cells[:-1]
