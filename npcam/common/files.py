@@ -104,13 +104,18 @@ def is_same_file(one: str | Path, other: str | Path) -> bool:
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path, durable: bool = True) -> Iterator[Path]:
     """Write a file under a temporary name beside `path`, and move it there once it is complete.
 
     Whatever interrupts the writing, `path` holds the old file or the whole new one. The temporary
     file is removed; where the process is killed outright, by the next one that writes there. A
     link is followed: the file that it points to is replaced. The new file has the old one's
     permissions; where there was none, those that the umask leaves.
+
+    Args:
+        path: the file.
+        durable: whether it has to survive the loss of power, too. Of thousands of pictures that can be drawn
+            again, waiting for the disk each time takes longer than drawing.
 
     Raises:
         InputError: the folder is missing or cannot be written to, something else than a file is
@@ -131,7 +136,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
             unfinished.add(os.fspath(temporary))
             _create(temporary, path)
             yield temporary
-            _complete(temporary, place)
+            _complete(temporary, place, durable)
         except OSError as error:
             reason = error.strerror or str(error).split("\n")[0]
             raise InputError(f"{path}: writing failed ({reason}); nothing was changed") from error
@@ -239,10 +244,11 @@ def _create(temporary: Path, path: str | Path) -> None:
         raise InputError(f"{path}: cannot write here ({reason}); choose another place") from error
 
 
-def _complete(temporary: Path, place: Path) -> None:
+def _complete(temporary: Path, place: Path, durable: bool) -> None:
     """Have the bytes on the disk, give the file its owner and permissions, and then its name."""
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
+    if durable:
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
     with suppress(FileNotFoundError):
         old = place.stat()
         if hasattr(os, "chown"):

@@ -43,7 +43,7 @@ def save_picture(image: "Image", path: Path, origin: Origin, profile: bytes | No
     if origin.photo:
         words += f"; photo {origin.photo}; weights {origin.weights}"
     colours = {"icc_profile": profile if (profile or b"")[16:20] == b"RGB " else None}
-    with replacing(path) as unfinished:
+    with replacing(path, durable=False) as unfinished:
         if path.suffix.lower() == ".png":
             from PIL.PngImagePlugin import PngInfo
 
