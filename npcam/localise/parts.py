@@ -57,7 +57,7 @@ def find_parts(height: Array, byte: Array, neighbours: int, carried: tuple[Array
 
     Args:
         height: (H, W) float, what the bytes are made of: byte rises with it, never falls. It only tells more
-            finely where to climb; where it has few peaks this is quick.
+            finely where to climb. Time and memory grow with its peaks (6 KB each); what was enlarged has few.
         byte: (H, W) uint8.
         neighbours: 4 or 8.
         carried: pixels (flat indices), bytes and amounts: each amount is added to the part of its pixel

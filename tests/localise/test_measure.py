@@ -47,6 +47,15 @@ def test_hits_by_hand():
     assert (found[3] == (byte < 127)).all()
 
 
+def test_an_overlap_of_exactly_a_half_is_a_hit():
+    """A box of 4x2 pixels, its last ones included, around a true box of 2x2."""
+    heatmap = np.zeros((4, 8))
+    heatmap[0, :3] = 1
+    found = unpack(of_boxes(heatmap, (1, 1), [(0, 0, 1, 1)], (4, 8))["hits"])
+    assert found.all(axis=1).tolist() == [True, True, True, False]
+    assert not found[3].any()
+
+
 @pytest.mark.parametrize("cells", [3, 7])
 def test_hits_are_the_definitions(cells):
     """V1 and V2 at every threshold, with several true boxes, on maps and photographs that are not square."""
