@@ -9,7 +9,7 @@ from typing import Any
 from npcam.common.errors import InputError
 from npcam.common.text import some_names
 from npcam.localise.photographs import Listed, Size, TrueBox, checked_box, require_few, stated_size
-from npcam.localise.places import Places
+from npcam.localise.places import Places, counted
 
 COLUMNS = ("photo", "class", "x0", "y0", "x1", "y1")
 HEADER = ",".join(COLUMNS)
@@ -164,7 +164,7 @@ def _placed(
         else:
             listed[name] = entry
     if not listed:
-        found = f"none of its {len(absent)} paths is" if absent else "it names no photograph"
+        found = f"none of its {counted(len(absent), 'path')} is" if absent else "it names no photograph"
         first = f" (first: {some_names(absent, 1)})" if absent else ""
         msg = (
             f"{path}: {found} in {places.folder}{first}; write them relative to that folder, or to the list's"

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from npcam.common.errors import InputError
 from npcam.common.text import some_names
+from npcam.localise.places import counted
 from npcam.model import Model
 
 WNID = re.compile(r"n[0-9]{8}")
@@ -67,9 +68,8 @@ class Classes:
         pairs = [f"{wnid} is {word}" for wnid, word in self._translated.items()]
         if not pairs:
             return []
-        return [
-            f"{len(pairs)} WordNet ids that the model lacks, by LOC_synset_mapping.txt: {some_names(pairs)}"
-        ]
+        ids = counted(len(pairs), "WordNet id")
+        return [f"{ids} that the model lacks, by LOC_synset_mapping.txt: {some_names(pairs)}"]
 
     def _seek(self, name: str) -> int | None:
         index, reason = self._ask(name)

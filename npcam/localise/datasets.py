@@ -93,7 +93,8 @@ def _places_in(folder: Path) -> tuple[Places, list[str]]:
         raise InputError(f"{folder}: holds no photograph ({some} ...); give a folder of labelled photographs")
     notes = []
     if links:
-        notes.append(f"{counted(len(links), 'folder')} not entered, being links: {some_names(links, SHOWN)}")
+        are = "is a link and was" if len(links) == 1 else "are links and were"
+        notes.append(f"{counted(len(links), 'folder')} {are} not entered: {some_names(links, SHOWN)}")
     root = os.path.realpath(folder) + os.sep
     files = {name: os.path.realpath(path) for name, path in pictures.items() if Path(path).is_symlink()}
     out = [name for name, path in files.items() if not path.startswith(root)]
@@ -127,7 +128,7 @@ def _from_file(boxes: str | Path, places: Places) -> Said:
         listed, notes = read_solution(text, boxes, places.pictures)
         if not listed:
             raise InputError(f"{boxes}: has no photograph of {places.folder}; give the folder that it is for")
-        return Said("ILSVRC CLS-LOC", with_wnids(listed, places.pictures), notes)
+        return Said("ILSVRC CLS-LOC", with_wnids(listed, places), notes)
     if text.lstrip()[:1] == "<":
         raise InputError(f"{boxes}: is XML of one photograph; give the folder that it lies in")
     return Said("CSV", *read_csv(text, boxes, places))
@@ -143,12 +144,12 @@ def _from_folder(places: Places) -> Said:
         if listed:
             said = Said("ILSVRC CLS-LOC", said.listed | listed, [*said.notes, *notes])
     if said.kind == "ILSVRC CLS-LOC":
-        return said._replace(listed=with_wnids(said.listed, places.pictures))
+        return said._replace(listed=with_wnids(said.listed, places))
     return said
 
 
 def _from_xml(xml: dict[str, str], places: Places) -> Said:
     listed, ilsvrc, notes = read_trees(xml, places)
     if ilsvrc:
-        return Said("ILSVRC CLS-LOC", with_wnids(listed, places.pictures), notes)
+        return Said("ILSVRC CLS-LOC", with_wnids(listed, places), notes)
     return Said("PASCAL VOC" if listed else "folders", listed, notes)

@@ -7,7 +7,14 @@ from npcam.localise.classes import Classes
 
 @pytest.mark.parametrize(
     ("name", "index"),
-    [("garbage truck", 7), ("garbage_truck", 7), ("Garbage-Truck", 7), ("7", 7), ("truck", None), ("14", None)],
+    [
+        ("garbage truck", 7),
+        ("garbage_truck", 7),
+        ("Garbage-Truck", 7),
+        ("7", 7),
+        ("truck", None),
+        ("14", None),
+    ],
 )
 def test_names_as_people_write_them(bundled, name, index):
     """Blanks, underscores, capitals and indices; a part of a name is no name."""
@@ -69,6 +76,7 @@ def test_words_for_wordnet_ids(bundled):
     classes = Classes(bundled, [], words)
     assert [classes.find(wnid) for wnid in (*words, "n00000001")] == [13, 6, None, None]
     assert classes.translations() == [
-        "2 WordNet ids that the model lacks, by LOC_synset_mapping.txt: n01440764 is tench, n03394916 is French horn"
+        "2 WordNet ids that the model lacks, by LOC_synset_mapping.txt: "
+        "n01440764 is tench, n03394916 is French horn"
     ]
     assert Classes(bundled, []).translations() == []

@@ -25,7 +25,7 @@ def instances(**changes):
     } | changes
 
 
-@pytest.fixture()
+@pytest.fixture
 def places(tmp_path):
     """A folder with both photographs and one that is not listed."""
     touch(tmp_path / "val", "1.jpg", "2.jpg", "3.jpg")
@@ -90,17 +90,26 @@ BOX = {"id": 5, "image_id": 1, "category_id": 17, "bbox": [1, 2, 3, 4]}
         ({"images": [7]}, "i.json, image 0: has no id"),
         ({"images": [{"id": 1}]}, "i.json, image 0: has no file_name"),
         ({"images": [{"id": 1, "file_name": "1.jpg"}] * 2}, "i.json, image 1: the id 1 is there twice"),
-        ({"images": [{"id": n, "file_name": "1.jpg"} for n in (1, 2)]}, "i.json: two images are the same file"),
+        (
+            {"images": [{"id": n, "file_name": "1.jpg"} for n in (1, 2)]},
+            "i.json: two images are the same file",
+        ),
         ({"images": [{"id": 1, "file_name": "1.jpg", "width": 5}]}, "i.json, image 0: states only one of"),
         ({"images": [{"id": 1, "file_name": "x.jpg"}]}, "i.json: none of its 1 image is in "),
         ({"images": []}, "i.json: none of its 0 images is in "),
         ({"annotations": ["x"]}, "i.json, annotation number 0: has no id"),
-        ({"annotations": [BOX | {"image_id": 9}]}, "i.json, annotation 5: its image_id '9' is not in the file"),
+        (
+            {"annotations": [BOX | {"image_id": 9}]},
+            "i.json, annotation 5: its image_id '9' is not in the file",
+        ),
         ({"annotations": [BOX | {"image_id": [1]}]}, "annotation 5: its image_id '[1]' is not in the file"),
         ({"annotations": [BOX | {"category_id": None}]}, "annotation 5: its category_id 'None' is not in"),
         ({"annotations": [BOX | {"bbox": [1, 2, 3]}]}, "i.json, annotation 5: has no bbox of four numbers"),
         ({"annotations": [BOX | {"bbox": None}]}, "i.json, annotation 5: has no bbox of four numbers"),
-        ({"annotations": [BOX | {"bbox": [1, 2, float("nan"), 4]}]}, "annotation 5: expected a number of pixels"),
+        (
+            {"annotations": [BOX | {"bbox": [1, 2, float("nan"), 4]}]},
+            "annotation 5: expected a number of pixels",
+        ),
         ({"annotations": [BOX | {"bbox": [1, 2, "3", None]}]}, "annotation 5: expected a number of pixels"),
         ({"annotations": [BOX] * 1001}, "i.json, annotation 5: 1001 boxes in one photograph"),
     ],
@@ -112,7 +121,9 @@ def test_unusable_files(places, changes, said):
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize("found", [{}, [], {"images": 3, "annotations": [], "categories": {}}, {"images": []}])
+@pytest.mark.parametrize(
+    "found", [{}, [], {"images": 3, "annotations": [], "categories": {}}, {"images": []}]
+)
 def test_other_json_is_no_coco(found):
     """Two of the three lists have to be there."""
     assert not is_coco(found)

@@ -33,7 +33,9 @@ def test_scaling_keeps_the_share_of_each_side():
     stated, box = (640, 480), (64.0, 48.0, 320.0, 432.0)
     for width, height in ((320, 240), (224, 224), (1000, 300), (641, 480)):
         found = boxes_on(photograph(box, stated), width, height)[0] / [width, height, width, height]
-        np.testing.assert_allclose(found, [0.1, 0.1, 0.5, 0.9], rtol=4 * 2**-53)  # a product and two quotients, each rounded once
+        np.testing.assert_allclose(
+            found, [0.1, 0.1, 0.5, 0.9], rtol=4 * 2**-53
+        )  # a product and two quotients, each rounded once
 
 
 def test_no_boxes():

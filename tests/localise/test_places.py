@@ -17,7 +17,17 @@ def of(folder):
 
 def test_files_in_any_depth_sorted_by_name(tmp_path):
     """Names have "/" and go by their letters; what is hidden or of another kind is left out."""
-    touch(tmp_path, "b/2.jpg", "b/deep/1.JPG", "a.jpg", "b.jpg", ".hidden.jpg", ".git/x.jpg", "b/.x/y.jpg", "a.txt")
+    touch(
+        tmp_path,
+        "b/2.jpg",
+        "b/deep/1.JPG",
+        "a.jpg",
+        "b.jpg",
+        ".hidden.jpg",
+        ".git/x.jpg",
+        "b/.x/y.jpg",
+        "a.txt",
+    )
     found, links = files_below(tmp_path, (".jpg",))
     assert list(found) == ["a.jpg", "b.jpg", "b/2.jpg", "b/deep/1.JPG"]
     assert links == []
@@ -50,7 +60,11 @@ def test_paths_are_relative_to_the_list_or_to_the_photographs(tmp_path):
     """The list's own folder comes first; absolute paths, Windows's and roundabout ones are the same."""
     touch(tmp_path, "dev/cat/1.jpg", "dev/dev/cat/1.jpg", "dev/dog/2.jpg")
     known = of(tmp_path / "dev")
-    for beside in (tmp_path / "boxes.json", tmp_path / "dev" / "boxes.json", tmp_path / "far/away/boxes.json"):
+    for beside in (
+        tmp_path / "boxes.json",
+        tmp_path / "dev" / "boxes.json",
+        tmp_path / "far/away/boxes.json",
+    ):
         assert known.find("dog/2.jpg", beside) == "dog/2.jpg"
         assert known.find("./x/../dog//2.jpg", beside) == "dog/2.jpg"
         assert known.find("dog\\2.jpg", beside) == "dog/2.jpg"
@@ -81,7 +95,16 @@ def test_a_folder_that_is_a_link(tmp_path):
 @pytest.mark.parametrize(
     "key",
     [
-        *("../secret.jpg", "cat/../../secret.jpg", "/etc/passwd", "..\\secret.jpg", "\0", "cat/1.jpg\0", "", "."),
+        *(
+            "../secret.jpg",
+            "cat/../../secret.jpg",
+            "/etc/passwd",
+            "..\\secret.jpg",
+            "\0",
+            "cat/1.jpg\0",
+            "",
+            ".",
+        ),
         *("cat", "C:\\secret.jpg", "~/secret.jpg", "//secret.jpg", "cat/1.jpg/", "../dev2/cat/1.jpg"),
     ],
 )
