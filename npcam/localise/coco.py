@@ -19,6 +19,7 @@ from npcam.localise.photographs import (
 )
 from npcam.localise.places import Places, counted
 
+UNREAD = ("segmentation",)  # outlines, which take most of the file and of the memory
 PARTS = ("images", "annotations", "categories")
 
 

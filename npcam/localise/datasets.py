@@ -9,7 +9,7 @@ from npcam.common.text import some_names
 from npcam.common.whole_files import parse_unique, read_text
 from npcam.localise.box_list import read_csv, read_json
 from npcam.localise.classes import Classes
-from npcam.localise.coco import is_coco, read_coco
+from npcam.localise.coco import UNREAD, is_coco, read_coco
 from npcam.localise.ilsvrc import find_solutions, find_synsets, is_solution, read_solution, with_wnids
 from npcam.localise.image_sets import chosen
 from npcam.localise.labelled import SHOWN, Said, labelled
@@ -120,7 +120,7 @@ def _from_file(boxes: str | Path, places: Places) -> Said:
     if not text.strip():
         raise InputError(f"{boxes}: is empty; {ADVICE}")
     if text.lstrip()[:1] in ("{", "["):
-        found = parse_unique(text, boxes)
+        found = parse_unique(text, boxes, UNREAD)
         if is_coco(found):
             return Said("COCO", *read_coco(found, boxes, places))
         return Said("JSON", *read_json(found, boxes, places))
