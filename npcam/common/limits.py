@@ -60,4 +60,5 @@ MAX_BOX_LIST = 512 * 2**20  # a file of boxes; COCO's largest, of 118,287 photog
 MAX_BOX_XML = 2**20  # the XML of one photograph; PASCAL VOC's have some kilobytes
 MAX_BOX_XML_DEPTH = 32  # elements within elements of such XML; PASCAL VOC's have five
 MAX_PHOTO_BOXES = 1_000  # boxes of one photograph; COCO's fullest has below a hundred
+MAX_LISTED_CLASSES = 50_000  # classes of a data set; ImageNet-21k has 21,841
 MAX_MESSAGE = 1_000  # characters of an error message

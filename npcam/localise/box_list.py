@@ -73,7 +73,7 @@ def read_json(found: Any, path: str | Path, places: Places) -> tuple[dict[str, L
 
 def _rows(text: str, path: str | Path) -> Iterator[tuple[str, tuple[str, Size | None, TrueBox | None, str]]]:
     """The photograph of each row, and what the row says."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
     try:
         header = [field.strip().lower() for field in next(reader, [])]
         missing = [column for column in COLUMNS if column not in header]

@@ -39,7 +39,7 @@ def test_a_row_for_each_box(places):
 def test_csv_as_programs_write_it(places):
     """Columns in any order and others between, quotes, blanks, CR LF, empty lines, sizes."""
     text = "Width, x1,y1,class,x0,y0,HEIGHT,confidence,Photo\r\n\r\n"
-    text += '"100",30,40,"golf ball", 10 ,20,80,.5,"cat/1.jpg"\r\n'
+    text += '"100",30,40, "golf ball", 10 ,20,80,.5,"cat/1.jpg"\r\n'
     listed, _ = read_csv(text, "b.csv", places)
     assert listed["cat/1.jpg"] == Listed(
         None, (100, 80), (TrueBox("golf ball", (10, 20, 30, 40)),), "b.csv, line 3"

@@ -318,6 +318,33 @@ def test_a_box_holds_the_objects_pixels_and_no_others(tmp_path, bundled, kind):
     assert box.tolist() == [left, top, right, bottom]
 
 
+@pytest.mark.parametrize("kind", [*LISTS, "solution"])
+def test_damaged_lists(tmp_path, bundled, imagenet, kind):
+    """Whatever bytes are changed, lost or doubled: a data set of that photograph, or one line that says where."""
+    rng = np.random.default_rng(0)
+    touch(tmp_path, "photos/1.png")
+    solution = "ImageId,PredictionString\n1,n01440764 12 7 30 25\n"
+    text = LISTS.get(kind, lambda: solution)().replace("photos/", "").encode()
+    path = write(tmp_path / ("xml/1.xml" if kind in ("voc", "ilsvrc") else "list"), "")
+    given = path.parent if path.suffix else path
+    model = imagenet if kind == "solution" else bundled
+    outcomes = []
+    for _ in range(300):
+        data = bytearray(text)
+        place, span = int(rng.integers(len(data))), int(rng.integers(1, 4))
+        noise = rng.integers(0, 256, span).astype(np.uint8).tobytes()
+        data[place : place + span] = (noise, b"", data[place : place + span] * 2)[rng.integers(3)]
+        path.write_bytes(data)
+        try:
+            outcomes.append(
+                [photograph.name for photograph in read_dataset(tmp_path / "photos", given, model)[0]]
+            )
+        except InputError as error:
+            assert str(tmp_path) in str(error)
+    assert outcomes == [["1.png"]] * len(outcomes)
+    assert 0 < len(outcomes) < 300
+
+
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
