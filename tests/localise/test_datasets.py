@@ -320,7 +320,7 @@ def test_a_box_holds_the_objects_pixels_and_no_others(tmp_path, bundled, kind):
 
 @pytest.mark.parametrize("kind", [*LISTS, "solution"])
 def test_damaged_lists(tmp_path, bundled, imagenet, kind):
-    """Whatever bytes are changed, lost or doubled: a data set of that photograph, or one line that says where."""
+    """Whatever bytes are changed, lost or doubled: that photograph, or one line that says where."""
     rng = np.random.default_rng(0)
     touch(tmp_path, "photos/1.png")
     solution = "ImageId,PredictionString\n1,n01440764 12 7 30 25\n"
@@ -328,7 +328,7 @@ def test_damaged_lists(tmp_path, bundled, imagenet, kind):
     path = write(tmp_path / ("xml/1.xml" if kind in ("voc", "ilsvrc") else "list"), "")
     given = path.parent if path.suffix else path
     model = imagenet if kind == "solution" else bundled
-    outcomes = []
+    outcomes, lines = [], []
     for _ in range(300):
         data = bytearray(text)
         place, span = int(rng.integers(len(data))), int(rng.integers(1, 4))
