@@ -1,6 +1,7 @@
 """A stranger's file read whole, as bytes, text or JSON, where it is no longer than such a file may be."""
 
 import json
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -45,31 +46,45 @@ def read_text(path: str | Path, most: int, advice: str) -> str:
         raise InputError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
 
 
-def parse_unique(text: str, path: str | Path) -> Any:
+def parse_unique(text: str, path: str | Path, unwanted: Container[str] = ()) -> Any:
     """Parse JSON in which no object says the same key twice: one of the two would be lost.
+
+    Args:
+        text: the JSON.
+        path: its file, for messages.
+        unwanted: keys whose values are let go as soon as they are read, for their memory.
 
     Raises:
         InputError: it is no JSON, is nested too deeply, or has a key twice.
 
-    >>> parse_unique('{"a": [1]}', "boxes.json")
+    >>> parse_unique('{"a": [1], "b": 2}', "boxes.json", unwanted=("b",))
     {'a': [1]}
     >>> parse_unique('{"a": 1, "a": 2}', "boxes.json")
     Traceback (most recent call last):
     npcam.common.errors.InputError: boxes.json: is not valid JSON (the key "a" is there twice)
     """
+
+    def keep(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise ValueError(f"the key {json.dumps(_twice(pairs)[:80])} is there twice")
+        for key in [key for key in found if key in unwanted]:
+            del found[key]
+        return found
+
     try:
-        return json.loads(text, object_pairs_hook=_unique)
+        return json.loads(text, object_pairs_hook=keep)
     except RecursionError:
         raise InputError(f"{path}: is not valid JSON (nested too deeply)") from None
     except ValueError as error:
         raise InputError(f"{path}: is not valid JSON ({str(error).splitlines()[0]})") from error
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object, unless it says the same key twice."""
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"the key {json.dumps(key[:80])} is there twice")
-        found[key] = value
-    return found
+def _twice(pairs: list[tuple[str, Any]]) -> str:
+    """The first key that was there before."""
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            break
+        seen.add(key)
+    return key

@@ -9,7 +9,7 @@ from typing import Any
 from npcam.common.errors import InputError
 from npcam.common.text import some_names
 from npcam.localise.photographs import Listed, Size, TrueBox, checked_box, require_few, stated_size
-from npcam.localise.places import Places
+from npcam.localise.places import Places, counted
 
 COLUMNS = ("photo", "class", "x0", "y0", "x1", "y1")
 HEADER = ",".join(COLUMNS)
@@ -73,7 +73,7 @@ def read_json(found: Any, path: str | Path, places: Places) -> tuple[dict[str, L
 
 def _rows(text: str, path: str | Path) -> Iterator[tuple[str, tuple[str, Size | None, TrueBox | None, str]]]:
     """The photograph of each row, and what the row says."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
     try:
         header = [field.strip().lower() for field in next(reader, [])]
         missing = [column for column in COLUMNS if column not in header]
@@ -164,7 +164,7 @@ def _placed(
         else:
             listed[name] = entry
     if not listed:
-        found = f"none of its {len(absent)} paths is" if absent else "it names no photograph"
+        found = f"none of its {counted(len(absent), 'path')} is" if absent else "it names no photograph"
         first = f" (first: {some_names(absent, 1)})" if absent else ""
         msg = (
             f"{path}: {found} in {places.folder}{first}; write them relative to that folder, or to the list's"

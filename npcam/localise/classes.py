@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 
 from npcam.common.errors import InputError
+from npcam.common.limits import MAX_LISTED_CLASSES
 from npcam.common.text import some_names
+from npcam.localise.places import counted
 from npcam.model import Model
 
 WNID = re.compile(r"n[0-9]{8}")
@@ -49,8 +51,15 @@ class Classes:
             )
 
     def find(self, name: str) -> int | None:
-        """The index of a class by its name, its WordNet id or its index in digits; None if it is no class."""
+        """The index of a class by its name, its WordNet id or its index in digits; None if it is no class.
+
+        Raises:
+            InputError: more names have been asked for than any data set has.
+        """
         if name not in self._found:
+            if len(self._found) >= MAX_LISTED_CLASSES:
+                msg = f"the data set names more than {MAX_LISTED_CLASSES:,} classes"
+                raise InputError(f"{msg} (one is {some_names([name])}); the largest have half as many")
             self._found[name] = self._seek(name)
         return self._found[name]
 
@@ -67,9 +76,8 @@ class Classes:
         pairs = [f"{wnid} is {word}" for wnid, word in self._translated.items()]
         if not pairs:
             return []
-        return [
-            f"{len(pairs)} WordNet ids that the model lacks, by LOC_synset_mapping.txt: {some_names(pairs)}"
-        ]
+        ids = counted(len(pairs), "WordNet id")
+        return [f"{ids} that the model lacks, by LOC_synset_mapping.txt: {some_names(pairs)}"]
 
     def _seek(self, name: str) -> int | None:
         index, reason = self._ask(name)
@@ -84,6 +92,9 @@ class Classes:
 
     def _ask(self, name: str) -> tuple[int | None, str]:
         """The index, or None and why it is not just missing."""
+        known = (self.model.class_names or (), self.model.weights.wnids or ())
+        if WNID.fullmatch(name) and not any(name in names for names in known):
+            return None, ""  # of 21,000 such folders, nobody wants to hear which names are near
         try:
             return self.model.class_index(name), ""
         except InputError as error:

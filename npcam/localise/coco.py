@@ -19,6 +19,7 @@ from npcam.localise.photographs import (
 )
 from npcam.localise.places import Places, counted
 
+UNREAD = ("segmentation",)  # outlines, which take most of the file and of the memory
 PARTS = ("images", "annotations", "categories")
 
 
@@ -71,7 +72,9 @@ def read_coco(
         except NoAreaError as error:
             empty.append(str(error))
         require_few(boxes[image], where)
-    listed = {n: Listed(None, sizes[k], tuple(boxes[k]), f"{path}, image {k}") for k, n in here.items()}
+    listed = {}
+    for key, name in here.items():
+        listed[name] = Listed(None, sizes[key], tuple(boxes[key]), f"{path}, image {key}")
     notes = []
     if absent:
         first = some_names(absent, 3)
@@ -86,6 +89,7 @@ def _images(
     images: list[Any], path: str | Path, places: Places
 ) -> tuple[dict[Any, Size | None], dict[Any, str], list[str]]:
     """By id, each image's size and the name of each that is in the folder; the file names of the others."""
+    """By id, all sizes, and the names of the images that are in the folder; the file names of the others."""
     sizes: dict[Any, Size | None] = {}
     here: dict[Any, str] = {}
     absent: list[str] = []

@@ -9,7 +9,7 @@ from npcam.common.text import some_names
 from npcam.common.whole_files import parse_unique, read_text
 from npcam.localise.box_list import read_csv, read_json
 from npcam.localise.classes import Classes
-from npcam.localise.coco import is_coco, read_coco
+from npcam.localise.coco import UNREAD, is_coco, read_coco
 from npcam.localise.ilsvrc import find_solutions, find_synsets, is_solution, read_solution, with_wnids
 from npcam.localise.image_sets import chosen
 from npcam.localise.labelled import SHOWN, Said, labelled
@@ -93,7 +93,8 @@ def _places_in(folder: Path) -> tuple[Places, list[str]]:
         raise InputError(f"{folder}: holds no photograph ({some} ...); give a folder of labelled photographs")
     notes = []
     if links:
-        notes.append(f"{counted(len(links), 'folder')} not entered, being links: {some_names(links, SHOWN)}")
+        are = "is a link and was" if len(links) == 1 else "are links and were"
+        notes.append(f"{counted(len(links), 'folder')} {are} not entered: {some_names(links, SHOWN)}")
     root = os.path.realpath(folder) + os.sep
     files = {name: os.path.realpath(path) for name, path in pictures.items() if Path(path).is_symlink()}
     out = [name for name, path in files.items() if not path.startswith(root)]
@@ -119,7 +120,7 @@ def _from_file(boxes: str | Path, places: Places) -> Said:
     if not text.strip():
         raise InputError(f"{boxes}: is empty; {ADVICE}")
     if text.lstrip()[:1] in ("{", "["):
-        found = parse_unique(text, boxes)
+        found = parse_unique(text, boxes, UNREAD)
         if is_coco(found):
             return Said("COCO", *read_coco(found, boxes, places))
         return Said("JSON", *read_json(found, boxes, places))
@@ -127,7 +128,7 @@ def _from_file(boxes: str | Path, places: Places) -> Said:
         listed, notes = read_solution(text, boxes, places.pictures)
         if not listed:
             raise InputError(f"{boxes}: has no photograph of {places.folder}; give the folder that it is for")
-        return Said("ILSVRC CLS-LOC", with_wnids(listed, places.pictures), notes)
+        return Said("ILSVRC CLS-LOC", with_wnids(listed, places), notes)
     if text.lstrip()[:1] == "<":
         raise InputError(f"{boxes}: is XML of one photograph; give the folder that it lies in")
     return Said("CSV", *read_csv(text, boxes, places))
@@ -143,12 +144,12 @@ def _from_folder(places: Places) -> Said:
         if listed:
             said = Said("ILSVRC CLS-LOC", said.listed | listed, [*said.notes, *notes])
     if said.kind == "ILSVRC CLS-LOC":
-        return said._replace(listed=with_wnids(said.listed, places.pictures))
+        return said._replace(listed=with_wnids(said.listed, places))
     return said
 
 
 def _from_xml(xml: dict[str, str], places: Places) -> Said:
     listed, ilsvrc, notes = read_trees(xml, places)
     if ilsvrc:
-        return Said("ILSVRC CLS-LOC", with_wnids(listed, places.pictures), notes)
+        return Said("ILSVRC CLS-LOC", with_wnids(listed, places), notes)
     return Said("PASCAL VOC" if listed else "folders", listed, notes)

@@ -14,7 +14,7 @@ from npcam.common.text import some_names
 from npcam.common.whole_files import read_text
 from npcam.localise.classes import WNID
 from npcam.localise.photographs import Listed, NoAreaError, TrueBox, checked_box, no_area, number, require_few
-from npcam.localise.places import stem
+from npcam.localise.places import Places, stem
 
 SOLUTIONS = ("LOC_val_solution.csv", "LOC_train_solution.csv")
 SYNSETS = "LOC_synset_mapping.txt"
@@ -99,11 +99,13 @@ def read_solution(
     return listed, [no_area(empty)] if empty else []
 
 
-def with_wnids(listed: Mapping[str, Listed], pictures: Iterable[str]) -> dict[str, Listed]:
+def with_wnids(listed: Mapping[str, Listed], places: Places) -> dict[str, Listed]:
     """The same, with the WordNet id of a photograph's folder as its class where it lies in such a folder."""
     found = dict(listed)
-    for name in pictures:
-        wnid = next((part for part in name.split("/")[:-1] if WNID.fullmatch(part)), None)
+    own = Path(os.path.realpath(places.folder)).name
+    for name in places.pictures:
+        folders = [own, *name.split("/")[:-1]]
+        wnid = next((folder for folder in folders if WNID.fullmatch(folder)), None)
         if wnid is not None:
             entry = found.get(name) or Listed(None, None, (), name)
             found[name] = entry._replace(label=wnid)

@@ -29,14 +29,16 @@ class Places:
         """The name of the photograph that a path in a list means, or None where the folder has none.
 
         Args:
-            key: a path relative to the list's folder or, where there is none, to the photographs'.
+            key: a path relative to the list's folder or, where no photograph is there, to the
+                photographs' folder or to the one that this lies in.
             beside: the list.
         """
         if "\0" in key:
             return None
         lists = os.fspath(beside)
         if lists not in self._starts:
-            self._starts[lists] = (*_spellings(Path(lists).parent), *self._roots)
+            above = [os.path.dirname(root) for root in self._roots]  # noqa: PTH120  # letters alone
+            self._starts[lists] = (*_spellings(Path(lists).parent), *self._roots, *above)
         for written in (key, key.replace("\\", "/")):
             for start in self._starts[lists]:
                 path = os.path.normpath(os.path.join(start, written))  # noqa: PTH118  # letters alone

@@ -73,18 +73,22 @@ def read_trees(xml: Mapping[str, str], places: Places) -> tuple[dict[str, Listed
 
 def _match(pictures: Iterable[str], xml: Mapping[str, str]) -> dict[str, str]:
     """The XML file of each photograph that has one."""
-    by_stem: dict[str, list[str]] = defaultdict(list)
     wanted = {stem(name) for name in xml}
+    near: dict[tuple[str, Folders], list[str]] = defaultdict(list)  # by stem and the last folder's own name
+    anywhere: dict[str, list[str]] = defaultdict(list)
     lasts = set()  # folders in which there are photographs, by their own names
     for picture in pictures:
-        lasts.add(_folders(picture)[-1:])
+        last = _folders(picture)[-1:]
+        lasts.add(last)
         if stem(picture) in wanted:
-            by_stem[stem(picture)].append(picture)
+            near[stem(picture), last].append(picture)
+            anywhere[stem(picture)].append(picture)
     owners: dict[str, tuple[int, str]] = {}
     for name, path in xml.items():
-        scores = {
-            picture: _nearness(_folders(picture), _folders(name), lasts) for picture in by_stem[stem(name)]
-        }
+        # XML in a folder `cat`, where photographs lie in a `cat` too, is of none in a `dog`.
+        last = _folders(name)[-1:]
+        candidates = near[stem(name), last] if last in lasts else anywhere[stem(name)]
+        scores = {picture: _nearness(_folders(picture), _folders(name)) for picture in candidates}
         best = max(scores.values(), default=-1)
         nearest = [picture for picture, score in scores.items() if score == best and best >= 0]
         if len(nearest) > 1:
@@ -107,14 +111,11 @@ def _named(pictures: list[str], annotation: Annotation, path: str) -> str:
     return named[0]
 
 
-def _nearness(picture: Folders, xml: Folders, lasts: set[Folders]) -> int:
+def _nearness(picture: Folders, xml: Folders) -> int:
     """How many folders two files have in common, from both ends of their paths; -1 where they are no pair.
 
-    They are one where what differs is one folder for one or two, as Data for Annotations. XML in a
-    folder `cat`, where other photographs lie in a `cat` too, is of no photograph in a `dog`.
+    They are one where what differs is one folder for one or two, as Data for Annotations.
     """
-    if xml[-1:] in lasts and xml[-1:] != picture[-1:]:
-        return -1
     if picture == xml:
         return 10**6
     before = _alike(picture, xml)

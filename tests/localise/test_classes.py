@@ -2,6 +2,7 @@
 
 import pytest
 
+from npcam import InputError
 from npcam.localise.classes import Classes
 
 
@@ -76,6 +77,16 @@ def test_words_for_wordnet_ids(bundled):
     classes = Classes(bundled, [], words)
     assert [classes.find(wnid) for wnid in (*words, "n00000001")] == [13, 6, None, None]
     assert classes.translations() == [
-        "2 WordNet ids that the model lacks, by LOC_synset_mapping.txt: n01440764 is tench, n03394916 is French horn"
+        "2 WordNet ids that the model lacks, by LOC_synset_mapping.txt: "
+        "n01440764 is tench, n03394916 is French horn"
     ]
     assert Classes(bundled, []).translations() == []
+
+
+def test_more_classes_than_any_data_set_has(bundled, monkeypatch):
+    """The names are counted, each once; a list of millions would keep npcam busy for hours."""
+    monkeypatch.setattr("npcam.localise.classes.MAX_LISTED_CLASSES", 3)
+    classes = Classes(bundled, [])
+    assert [classes.find(name) for name in ("cat", "a", "b", "cat", "a")] == [1, None, None, 1, None]
+    with pytest.raises(InputError, match=r"names more than 3 classes \(one is c\); the largest"):
+        classes.find("c")

@@ -69,6 +69,8 @@ def test_paths_are_relative_to_the_list_or_to_the_photographs(tmp_path):
         assert known.find("./x/../dog//2.jpg", beside) == "dog/2.jpg"
         assert known.find("dog\\2.jpg", beside) == "dog/2.jpg"
         assert known.find(str(tmp_path / "dev/dog/2.jpg"), beside) == "dog/2.jpg"
+    for beside in (tmp_path / "boxes.json", tmp_path / "far/away/boxes.json"):
+        assert known.find("dev/dog/2.jpg", beside) == "dog/2.jpg"
     assert known.find("dev/cat/1.jpg", tmp_path / "boxes.json") == "cat/1.jpg"
     assert known.find("dev/cat/1.jpg", tmp_path / "dev/boxes.json") == "dev/cat/1.jpg"
 

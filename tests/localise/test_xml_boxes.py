@@ -23,7 +23,7 @@ def refused(tmp_path, data):
 
 
 def test_pascal_voc_counts_pixels_from_one(tmp_path):
-    """Pixels 11 to 20 of a row are those between the edges 10 and 20: the corner's pixel belongs to the box."""
+    """Pixels 11 to 20 of a row lie between the edges 10 and 20: the corner's pixel belongs to the box."""
     found = read(tmp_path, xml([("cat", 11, 21, 20, 25), ("dog", 1, 1, 100, 80)]))
     assert found.boxes == (TrueBox("cat", (10, 20, 20, 25)), TrueBox("dog", (0, 0, 100, 80)))
     assert (found.filename, found.size, found.ilsvrc) == ("1.jpg", (100, 80), False)
@@ -56,7 +56,7 @@ def test_difficult_truncated_and_broken_numbers(tmp_path):
 
 def test_parts_are_no_objects(tmp_path):
     """PASCAL VOC's heads and hands have boxes of their own, before the object's or after it."""
-    part = "<part><name>head</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox></part>"
+    part = xml_object("head", 1, 1, 2, 2).replace("object>", "part>")
     found = read(tmp_path, xml([f"<object>{part}{xml_object('cat', 11, 21, 20, 25)[8:]}"]))
     assert found.boxes == (TrueBox("cat", (10, 20, 20, 25)),)
 
@@ -148,5 +148,5 @@ def test_the_deepest_file(tmp_path):
 
 def test_no_file(tmp_path):
     """A file that went away after it was listed."""
-    with pytest.raises(InputError, match="1.xml: no such file; expected the XML of one photograph"):
+    with pytest.raises(InputError, match=r"1\.xml: no such file; expected the XML of one photograph"):
         read_annotation(tmp_path / "1.xml")
