@@ -133,7 +133,7 @@ def test_names_of_any_kind(figures):
 
 
 def test_the_reliability_diagram(figures):
-    """Bars as high as the share that is right, with its interval; dots at mean probabilities; counts below."""
+    """Bars as high as the share that is right, with its interval; dots at mean probabilities; counts."""
     charts.reliability_chart(BINS, 0.0312)
     above, below = figures[0].axes
     for bar, one in zip(above.patches, BINS, strict=True):
