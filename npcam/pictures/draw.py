@@ -189,20 +189,23 @@ def resized(photo: "Image", size: tuple[int, int]) -> "Image":
     return photo.resize(size, how, reducing_gap=None if larger else 3.0)
 
 
-def outline(picture: "Image", box: Box, line: int | None = None) -> None:
+def outline(
+    picture: "Image", box: Box, line: int | None = None, colour: tuple[int, int, int] = WHITE
+) -> None:
     """Draw a white line within a black one: it stands out on any ground.
 
     Args:
         picture: is drawn on.
         box: (x0, y0, x1, y1) in its pixels, x1 and y1 exclusive.
         line: the width of each line; None for a 150th of the picture.
+        colour: of the inner line, in place of white.
     """
     from PIL import ImageDraw
 
     x0, y0, x1, y1 = box
     line = line_width(picture.size) if line is None else line
     draw = ImageDraw.Draw(picture)
-    for colour, width in ((BLACK, 2 * line), (WHITE, line)):
+    for shade, width in ((BLACK, 2 * line), (colour, line)):
         # Where opposite lines meet, Pillow may draw them a pixel beyond the box; filling it does not.
-        fill = colour if 2 * width >= min(x1 - x0, y1 - y0) else None
-        draw.rectangle((x0, y0, x1 - 1, y1 - 1), fill=fill, outline=colour, width=width)
+        fill = shade if 2 * width >= min(x1 - x0, y1 - y0) else None
+        draw.rectangle((x0, y0, x1 - 1, y1 - 1), fill=fill, outline=shade, width=width)
