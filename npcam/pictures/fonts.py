@@ -8,6 +8,7 @@ import os
 import sys
 import unicodedata
 from functools import cache, lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,7 @@ def _font(file: Path | None, size: int) -> "FreeTypeFont | ImageFont":
     """Letters of so many pixels, from a file; None for Pillow's own."""
     from PIL import ImageFont
 
-    return ImageFont.load_default(size) if file is None else ImageFont.truetype(file, size)
+    return ImageFont.load_default(size) if file is None else ImageFont.truetype(str(file), size)
 
 
 @lru_cache(maxsize=4096)
@@ -101,7 +102,8 @@ def _one_by_one(file: Path | None) -> "FreeTypeFont | ImageFont":
     letters = _font(file, 32)
     if isinstance(letters, ImageFont.ImageFont):
         return letters
-    return letters.font_variant(layout_engine=ImageFont.Layout.BASIC)
+    source = BytesIO(letters.font_bytes) if file is None else str(file)
+    return ImageFont.truetype(source, 32, layout_engine=ImageFont.Layout.BASIC)
 
 
 @cache

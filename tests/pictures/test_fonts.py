@@ -66,7 +66,7 @@ def test_other_scripts_are_in_a_font_that_has_them(only, dejavu, text):
     """Drawn as Pillow draws them with that font, and as wide; without a font, as escapes."""
     only(dejavu)
     assert one_line(text) == text
-    theirs = ImageFont.truetype(dejavu, 22)
+    theirs = ImageFont.truetype(str(dejavu), 22)
     left, _, right, _ = theirs.getbbox(text)
     assert width_of(text, 22) == right - left + 1
     found, expected = (Image.new("RGB", (400, 100)) for _ in range(2))
@@ -108,7 +108,7 @@ def test_a_broken_font_is_passed_over(only, dejavu, tmp_path):
     broken = tmp_path / "DejaVuSans.ttf"
     broken.write_bytes(b"no font")
     only(broken, dejavu)
-    assert font_for(KOT, 20).getname() == ImageFont.truetype(dejavu, 20).getname()
+    assert font_for(KOT, 20).getname() == ImageFont.truetype(str(dejavu), 20).getname()
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
