@@ -122,9 +122,11 @@ class Names:
             yield self._fitting(stem, f"_{shorten(self._weights, LONGEST_FOLDER)}{end}")
         elif taken != number:  # two classes of one name get numbers
             place = Path(os.path.abspath(self._photos[number]))  # noqa: PTH100
-            for longer in _with_folders(place)[1:]:
-                before = longer.removesuffix(stem if longer.endswith(stem) else place.stem).removesuffix("_")
-                if before:
+            bare = stem.removesuffix(f"_{place.suffix[1:]}")
+            for longer in _with_folders(place):
+                if not bare.endswith(longer):
+                    known = bare if longer.endswith(bare) else place.stem
+                    before = longer.removesuffix(known).removesuffix("_")
                     yield self._fitting(f"{shorten(before, LONGEST_FOLDER)}_{stem}", end)
         tries = 2
         while True:
