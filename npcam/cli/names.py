@@ -117,7 +117,8 @@ class Names:
         first = self._fitting(stem, end)
         yield first
         path = self._folder / f"{first}{suffix}"
-        taken, there = self._taken.get(map_path(path)), require_picture(path)
+        taken = self._taken.get(map_path(path))
+        there = None if self._read & _identities(path) else require_picture(path)
         if there is not None and there.photo == origin.photo and taken is None:
             yield self._fitting(stem, f"_{shorten(self._weights, LONGEST_FOLDER)}{end}")
         elif taken != number:  # two classes of one name get numbers
