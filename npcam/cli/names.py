@@ -117,14 +117,17 @@ class Names:
         first = self._fitting(stem, end)
         yield first
         path = self._folder / f"{first}{suffix}"
-        taken, there = self._taken.get(map_path(path)), require_picture(path)
+        taken = self._taken.get(map_path(path))
+        there = None if self._read & _identities(path) else require_picture(path)
         if there is not None and there.photo == origin.photo and taken is None:
             yield self._fitting(stem, f"_{shorten(self._weights, LONGEST_FOLDER)}{end}")
         elif taken != number:  # two classes of one name get numbers
             place = Path(os.path.abspath(self._photos[number]))  # noqa: PTH100
-            for longer in _with_folders(place)[1:]:
-                before = longer.removesuffix(stem if longer.endswith(stem) else place.stem).removesuffix("_")
-                if before:
+            bare = stem.removesuffix(f"_{place.suffix[1:]}")
+            for longer in _with_folders(place):
+                if not bare.endswith(longer):
+                    known = bare if longer.endswith(bare) else place.stem
+                    before = longer.removesuffix(known).removesuffix("_")
                     yield self._fitting(f"{shorten(before, LONGEST_FOLDER)}_{stem}", end)
         tries = 2
         while True:

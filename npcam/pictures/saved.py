@@ -117,9 +117,10 @@ def _jpeg_comment(file: BinaryIO) -> bytes:
     file.seek(2)
     for _ in range(PARTS):
         marker, size = file.read(2), int.from_bytes(file.read(2)) - 2
-        if marker == b"\xff\xfe":
-            return file.read(min(size, LONGEST_MARK))
         if marker[:1] != b"\xff" or marker in (b"\xff\xda", b"\xff\xdb") or size < 0:
             break
+        if marker == b"\xff\xfe":
+            words = file.read(size) if size < LONGEST_MARK else b""
+            return words if len(words) == size else b""
         file.seek(size, os.SEEK_CUR)
     return b""

@@ -1,6 +1,7 @@
 """`npcam explain` as people run it: words, JSON, pictures, and the names of files."""
 
 import errno
+import hashlib
 import io
 import json
 import os
@@ -16,8 +17,11 @@ from helpers.program import peak_memory
 from PIL import Image
 
 import npcam
+from npcam.cli import explain
 from npcam.cli.commands import main
+from npcam.common.where import weights_path
 from npcam.resnet import Architecture
+from npcam.stream import batches
 from npcam.weights import Weights, read_weights, write_weights
 
 CHELSEA = str(Path(__file__).parents[2] / "examples" / "chelsea.png")
@@ -47,14 +51,22 @@ def test_words_and_picture(run):
 
 
 def test_json_is_the_explanation(capsys):
-    """Every field of the array is what `npcam.explain` gives, in full precision."""
-    assert main(["explain", CHELSEA, "--json", "--top", "3", "--target", "dog", "-o", "maps/here"]) == 0
+    """Every field of the array is what `npcam.explain` gives, in full precision, and how it came about."""
+    command = ["explain", CHELSEA, "--json", "--top", "3", "--target", "dog", "-o", "maps/here"]
+    assert main([*command, "--threshold", "0.3"]) == 0
     out = capsys.readouterr().out
     (found,) = json.loads(out)
     assert out == json.dumps([found], indent=2) + "\n"
-    e = npcam.explain(npcam.load_model(), CHELSEA, "dog")
+    e = npcam.explain(npcam.load_model(), CHELSEA, "dog", threshold=0.3)
+    options = found.pop("options")
+    given = {"target": ["dog"], "threshold": 0.3, "alpha": None, "legend": True, "exif_transpose": False}
+    assert given.items() <= options.items()
+    assert not {"photos", "weights", "output", "json", "csv", "run"} & set(options)
     assert found == {
         "photo": CHELSEA,
+        "photo_sha256": hashlib.sha256(Path(CHELSEA).read_bytes()).hexdigest(),
+        "size": [451, 300],
+        "exif_orientation": None,
         "top": [p._asdict() for p in e.top(3)],
         "target": e.target,
         "label": "dog",
@@ -65,11 +77,13 @@ def test_json_is_the_explanation(capsys):
         "evidence_in_box": e.evidence_in_box,
         "boxes": [{"box": list(part.box), "evidence": part.evidence} for part in e.boxes],
         "completeness": e.completeness,
-        "overlay": str(Path("maps/here/chelsea_cam.png")),
+        "overlay": str(Path("maps/here/chelsea_dog_cam.png")),
         "notes": [],
+        "npcam": npcam.__version__,
+        "weights_sha256": hashlib.sha256(weights_path().read_bytes()).hexdigest(),
     }
     assert np.array_equal(np.asarray(Image.open(found["overlay"])), np.asarray(e.figure()))
-    assert [path.name for path in Path("maps/here").iterdir()] == ["chelsea_cam.png"]
+    assert [path.name for path in Path("maps/here").iterdir()] == ["chelsea_dog_cam.png"]
 
 
 @pytest.mark.parametrize(
@@ -100,8 +114,9 @@ def test_options(narrow, photo, capsys, words, options, drawn):
     e = npcam.explain(npcam.load_model(narrow), "turned.png", **options)
     assert found["top"] == [p._asdict() for p in e.top(5)]
     assert (found["label"], found["logit"], found["box"]) == (e.label, e.logit, e.box and list(e.box))
-    with Image.open("turned_cam.png") as picture:
+    with Image.open(found["overlay"]) as picture:
         pixels = np.asarray(picture)
+    assert found["overlay"] == ("turned_cow_cam.png" if "--target" in words else "turned_cam.png")
     assert np.array_equal(pixels, np.asarray(e.figure(**drawn)))
     plain = npcam.explain(npcam.load_model(narrow), "turned.png").figure()
     assert np.array_equal(pixels, np.asarray(plain)) == (words in ([], ["--align", "corners"]))
@@ -142,10 +157,13 @@ def pixels(name):
 
 
 @pytest.mark.parametrize(
-    ("words", "targets"),
-    [(["--target", "cow", "--target", "dog"], ["cow", "dog"]), (["--target", "top3"], "top3")],
+    ("words", "targets", "name"),
+    [
+        (["--target", "cow", "--target", "dog"], ["cow", "dog"], "cat_cow_dog_cam.png"),
+        (["--target", "top3"], "top3", "cat_top3_cam.png"),
+    ],
 )
-def test_several_targets(narrow, photo, capsys, words, targets):
+def test_several_targets(narrow, photo, capsys, words, targets, name):
     """One picture of all side by side, a list in JSON, and each in words; the first one as if alone."""
     found = npcam.explain(npcam.load_model(narrow), photo, targets=targets)
     assert main(["explain", photo, "--weights", narrow, *words, "--json"]) == 0
@@ -154,14 +172,14 @@ def test_several_targets(narrow, photo, capsys, words, targets):
         (e.target, e.logit) for e in found
     ]
     assert {key: result[key] for key in result["targets"][0]} == result["targets"][0]
-    assert result["overlay"] == "cat_cam.png"
-    assert pictures() == ["cat_cam.png"]
-    assert np.array_equal(pixels("cat_cam.png"), np.asarray(found.figure()))
+    assert result["overlay"] == name
+    assert pictures() == [name]
+    assert np.array_equal(pixels(name), np.asarray(found.figure()))
     assert main(["explain", photo, "--weights", narrow, *words]) == 0
     out = capsys.readouterr().out
     assert re.findall(r"target +(\w+) \(class (\d)\)", out) == [(e.label, str(e.target)) for e in found]
     assert out.count("completeness") == len(found)
-    assert out.endswith("\n  overlay       cat_cam.png\n")
+    assert out.endswith(f"\n  overlay       {name}\n")
 
 
 def test_a_picture_for_each_class(narrow, photo, capsys):
@@ -254,7 +272,7 @@ def test_boxes_in_words(narrow, photo, capsys):
 )
 def test_options_that_do_not_fit(narrow, photo, capsys, monkeypatch, words, said):
     """One line says which, before anything is computed."""
-    monkeypatch.setattr(sys.modules["npcam.explain"], "explain", None)
+    monkeypatch.setattr("npcam.stream.batches.look", None)
     assert main(["explain", photo, "--weights", narrow, *words]) == 2
     assert capsys.readouterr().err.startswith(f"npcam: {said}")
     assert pictures() == []
@@ -326,14 +344,14 @@ def test_one_bad_photograph_does_not_stop_the_others(narrow, photo, capsys):
 
 def test_a_photograph_that_takes_too_much_memory(narrow, photo, capsys, monkeypatch):
     """It is named, and the others are explained."""
-    explain = npcam.explain
+    decode = batches.open_photo
 
-    def small_machine(model, photo, *arguments, **options):
-        if photo == "large.png":
+    def small_machine(path, *arguments):
+        if path == "large.png":
             raise MemoryError
-        return explain(model, photo, *arguments, **options)
+        return decode(path, *arguments)
 
-    monkeypatch.setattr(sys.modules["npcam.explain"], "explain", small_machine)
+    monkeypatch.setattr(batches, "open_photo", small_machine)
     assert main(["explain", "large.png", photo, "--weights", narrow, "--json"]) == 2
     out, err = capsys.readouterr()
     assert json.loads(out)[0] == {"photo": "large.png", "error": "large.png: not enough memory"}
@@ -345,16 +363,19 @@ def test_a_photograph_that_takes_too_much_memory(narrow, photo, capsys, monkeypa
     ("terminal", "count", "shown"), [(True, 2, True), (True, 1, False), (False, 2, False)]
 )
 def test_progress_on_a_terminal(narrow, photo, capsys, monkeypatch, terminal, count, shown):
-    """Of several photographs each is announced on standard error, if somebody looks at it."""
+    """Of several photographs it is said on standard error how many are done, if somebody looks at it."""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    monkeypatch.setitem(sys.modules, "tqdm", None)
     assert main(["explain", *[photo] * count, "--weights", narrow, "--json"]) == 0
-    expected = f"[1/2] {photo}\n[2/2] {photo}\n" if shown else ""
-    assert capsys.readouterr().err == expected
+    found = capsys.readouterr().err
+    assert ("\r\x1b[K2/2 photographs, " in found) == shown
+    assert shown or found == ""
+    assert "\n" not in found
 
 
 def test_nothing_is_computed_for_a_wrong_option(narrow, photo, monkeypatch):
     """Style, class and folder are checked before the first photograph."""
-    monkeypatch.setattr(sys.modules["npcam.explain"], "explain", None)
+    monkeypatch.setattr("npcam.stream.batches.look", None)
     for wrong in (["--colormap", "hot"], ["--alpha", "2"], ["--target", "zebra"], ["-o", "cat.png"]):
         assert main(["explain", photo, "--weights", narrow, *wrong]) == 2
 
@@ -376,7 +397,7 @@ def test_a_folder_that_cannot_be_made(narrow, photo, capsys):
 
 
 def test_photographs_of_one_name_do_not_hide_each_other(narrow, photo, capsys):
-    """Three inputs called cat give three pictures, and no input is written over."""
+    """Three inputs called cat give three pictures, which say of which they are; no input is written over."""
     for folder in ("a", "b"):
         Path(folder).mkdir()
         Image.open(photo).save(Path(folder, "cat.png"))
@@ -385,7 +406,7 @@ def test_photographs_of_one_name_do_not_hide_each_other(narrow, photo, capsys):
     photos = ["a/cat.png", "b/cat.png", "cat.png", "cat_cam.png"]
     assert main(["explain", *photos, "--weights", narrow, "--json"]) == 0
     overlays = [e["overlay"] for e in json.loads(capsys.readouterr().out)]
-    assert overlays == ["cat_cam-2.png", "cat_cam-3.png", "cat_cam-4.png", "cat_cam_cam.png"]
+    assert overlays == ["a_cat_cam.png", "b_cat_cam.png", "cat_png_cam.png", "cat_cam_cam.png"]
     assert Path("cat_cam.png").read_bytes() == before
 
 
@@ -394,7 +415,7 @@ def test_files_are_whole_or_not_there(narrow, photo, monkeypatch, capsys, full_a
     """A disk that fills up while a picture or a map is written leaves what was there before."""
     command = ["explain", photo, "--weights", narrow, "--save-map"]
     assert main([*command, "--target", "cow"]) == 0
-    name = f"cat_cam.{full_at}"
+    name = f"cat_cow_cam.{full_at}"
     before = Path(name).read_bytes()
 
     def full(*_, **__):
@@ -402,9 +423,9 @@ def test_files_are_whole_or_not_there(narrow, photo, monkeypatch, capsys, full_a
 
     monkeypatch.setattr(*((Image.Image, "save", full) if full_at == "png" else (Path, "write_bytes", full)))
     capsys.readouterr()
-    assert main([*command, "--target", "dog"]) == 2
+    assert main([*command, "--target", "cow", "--colormap", "jet"]) == 2
     assert Path(name).read_bytes() == before
-    assert sorted(p.name for p in Path().iterdir()) == ["cat.png", "cat_cam.npy", "cat_cam.png"]
+    assert sorted(p.name for p in Path().iterdir()) == ["cat.png", "cat_cow_cam.npy", "cat_cow_cam.png"]
     reason = f"writing failed ({os.strerror(errno.ENOSPC)}); nothing was changed"
     assert capsys.readouterr() == ("", f"npcam: {name}: {reason}\n")
 
@@ -438,15 +459,16 @@ def test_each_explanation_is_printed_at_once(narrow, photo, monkeypatch):
             flushed.append(self.getvalue().count("overlay"))
 
     monkeypatch.setattr(sys, "stdout", Pipe())
-    explain, seen = npcam.explain, []
+    look, seen = batches.look, []
 
     def watched(*arguments, **options):
         seen.append(max(flushed, default=0))
-        return explain(*arguments, **options)
+        return look(*arguments, **options)
 
-    monkeypatch.setattr(sys.modules["npcam.explain"], "explain", watched)
-    assert main(["explain", photo, photo, photo, "--weights", narrow]) == 0
-    assert seen == [0, 1, 2]
+    monkeypatch.setattr(batches, "look", watched)
+    monkeypatch.setattr(explain, "cores", lambda: 1)
+    assert main(["explain", *[photo] * 17, "--weights", narrow]) == 0
+    assert seen == [0, 1, 9]
 
 
 @pytest.mark.slow

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from npcam import InputError
 from npcam.cli.commands import main
-from npcam.cli.outputs import LONGEST_END, output_names, require_own, save_map, save_overlay
+from npcam.cli.names import require_map
+from npcam.pictures.saved import is_own
 
 
 def explain(*words, weights):
@@ -23,8 +23,8 @@ def test_its_own_are_written_over(narrow, photo, capsys):
         assert explain(photo, "--save-map", weights=narrow) == 0
     assert capsys.readouterr().err == ""
     assert sorted(os.listdir()) == ["cat.png", "cat_cam.npy", "cat_cam.png"]  # noqa: PTH208
-    require_own(Path("cat_cam.png"))
-    require_own(Path("cat_cam.npy"))
+    assert is_own("cat_cam.png")
+    require_map(Path("cat_cam.npy"))
 
 
 def picture_of_another(path):
@@ -67,7 +67,8 @@ def test_a_link_in_an_overlays_place(narrow, photo, capsys):
     """To the photograph itself: the overlay has another name; to another program's file: it is kept."""
     Path("cat_cam.png").symlink_to(photo)
     assert explain(photo, weights=narrow) == 0
-    assert Path("cat_cam-2.png").is_file()
+    assert is_own(f"{Path.cwd().name}_cat_cam.png")
+    assert not is_own(photo)
     picture_of_another("other.png")
     before = Path("other.png").read_bytes()
     Path("cat_cam.png").unlink()
@@ -75,55 +76,3 @@ def test_a_link_in_an_overlays_place(narrow, photo, capsys):
     assert explain(photo, weights=narrow) == 2
     assert "cat_cam.png: is there, and npcam did not make it" in capsys.readouterr().err
     assert Path("other.png").read_bytes() == before
-
-
-def test_a_map_is_read_by_numpy(tmp_path):
-    """With the mark in its header it is an .npy file as any other, of either float type."""
-    for dtype in (np.float32, np.float64):
-        array = np.random.default_rng(0).normal(size=(7, 9)).astype(dtype)
-        save_map(array, tmp_path / "a.npy")
-        found = np.load(tmp_path / "a.npy")
-        assert np.array_equal(found, array)
-        assert found.dtype == dtype
-        require_own(tmp_path / "a.npy")
-
-
-def test_an_overlay_that_was_edited(tmp_path):
-    """Saved again by another program, which keeps no mark of npcam's, it is that program's."""
-    path = tmp_path / "a.png"
-    save_overlay(Image.new("RGB", (5, 5)), path)
-    require_own(path)
-    with Image.open(path) as image:
-        assert image.text["Software"].startswith("npcam ")
-        image.copy().save(path)
-    with pytest.raises(InputError, match="npcam did not make it"):
-        require_own(path)
-
-
-@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.mkdir()])
-def test_what_is_no_file(tmp_path, make):
-    """A pipe or a folder in the overlay's place is not waited for."""
-    make(tmp_path / "a.png")
-    with pytest.raises(InputError, match="choose another -o"):
-        require_own(tmp_path / "a.png")
-
-
-def test_a_photograph_is_never_written_over(tmp_path, monkeypatch):
-    """By whatever path the photographs are named: `x_cam.png` beside `x.png` is one of them."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("x.png", "x_cam.png"):
-        Path(name).write_bytes(b"")
-    os.link("x_cam.png", "second.png")
-    Path("link.png").symlink_to("x_cam.png")
-    for other in ("x_cam.png", "./x_cam.png", tmp_path / "x_cam.png", "second.png", "link.png"):
-        first, _ = output_names(["x.png", str(other)], Path())
-        assert first == Path("x_cam-2")
-
-
-def test_the_longest_names(tmp_path):
-    """Names that are as long as they can be, of two photographs that begin alike, give two names that fit."""
-    photos = ["é" * 120 + "a.png", "é" * 120 + "b.png"]
-    names = [path.name for path in output_names(photos, tmp_path)]
-    assert len(set(names)) == 2
-    assert all(len(f"{name}.png".encode()) <= 255 for name in names)
-    assert all(name.startswith("é" * ((255 - LONGEST_END) // 2)) for name in names)
