@@ -88,7 +88,6 @@ def read_coco(
 def _images(
     images: list[Any], path: str | Path, places: Places
 ) -> tuple[dict[Any, Size | None], dict[Any, str], list[str]]:
-    """By id, each image's size and the name of each that is in the folder; the file names of the others."""
     """By id, all sizes, and the names of the images that are in the folder; the file names of the others."""
     sizes: dict[Any, Size | None] = {}
     here: dict[Any, str] = {}
