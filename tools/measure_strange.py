@@ -12,10 +12,11 @@ from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
-from bundled.statistics import Share, share
 from bundled.strange import KINDS
 
 import npcam
+from npcam.localise.calibration import wilson
+from npcam.localise.intervals import Share
 
 BATCH = 32  # pictures a forward pass
 SURE = 0.9
@@ -29,6 +30,7 @@ class Certainty(NamedTuple):
         median: of the top class's probability.
         highest: of the top class's probability.
         highest_class: the class of that.
+        number: of pictures.
         sure: the share of pictures with a top class of 90 % and more.
         often: the class that is most often on top, and how often.
     """
@@ -37,6 +39,7 @@ class Certainty(NamedTuple):
     median: float
     highest: float
     highest_class: str
+    number: int
     sure: Share
     often: tuple[str, float]
 
@@ -59,7 +62,8 @@ def measure(model: npcam.Model, kind: str, seed: int = 0) -> Certainty:
         float(np.median(top)),
         float(top[best]),
         names[classes[best]],
-        share(top >= SURE),
+        len(top),
+        wilson(top >= SURE),
         (names[index], count / len(top)),
     )
 
@@ -80,10 +84,10 @@ def main(argv: list[str] | None = None) -> int:
     print("|---|---|---|---|---|---|")
     for kind in KINDS:
         one = measure(model, kind, args.seed)
-        name, often = one.often
+        (name, often), (value, low, high) = one.often, one.sure
         print(
-            f"| {kind} | {one.sure.n} | {one.median:.3f} | {one.highest:.3f} {one.highest_class} "
-            f"| {one.sure} | {name} {often:.0%} |"
+            f"| {kind} | {one.number} | {one.median:.3f} | {one.highest:.3f} {one.highest_class} "
+            f"| {value:.3f} ({low:.3f}-{high:.3f}) | {name} {often:.0%} |"
         )
     return 0
 

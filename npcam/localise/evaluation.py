@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from npcam.cam import scale_box
 from npcam.explain import Explanation, Pass
 from npcam.images.preprocess import to_input
 from npcam.localise.contours import unit_map
 from npcam.localise.measure import of_boxes, of_classes, of_drop
 from npcam.localise.photographs import Photograph, boxes_on
 from npcam.localise.score_maps import write_score_map
+from npcam.localise.sheets import thumbnail
 from npcam.model import Model
 from npcam.pictures.saved import Origin, save_picture
 from npcam.shapes import Array
@@ -22,10 +22,7 @@ from npcam.stream.batches import Batches, Failed, Reading, Seen
 if TYPE_CHECKING:
     from threading import Event
 
-    from PIL.Image import Image
-
 PICTURE = 240  # pixels of the longer side of a photograph's small picture
-TRUE_COLOUR = (80, 220, 100)  # of a true box; the one that was found is white in black
 
 
 @dataclass(frozen=True)
@@ -117,7 +114,7 @@ class Evaluating:
         if self.settings.pictures is not None:
             path = picture_path(self.settings.pictures, photograph.name)
             path.parent.mkdir(parents=True, exist_ok=True)
-            save_picture(_picture(e, boxes), path, Origin(one.sha256))
+            save_picture(thumbnail(e, boxes.tolist(), PICTURE), path, Origin(one.sha256))
         probability = predicted.probability
         return _Measured(row, self._masked(seen, predicted), predicted.target, probability)
 
@@ -137,22 +134,3 @@ def picture_path(folder: Path, name: str) -> Path:
     'pictures/cat/1.png.jpg'
     """
     return folder / f"{name}.jpg"
-
-
-def _picture(e: Explanation, boxes: Array) -> "Image":
-    """The small picture: the map, the true boxes in green, and npcam's own."""
-    from PIL import ImageDraw
-
-    from npcam.pictures.draw import line_width
-
-    picture = e.overlay(longest=PICTURE, caption=False, box=False)
-    size, new = e.photo.size[::-1], picture.size[::-1]
-    draw, line = ImageDraw.Draw(picture), 2 * line_width(picture.size)
-    for box in boxes:
-        x0, y0, x1, y1 = scale_box(tuple(round(side) for side in box), size, new)
-        draw.rectangle((x0, y0, max(x0, x1 - 1), max(y0, y1 - 1)), outline=TRUE_COLOUR, width=line)
-    if e.box is not None:
-        from npcam.pictures.draw import outline
-
-        outline(picture, scale_box(e.box, size, new))
-    return picture

@@ -11,17 +11,15 @@ from npcam.localise.charts import confusion_chart, curve_chart, reliability_char
 from npcam.localise.evaluation import picture_path
 from npcam.localise.index_page import Picture, write_index
 from npcam.localise.matrix import confusion_matrix
-from npcam.localise.per_photo import is_right, write_per_photo
+from npcam.localise.per_photo import write_per_photo
+from npcam.localise.sheets import choose, draw_sheet
 from npcam.localise.table import class_keys
 from npcam.pictures.saved import Origin, save_picture
-from npcam.pictures.sheet import Sheet
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 Row = Mapping[str, Any]
-ON_A_SHEET = 48  # photographs
-GREEN = "green: the true boxes; white in black: the box around the evidence"
 
 
 def write_results(
@@ -98,43 +96,24 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _write_sheets(folder: Path, rows: Sequence[Row]) -> list[Picture]:
-    """The best, the worst and the most confident mistakes, where there are small pictures."""
-    read = [row for row in sorted(rows, key=lambda row: str(row["photo"])) if "error" not in row]
-    boxed = [row for row in read if row.get("iou") is not None]
-    by = (lambda row: -row["iou"]) if boxed else (lambda row: -row["probability_of_class"])
-    ranked = sorted(boxed or read, key=by)
-    wrong = sorted((row for row in read if not is_right(row)), key=lambda row: -row["probability"])
-    what = "box" if boxed else "probability of the true class"
+    """The best boxes, the worst ones, the surest mistakes, where there are small pictures."""
     sheets = []
-    for name, title, chosen in (
-        ("best.png", f"Best, by {what}", ranked[:ON_A_SHEET]),
-        ("worst.png", f"Worst, by {what}", ranked[::-1][:ON_A_SHEET]),
-        ("mistakes.png", "Most confident mistakes", wrong[:ON_A_SHEET]),
-    ):
-        paths = [picture_path(folder / "pictures", row["photo"]) for row in chosen]
-        if not chosen or not all(path.is_file() for path in paths):
-            (folder / name).unlink(missing_ok=True)
-            continue
-        sheet = Sheet(len(chosen))
-        for i, (row, path) in enumerate(zip(chosen, paths, strict=True)):
-            sheet.add(i, _opened(path), *_caption(row))
-        save_picture(sheet.image, folder / name, Origin())
-        sheets.append(Picture(name, title, f"{len(chosen)} photographs with their maps; {GREEN}"))
+    for choice in choose(rows):
+        name = f"{choice.name}.png"
+        pictures = {row["photo"]: _small(folder, row) for row in choice.rows}
+        if any(pictures.values()):
+            drawn = draw_sheet(choice, lambda row, found=pictures: found[row["photo"]])  # type: ignore[misc]
+            save_picture(drawn, folder / name, Origin())
+            sheets.append(Picture(name, choice.title, f"{len(choice.rows)} photographs with their maps"))
     return sheets
 
 
-def _opened(path: Path) -> "Image":
+def _small(folder: Path, row: Row) -> "Image | None":
+    """The small picture of a photograph, if it is there."""
     from PIL import Image
 
+    path = picture_path(folder / "pictures", row["photo"])
+    if not path.is_file():
+        return None
     with Image.open(path, formats=("JPEG",)) as picture:
         return picture.convert("RGB")
-
-
-def _caption(row: Row) -> tuple[str, str]:
-    """What stands under a photograph: what it is and was taken for, and how well its box fits."""
-    told = row["predicted_class"].replace("_", " ")
-    first = f"{told} {row['probability']:.0%}"
-    if not is_right(row):
-        first += f", not {row['class'].replace('_', ' ')}"
-    iou = row.get("iou")
-    return first, str(row["photo"]) if iou is None else f"IoU {iou:.2f}  {row['photo']}"

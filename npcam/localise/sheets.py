@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from npcam.cam import scale_box
-from npcam.common.errors import InputError
 from npcam.pictures.draw import outline
 from npcam.pictures.evidence import Evidence
 from npcam.pictures.lettering import WHITE
@@ -19,11 +18,7 @@ Row = Mapping[str, Any]
 
 MOST = 24  # photographs of a sheet
 COLUMNS = 6
-TRUE_BOX = (
-    86,
-    180,
-    233,
-)  # Okabe & Ito's sky blue: light as the white of the found box, and of another colour
+TRUE_BOX = (86, 180, 233)  # Okabe & Ito's sky blue: light as the found box's white, and of another colour
 KEY = "true boxes are blue, the found one is white"
 
 
@@ -71,13 +66,12 @@ def choose(rows: Iterable[Row], most: int = MOST) -> tuple[Choice, ...]:
     return tuple(choice for choice in choices if choice.rows)
 
 
-def draw_sheet(choice: Choice, explain: Callable[[Row], Evidence], cell: int = LARGEST_CELL) -> "Image":
+def draw_sheet(choice: Choice, picture: Callable[[Row], "Image | None"], cell: int = LARGEST_CELL) -> "Image":
     """Draw a sheet: each photograph with its map, the true boxes and the found one.
 
     Args:
         choice: its photographs.
-        explain: gives the map that was measured, from a row. Where it raises InputError, because the
-            photograph has gone since, its cell is crossed.
+        picture: gives the small picture of a row's photograph, see `thumbnail`; None for a crossed cell.
         cell: pixels of the longer side of each.
 
     Returns:
@@ -85,11 +79,7 @@ def draw_sheet(choice: Choice, explain: Callable[[Row], Evidence], cell: int = L
     """
     sheet = Sheet(len(choice.rows), cell, COLUMNS)
     for i, row in enumerate(choice.rows):
-        try:
-            picture = thumbnail(explain(row), row.get("true_boxes") or (), cell)
-        except InputError:
-            picture = None
-        sheet.add(i, picture, caption(row), row["photo"])
+        sheet.add(i, picture(row), caption(row), row["photo"])
     return sheet.image
 
 

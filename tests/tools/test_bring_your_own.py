@@ -4,7 +4,6 @@ import re
 import shlex
 from pathlib import Path
 
-import measure_bundled
 import train_bundled
 from helpers.made_up_photos import CLASSES, make_photographs
 from helpers.needs import needs
@@ -21,7 +20,6 @@ PAGE = ROOT / "docs" / "bring-your-own.md"
 PROGRAMS = {
     ("npcam",): cli.main,
     ("python", "tools/train_bundled.py"): train_bundled.main,
-    ("python", "tools/measure_bundled.py"): measure_bundled.main,
 }
 
 
@@ -63,3 +61,4 @@ def test_every_command_of_the_page_runs(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "names.txt").read_text().split() == list(CLASSES)
     assert len(list((tmp_path / "maps").iterdir())) == len(CLASSES)
     assert "expected calibration error" in capsys.readouterr().out
+    assert (tmp_path / "results" / "index.html").is_file()

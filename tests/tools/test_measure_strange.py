@@ -39,7 +39,7 @@ def test_numbers_one_by_one():
     assert found.median == pytest.approx(float(np.median(tops)), abs=1e-5)
     assert found.highest == pytest.approx(max(tops), abs=1e-5)
     assert found.highest_class == each[int(np.argmax(tops))].label
-    assert found.sure.n == len(each)
+    assert found.number == len(each)
     assert found.sure.value == pytest.approx(sum(top >= 0.9 for top in tops) / len(tops), abs=1.5 / len(tops))
     labels = [e.label for e in each]
     assert found.often[0] == max(set(labels), key=labels.count)
