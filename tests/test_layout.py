@@ -43,9 +43,21 @@ USES = {
         *("preprocessing", "cam", "pictures"),
     ),
     "stream": ("explain", "model", "images", "pictures"),
-    "localise": ("stream", "explain", "model", "images", "pictures", "cam", "labels", "weights"),
+    "datasets": ("model", "labels"),
+    "localise": ("datasets", "stream", "explain", "model", "images", "pictures", "cam", "labels", "weights"),
     "cli": (
-        *("localise", "stream", "convert", "verify", "explain", "model", "weights", "labels", "images"),
+        *(
+            "localise",
+            "datasets",
+            "stream",
+            "convert",
+            "verify",
+            "explain",
+            "model",
+            "weights",
+            "labels",
+            "images",
+        ),
         "pictures",
     ),
     "__init__": (

@@ -14,7 +14,7 @@ from npcam.common.version import __version__
 from npcam.common.where import weights_path
 
 if TYPE_CHECKING:
-    from npcam.localise.photographs import Dataset
+    from npcam.datasets.photographs import Dataset
     from npcam.model import Model
 
 EXAMPLES = """\
@@ -81,9 +81,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Run `npcam evaluate`; photographs that cannot be read are listed, and end it with status 2."""
+    from npcam.datasets.read import read_dataset
     from npcam.images.preprocess import check_interpolation
     from npcam.localise.accuracy import metrics
-    from npcam.localise.datasets import read_dataset
     from npcam.localise.results import write_results
     from npcam.model import load_model
 

@@ -4,8 +4,9 @@ import importlib
 from typing import Any
 
 ROOMS = (
-    *("cam", "card", "cli", "common", "convert", "engine", "hdf5", "images", "inside", "keras_files"),
-    *("labels", "layers", "model", "pictures", "preprocessing", "resnet", "shapes", "verify", "weights"),
+    *("cam", "card", "cli", "common", "convert", "datasets", "engine", "hdf5", "images", "inside"),
+    *("keras_files", "labels", "layers", "localise", "model", "pictures", "preprocessing", "resnet"),
+    *("shapes", "stream", "verify", "weights"),
 )
 ELSEWHERE = {
     "colormaps": ("npcam.pictures.colormaps", None),

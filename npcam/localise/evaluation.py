@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from npcam.datasets.photographs import Photograph, boxes_on
 from npcam.explain import Explanation, Pass
 from npcam.images.preprocess import to_input
 from npcam.localise.contours import unit_map
 from npcam.localise.measure import of_boxes, of_classes, of_drop
-from npcam.localise.photographs import Photograph, boxes_on
 from npcam.localise.score_maps import write_score_map
 from npcam.localise.sheets import thumbnail
 from npcam.model import Model

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from npcam.common.errors import InputError
 from npcam.common.files import open_file, sha256_of_file
-from npcam.localise.photographs import Photograph
+from npcam.datasets.photographs import Photograph
 
 
 class Journal:

@@ -129,7 +129,7 @@ def test_names_of_any_kind(figures):
         warnings.simplefilter("error")
         charts.confusion_chart(Matrix(names, np.eye(4, 5, dtype=np.int64)))
     shown = [label.get_text() for label in figures[0].axes[0].get_yticklabels()]
-    assert shown == [names[0], names[1], "two lines", "x" * 21 + "\u2026"]
+    assert shown == [names[0], one_line(names[1]), "two lines", "x" * 21 + "\u2026"]
 
 
 def test_the_reliability_diagram(figures):

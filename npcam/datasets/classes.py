@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from npcam.common.errors import InputError
 from npcam.common.limits import MAX_LISTED_CLASSES
 from npcam.common.text import some_names
-from npcam.localise.places import counted
+from npcam.datasets.places import counted
 from npcam.model import Model
 
 WNID = re.compile(r"n[0-9]{8}")

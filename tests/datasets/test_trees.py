@@ -4,8 +4,8 @@ import pytest
 from helpers.labelled import touch, write, xml
 
 from npcam import InputError
-from npcam.localise.places import Places, files_below
-from npcam.localise.trees import find_xml, read_trees
+from npcam.datasets.places import Places, files_below
+from npcam.datasets.trees import find_xml, read_trees
 
 
 def pairs(folder, annotations=None):

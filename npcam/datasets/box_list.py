@@ -8,8 +8,8 @@ from typing import Any
 
 from npcam.common.errors import InputError
 from npcam.common.text import some_names
-from npcam.localise.photographs import Listed, Size, TrueBox, checked_box, require_few, stated_size
-from npcam.localise.places import Places, counted
+from npcam.datasets.photographs import Listed, Size, TrueBox, checked_box, require_few, stated_size
+from npcam.datasets.places import Places, counted
 
 COLUMNS = ("photo", "class", "x0", "y0", "x1", "y1")
 HEADER = ",".join(COLUMNS)

@@ -4,8 +4,8 @@ import pytest
 from helpers.labelled import write, xml, xml_object
 
 from npcam import InputError
-from npcam.localise.photographs import TrueBox
-from npcam.localise.xml_boxes import read_annotation
+from npcam.datasets.photographs import TrueBox
+from npcam.datasets.xml_boxes import read_annotation
 
 
 def read(tmp_path, text):

@@ -7,15 +7,15 @@ from npcam.common.errors import InputError
 from npcam.common.limits import MAX_BOX_LIST
 from npcam.common.text import some_names
 from npcam.common.whole_files import parse_unique, read_text
-from npcam.localise.box_list import read_csv, read_json
-from npcam.localise.classes import Classes
-from npcam.localise.coco import UNREAD, is_coco, read_coco
-from npcam.localise.ilsvrc import find_solutions, find_synsets, is_solution, read_solution, with_wnids
-from npcam.localise.image_sets import chosen
-from npcam.localise.labelled import SHOWN, Said, labelled
-from npcam.localise.photographs import Dataset
-from npcam.localise.places import Places, class_folder, counted, files_below
-from npcam.localise.trees import XML, find_xml, read_trees
+from npcam.datasets.box_list import read_csv, read_json
+from npcam.datasets.classes import Classes
+from npcam.datasets.coco import UNREAD, is_coco, read_coco
+from npcam.datasets.ilsvrc import find_solutions, find_synsets, is_solution, read_solution, with_wnids
+from npcam.datasets.image_sets import chosen
+from npcam.datasets.labelled import SHOWN, Said, labelled
+from npcam.datasets.photographs import Dataset
+from npcam.datasets.places import Places, class_folder, counted, files_below
+from npcam.datasets.trees import XML, find_xml, read_trees
 from npcam.model import Model
 
 # Files that may be photographs; whether they are is seen when they are opened.

@@ -12,9 +12,9 @@ from npcam.common.errors import InputError
 from npcam.common.limits import MAX_NAMES_FILE
 from npcam.common.text import some_names
 from npcam.common.whole_files import read_text
-from npcam.localise.classes import WNID
-from npcam.localise.photographs import Listed, NoAreaError, TrueBox, checked_box, no_area, number, require_few
-from npcam.localise.places import Places, stem
+from npcam.datasets.classes import WNID
+from npcam.datasets.photographs import Listed, NoAreaError, TrueBox, checked_box, no_area, number, require_few
+from npcam.datasets.places import Places, stem
 
 SOLUTIONS = ("LOC_val_solution.csv", "LOC_train_solution.csv")
 SYNSETS = "LOC_synset_mapping.txt"

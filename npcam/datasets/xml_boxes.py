@@ -9,8 +9,8 @@ from xml.parsers import expat
 from npcam.common.errors import InputError
 from npcam.common.limits import MAX_BOX_XML, MAX_BOX_XML_DEPTH
 from npcam.common.whole_files import read_bytes
-from npcam.localise.classes import WNID
-from npcam.localise.photographs import (
+from npcam.datasets.classes import WNID
+from npcam.datasets.photographs import (
     NoAreaError,
     Size,
     TrueBox,

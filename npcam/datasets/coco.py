@@ -6,7 +6,7 @@ from typing import Any
 
 from npcam.common.errors import InputError
 from npcam.common.text import some_names
-from npcam.localise.photographs import (
+from npcam.datasets.photographs import (
     Listed,
     NoAreaError,
     Size,
@@ -17,7 +17,7 @@ from npcam.localise.photographs import (
     require_few,
     stated_size,
 )
-from npcam.localise.places import Places, counted
+from npcam.datasets.places import Places, counted
 
 UNREAD = ("segmentation",)  # outlines, which take most of the file and of the memory
 PARTS = ("images", "annotations", "categories")

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from npcam.common.errors import InputError
 from npcam.common.text import some_names
-from npcam.localise.classes import Classes
-from npcam.localise.photographs import Box, Listed, Photograph
-from npcam.localise.places import Places, class_folder, counted
+from npcam.datasets.classes import Classes
+from npcam.datasets.photographs import Box, Listed, Photograph
+from npcam.datasets.places import Places, class_folder, counted
 
 SHOWN = 3  # names that a note lists
 

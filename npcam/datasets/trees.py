@@ -8,9 +8,9 @@ from pathlib import Path
 
 from npcam.common.errors import InputError
 from npcam.common.text import some_names
-from npcam.localise.photographs import Listed, no_area
-from npcam.localise.places import Places, counted, files_below, stem
-from npcam.localise.xml_boxes import Annotation, read_annotation
+from npcam.datasets.photographs import Listed, no_area
+from npcam.datasets.places import Places, counted, files_below, stem
+from npcam.datasets.xml_boxes import Annotation, read_annotation
 
 XML = (".xml",)
 PICTURE_FOLDERS = ("JPEGImages", "Data")  # PASCAL VOC's and ILSVRC's, beside their Annotations

@@ -4,9 +4,9 @@ import pytest
 from helpers.labelled import write
 
 from npcam import InputError
-from npcam.localise.ilsvrc import find_solutions, find_synsets, is_solution, read_solution, with_wnids
-from npcam.localise.photographs import Listed, TrueBox
-from npcam.localise.places import Places
+from npcam.datasets.ilsvrc import find_solutions, find_synsets, is_solution, read_solution, with_wnids
+from npcam.datasets.photographs import Listed, TrueBox
+from npcam.datasets.places import Places
 
 HEADER = "ImageId,PredictionString\n"
 

@@ -6,7 +6,7 @@ from npcam.common.errors import InputError
 from npcam.common.limits import MAX_BOX_LIST
 from npcam.common.text import some_names
 from npcam.common.whole_files import read_text
-from npcam.localise.places import Places, counted, stem
+from npcam.datasets.places import Places, counted, stem
 
 ADVICE = "give a list of photographs' names, one a line"
 

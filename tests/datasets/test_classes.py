@@ -3,7 +3,7 @@
 import pytest
 
 from npcam import InputError
-from npcam.localise.classes import Classes
+from npcam.datasets.classes import Classes
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_words_for_wordnet_ids(bundled):
 
 def test_more_classes_than_any_data_set_has(bundled, monkeypatch):
     """The names are counted, each once; a list of millions would keep npcam busy for hours."""
-    monkeypatch.setattr("npcam.localise.classes.MAX_LISTED_CLASSES", 3)
+    monkeypatch.setattr("npcam.datasets.classes.MAX_LISTED_CLASSES", 3)
     classes = Classes(bundled, [])
     assert [classes.find(name) for name in ("cat", "a", "b", "cat", "a")] == [1, None, None, 1, None]
     with pytest.raises(InputError, match=r"names more than 3 classes \(one is c\); the largest"):

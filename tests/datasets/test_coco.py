@@ -4,9 +4,9 @@ import pytest
 from helpers.labelled import touch
 
 from npcam import InputError
-from npcam.localise.coco import is_coco, read_coco
-from npcam.localise.photographs import TrueBox
-from npcam.localise.places import Places, files_below
+from npcam.datasets.coco import is_coco, read_coco
+from npcam.datasets.photographs import TrueBox
+from npcam.datasets.places import Places, files_below
 
 
 def instances(**changes):

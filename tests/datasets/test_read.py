@@ -10,9 +10,9 @@ from helpers.labelled import boxes, names, touch, write, xml
 from PIL import Image
 
 from npcam import InputError, load_model
+from npcam.datasets.photographs import Photograph, boxes_on
+from npcam.datasets.read import read_dataset
 from npcam.images.photos import open_photo
-from npcam.localise.datasets import read_dataset
-from npcam.localise.photographs import Photograph, boxes_on
 from npcam.model import Model
 
 
@@ -378,7 +378,7 @@ def test_unusable_lists(tmp_path, bundled, name, data, said):
 
 def test_a_list_that_is_too_long(tmp_path, bundled, monkeypatch):
     """It is refused before it is parsed."""
-    monkeypatch.setattr("npcam.localise.datasets.MAX_BOX_LIST", 100)
+    monkeypatch.setattr("npcam.datasets.read.MAX_BOX_LIST", 100)
     touch(tmp_path, "cat/1.jpg")
     write(tmp_path / "b.json", " " * 101)
     with pytest.raises(InputError, match=r"b\.json: is longer than 100 bytes; give boxes as CSV"):

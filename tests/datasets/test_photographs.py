@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from npcam import InputError
-from npcam.localise.photographs import (
+from npcam.datasets.photographs import (
     NoAreaError,
     Photograph,
     boxes_on,

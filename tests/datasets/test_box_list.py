@@ -7,9 +7,9 @@ from helpers.labelled import touch
 
 from npcam import InputError
 from npcam.common.whole_files import parse_unique
-from npcam.localise.box_list import read_csv, read_json
-from npcam.localise.photographs import Listed, TrueBox
-from npcam.localise.places import Places, files_below
+from npcam.datasets.box_list import read_csv, read_json
+from npcam.datasets.photographs import Listed, TrueBox
+from npcam.datasets.places import Places, files_below
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import pytest
 from helpers.labelled import touch, write
 
 from npcam import InputError
-from npcam.localise.image_sets import chosen
-from npcam.localise.places import Places, files_below
+from npcam.datasets.image_sets import chosen
+from npcam.datasets.places import Places, files_below
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from helpers.labelled import touch
 
 from npcam import InputError
-from npcam.localise import places
-from npcam.localise.places import Places, files_below
+from npcam.datasets import places
+from npcam.datasets.places import Places, files_below
 
 
 def of(folder):

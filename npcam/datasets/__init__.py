@@ -1,0 +1,1 @@
+"""Labelled photographs, from whatever a data set is."""
