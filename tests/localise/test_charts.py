@@ -14,6 +14,7 @@ from PIL import Image
 from npcam.common.errors import InputError
 from npcam.localise import charts
 from npcam.localise.matrix import Matrix, confusion_matrix
+from npcam.pictures.lettering import one_line
 
 matplotlib = needs("matplotlib")
 
