@@ -133,7 +133,8 @@ def _opened(path: Path) -> "Image":
 def _caption(row: Row) -> tuple[str, str]:
     """What stands under a photograph: what it is and was taken for, and how well its box fits."""
     told = row["predicted_class"].replace("_", " ")
-    first = f"{told} {row['probability']:.0%}"
+    sure = row["probability"]  # where there is no drop, it is no probability but a linear top's value
+    first = f"{told} {sure:.0%}" if "drop" in row else f"{told} {sure:.4g}"
     if not is_right(row):
         first += f", not {row['class'].replace('_', ' ')}"
     iou = row.get("iou")
