@@ -8,6 +8,7 @@ never written again. Where a photograph that could not be read was mended, it go
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -91,7 +92,9 @@ class Journal:
         done = max((batch.stop for batch in batches if batch.stop <= len(rows)), default=0)
         self.rows = rows[:done]
         self._write(head[len(data) :])
-        self._file.truncate(self._file.seek(len(head) + sum(len(line) + 1 for line in lines[:done])))
+        kept = self._file.seek(len(head) + sum(len(line) + 1 for line in lines[:done]))
+        if kept < len(data):
+            self._file.truncate(kept)
 
     def _open(self) -> "FileIO":
         """The file, for this process alone."""
@@ -101,6 +104,9 @@ class Journal:
         except OSError as error:
             reason = error.strerror or error
             raise InputError(f"{self._path}: cannot write here ({reason}); choose another -o") from error
+        if not stat.S_ISREG(os.fstat(handle).st_mode):  # which might have no end
+            file.close()
+            raise InputError(f"{self._path}: cannot write here (not a file); choose another -o")
         try:
             import fcntl
 
@@ -174,7 +180,8 @@ def _of_what(data: bytes, about: Mapping[str, Any]) -> str:
     except (ValueError, AttributeError, RecursionError):
         return "something else"
     other = [name for name in now if found.get(name) != now[name]]
-    return f"an evaluation with other {', '.join(other)}" if found.keys() & now.keys() else "something else"
+    known = other and found.keys() & now.keys()
+    return f"an evaluation with other {', '.join(other)}" if known else "something else"
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
