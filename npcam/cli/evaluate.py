@@ -1,13 +1,14 @@
 """`npcam evaluate`: how often a network is right on labelled photographs, and whether maps find objects."""
 
 import argparse
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npcam.cli.options import Command, add_weights_option
-from npcam.cli.outputs import make_folder
-from npcam.common.files import require_apart, sha256_file
+from npcam.common.errors import InputError
+from npcam.common.files import make_folder, require_apart, sha256_file
 from npcam.common.text import say, show, to_json
 from npcam.common.threads import cores
 from npcam.common.version import __version__
@@ -15,6 +16,7 @@ from npcam.common.where import weights_path
 
 if TYPE_CHECKING:
     from npcam.datasets.photographs import Dataset
+    from npcam.localise.evaluation import Evaluating
     from npcam.model import Model
 
 EXAMPLES = """\
@@ -90,7 +92,9 @@ def evaluate(options: argparse.Namespace) -> int:
     check_interpolation(options.interpolation)
     model = load_model(options.weights, threads=1)
     dataset = read_dataset(options.folder, options.boxes, model)
+    work = _work(options, model, dataset)
     inputs = [one for one in (options.folder, options.boxes, options.weights) if one is not None]
+    _require_outside(options)
     make_folder(options.output, "-o")
     for path, option in ((options.coco, "--coco"), (options.score_maps, "--score-maps")):
         if path is not None:
@@ -100,7 +104,7 @@ def evaluate(options: argparse.Namespace) -> int:
     for note in notes:
         say(f"npcam: note: {note}", error=True)
     provenance = _provenance(options, dataset)
-    rows = _measure(options, model, dataset, provenance)
+    rows = _measure(options, work, provenance)
     found = {**metrics(rows), "provenance": {**provenance, "notes": list(notes)}}
     title = f"{weights_path(options.weights).name} on {Path(options.folder).resolve().name}"
     left_out = write_results(options.output, found, rows, title, notes)
@@ -127,7 +131,7 @@ def _provenance(options: argparse.Namespace, dataset: "Dataset") -> dict[str, An
         "weights": weights.name,
         "weights_sha256": sha256_file(weights),
         "dataset": {
-            "folder": str(options.folder),
+            "folder": str(Path(options.folder)),
             "boxes": options.boxes and str(options.boxes),
             "kind": dataset.kind,
             "photographs": len(dataset.photographs),
@@ -142,15 +146,18 @@ def _provenance(options: argparse.Namespace, dataset: "Dataset") -> dict[str, An
     }
 
 
-def _measure(
-    options: argparse.Namespace, model: "Model", dataset: "Dataset", provenance: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    """A row for each photograph; those that an earlier run has measured are taken from it."""
+def _require_outside(options: argparse.Namespace) -> None:
+    """See to it that no result becomes a photograph of the next run."""
+    folder, output = (Path(os.path.realpath(path)) for path in (options.folder, options.output))
+    if output.is_relative_to(folder):
+        msg = f"{options.output}: lies in {options.folder}, which is searched for photographs"
+        raise InputError(f"{msg}; choose another -o")
+
+
+def _work(options: argparse.Namespace, model: "Model", dataset: "Dataset") -> "Evaluating":
+    """What is done with each batch of photographs."""
     from npcam.localise.evaluation import Evaluating, Settings
-    from npcam.localise.journal import Journal
-    from npcam.stream.batches import BATCH, Reading, cut
-    from npcam.stream.pool import in_order
-    from npcam.stream.progress import Progress
+    from npcam.stream.batches import Reading
 
     settings = Settings(
         predicted=options.map_of == "predicted",
@@ -158,18 +165,32 @@ def _measure(
         pictures=options.output / "pictures" if options.pictures else None,
         score_maps=options.score_maps,
     )
-    photographs = dataset.photographs
     reading = Reading(options.interpolation, align=options.align)
-    work = Evaluating(model, photographs, reading, settings)
+    return Evaluating(model, dataset.photographs, reading, settings)
+
+
+def _measure(
+    options: argparse.Namespace, work: "Evaluating", provenance: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """A row for each photograph; those that an earlier run has measured are taken from it."""
+    from npcam.localise.journal import Journal
+    from npcam.stream.batches import BATCH, cut
+    from npcam.stream.pool import in_order
+    from npcam.stream.progress import Progress
+
+    photographs = work.photographs
     batches = cut(len(photographs), first=BATCH)
-    about = {**provenance, "pictures": options.pictures, "score_maps": str(options.score_maps)}
+    # What tells one evaluation from another, wherever its files lie: not the paths.
+    dataset = {key: value for key, value in provenance["dataset"].items() if key not in ("folder", "boxes")}
+    written = {"pictures": options.pictures, "score_maps": options.score_maps is not None}
+    about = {**provenance, "dataset": dataset, "written": written}
     with Journal(options.output / "rows.jsonl", about, photographs, batches) as journal:
         left = [batch for batch in batches if batch.start >= len(journal.rows)]
         if journal.rows and left:
             done = f"{len(journal.rows):,} of {len(photographs):,} photographs"
             say(f"npcam: note: {done} were measured before; going on", error=True)
-        with Progress(len(photographs)) as progress:
-            progress.advance(len(journal.rows))
+        work.require_written(journal.rows)
+        with Progress(len(photographs), before=len(journal.rows)) as progress:
             for rows in in_order(work, left, max(1, min(cores(), len(left))), work.stop):
                 journal.add(rows)
                 progress.advance(len(rows))

@@ -11,10 +11,9 @@ from npcam.cli.drawing import add_drawing_options, check_drawing, makes_several
 from npcam.cli.explaining import Explained, Explaining, options_in_json
 from npcam.cli.names import Names, names_a_picture
 from npcam.cli.options import Command, add_weights_option, complain, positive
-from npcam.cli.outputs import make_folder
 from npcam.cli.telling import Told, add_telling_options, check_table
 from npcam.common.errors import InputError
-from npcam.common.files import require_apart, sha256_file
+from npcam.common.files import make_folder, require_apart, sha256_file
 from npcam.common.text import say
 from npcam.common.threads import cores
 from npcam.common.version import __version__

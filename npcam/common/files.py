@@ -146,6 +146,19 @@ def replacing(path: str | Path, durable: bool = True) -> Iterator[Path]:
         _discard(temporary)
 
 
+def make_folder(folder: Path, option: str) -> None:
+    """Have the folder that an option names, and those that it lies in.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{folder}: cannot make this folder ({reason}); choose another {option}") from error
+
+
 def shorten(name: str, most: int) -> str:
     """The beginning of a name that takes no more bytes than `most`, in whole characters.
 
