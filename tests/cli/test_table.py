@@ -1,6 +1,7 @@
 """Results as a table: what csv and pandas read back is what was there."""
 
 import csv
+import errno
 import io
 import math
 import os
@@ -12,6 +13,7 @@ import pytest
 from helpers.needs import needs
 
 from npcam import InputError
+from npcam.cli import table
 from npcam.cli.table import COLUMNS, SORTS, Table, in_order_of
 
 
@@ -40,10 +42,10 @@ def result(photo="a.jpg", **changes):
 
 def written(*results, sort=None):
     """The table's text."""
-    table = Table(Path("t.csv"), sort)
+    whole = Table(Path("t.csv"), sort)
     for one in results:
-        table.add(one)
-    table.write()
+        whole.add(one)
+    whole.write()
     return Path("t.csv").read_bytes().decode()
 
 
@@ -170,22 +172,22 @@ def test_names_that_are_no_text():
 
 @pytest.mark.slow
 def test_read_by_pandas():
-    """The same names, and numbers to 15 digits, as older pandas reads; what is not there is missing."""
+    """The same names, and numbers to 14 digits, as older pandas reads; what is not there is missing."""
     rng = np.random.default_rng(0)
     results = [
         result(name, probability=float(p), logit=float(z))
         for name, p, z in zip(STRANGE, rng.random(len(STRANGE)), rng.normal(size=len(STRANGE)), strict=True)
     ]
     written(*results, {"photo": "gone.jpg", "error": "gone.jpg: no such file"})
-    table = read_by_pandas()
-    assert tuple(table.columns) == COLUMNS
-    assert table["photo"].tolist() == [*STRANGE, "gone.jpg"]
+    found = read_by_pandas()
+    assert tuple(found.columns) == COLUMNS
+    assert found["photo"].tolist() == [*STRANGE, "gone.jpg"]
     for name in ("probability", "logit", "evidence_in_box"):
-        assert table[name][:-1].tolist() == pytest.approx([one[name] for one in results], rel=1e-15, abs=0)
-        assert math.isnan(table[name].iloc[-1])
-    assert table["error"].isna().tolist() == [True] * len(STRANGE) + [False]
-    assert table["value"].isna().all()
-    assert (table["x1"] - table["x0"])[:-1].tolist() == [29.0] * len(STRANGE)
+        assert found[name][:-1].tolist() == pytest.approx([one[name] for one in results], rel=1e-14, abs=0)
+        assert math.isnan(found[name].iloc[-1])
+    assert found["error"].isna().tolist() == [True] * len(STRANGE) + [False]
+    assert found["value"].isna().all()
+    assert (found["x1"] - found["x0"])[:-1].tolist() == [29.0] * len(STRANGE)
 
 
 VALUES = [0.5, math.nan, 0.75, None, 0.25, 0.75, -math.inf, math.inf]
@@ -234,11 +236,25 @@ def test_a_difference_is_sorted_alike():
     assert [one["photo"] for one in in_order_of(results, "evidence_in_box")] == expected
 
 
-def test_whole_or_not_there():
-    """A table that cannot be written is one line, and nothing half-written lies there."""
-    Path("t.csv").mkdir()
+def test_whole_or_not_there(monkeypatch):
+    """A disk that fills up leaves the old table, and nothing half-written beside it."""
+    before = written(result("old.jpg"))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(table, "_line", full)
     with pytest.raises(
-        InputError, match=r"^t\.csv: cannot write here \(a directory\); choose another place$"
+        InputError, match=r"^t\.csv: writing failed \(No space left on device\); nothing was "
     ):
-        written(result())
+        written(result("new.jpg"))
+    assert Path("t.csv").read_bytes().decode() == before
     assert [path.name for path in Path().iterdir()] == ["t.csv"]
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_a_place_that_is_no_file(make):
+    """It is said before anything is computed, and a pipe is not waited for."""
+    make(Path("t.csv"))
+    with pytest.raises(InputError, match=r"^t\.csv: .*; choose another --csv$"):
+        Table(Path("t.csv"), None)
