@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Row = Mapping[str, Any]
+CHARTS = {"curve.png", "confusion.png", "reliability.png"}
 
 
 def write_results(
@@ -48,6 +49,8 @@ def write_results(
         charts = _write_charts(folder, found)
     except InputError as error:
         charts, left_out = [], [str(error)]
+    for name in CHARTS - {chart.file for chart in charts}:  # of an earlier run
+        (folder / name).unlink(missing_ok=True)
     sheets = _write_sheets(folder, rows)
     there = [row["photo"] for row in rows if picture_path(folder / "pictures", row["photo"]).is_file()]
     thumbnails = {name: picture_path(Path("pictures"), name).as_posix() for name in there}
@@ -67,6 +70,7 @@ def write_results(
         )
     except InputError as error:
         left_out.append(str(error))
+        (folder / "index.html").unlink(missing_ok=True)
     return left_out
 
 
