@@ -95,11 +95,14 @@ def evaluate(options: argparse.Namespace) -> int:
     work = _work(options, model, dataset)
     inputs = [one for one in (options.folder, options.boxes, options.weights) if one is not None]
     _require_outside(options)
-    make_folder(options.output, "-o")
     for path, option in ((options.coco, "--coco"), (options.score_maps, "--score-maps")):
         if path is not None:
             require_apart(path, inputs, f"choose another {option}")
-            make_folder(path if option == "--score-maps" else path.parent, option)
+    make_folder(options.output, "-o")
+    if options.coco is not None:
+        make_folder(options.coco.parent, "--coco")
+    if options.score_maps is not None:
+        make_folder(options.score_maps, "--score-maps")
     notes = (*model.weights.assumptions, *dataset.notes)
     for note in notes:
         say(f"npcam: note: {note}", error=True)
