@@ -1,6 +1,5 @@
 """Work that Dask carries to its workers: once to each, and to each that comes later in place of another."""
 
-import os
 import pickle
 import signal
 import sys
@@ -29,7 +28,7 @@ class Place(NamedTuple):
         witness: a file that was put into the folder of the results; None where nothing is written.
     """
 
-    here: str
+    here: Path
     witness: Path | None
 
 
@@ -84,8 +83,8 @@ class Carried(WorkerPlugin):  # type: ignore[misc]  # Dask is not looked into
         if self._version != __version__:
             return f"has npcam {__version__}, and {self._version} was asked for; install the same on both"
         here, witness = self._place
-        if os.getcwd() != here:  # noqa: PTH109  # as the other side asked
-            return f"runs in {os.getcwd()}, not in {here}, where relative paths begin; start it there"  # noqa: PTH109
+        if Path.cwd() != here:
+            return f"runs in {Path.cwd()}, not in {here}, where relative paths begin; start it there"
         if witness is not None and not witness.exists():
             return f"does not see {witness.parent} as it is here; workers need a file system that all share"
         return None
@@ -116,5 +115,9 @@ def versions() -> dict[str, str]:
 
     names = {"NumPy": "numpy", "SciPy": "scipy", "Pillow": "PIL"}
     found = {name: str(import_module(module).__version__) for name, module in names.items()}
-    kernels = {f"{one['internal_api']} for {one.get('architecture')}" for one in threadpool_info() if one["user_api"] == "blas"}
+    kernels = {
+        f"{one['internal_api']} for {one.get('architecture')}"
+        for one in threadpool_info()
+        if one["user_api"] == "blas"
+    }
     return {"Python": sys.version.split()[0], "BLAS": ", ".join(sorted(kernels)), **found}

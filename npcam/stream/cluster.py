@@ -12,11 +12,14 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from npcam.common.errors import InputError
 from npcam.common.files import runs, witness
+from npcam.common.interrupts import NUMBERS
 from npcam.common.text import say
 from npcam.stream.carried import Carried, Place, Unfit, do, problem_with, versions
 
@@ -63,9 +66,7 @@ class Cluster:
         waiting: deque[Future[Result]] = deque()
         try:
             for number, item in enumerate(items):
-                task = self._client.submit(
-                    do, name, item, key=(name, number), priority=-number, pure=False
-                )
+                task = self._client.submit(do, name, item, key=(name, number), priority=-number, pure=False)
                 waiting.append(task)
                 while len(waiting) >= AHEAD * max(1, self._workers()):
                     yield self._result(waiting.popleft())
@@ -115,9 +116,8 @@ class Cluster:
         except Unfit as unfit:
             raise InputError(str(unfit)) from unfit
         except KilledWorker as killed:
-            msg = (
-                f"one batch ended {killed.allowed_failures + 1} workers, one after the other; give them more memory"
-            )
+            times = killed.allowed_failures + 1
+            msg = f"one batch ended {times} workers, one after the other; give them more memory"
             raise InputError(msg) from killed
         except (CancelledError, OSError) as error:
             raise InputError("the scheduler is gone, and the work with it; run the command again") from error
@@ -136,15 +136,16 @@ def cluster(scheduler: str | None, workers: int | None, results: Path | None = N
         InputError: Dask is missing, the scheduler does not answer, or has no workers.
     """
     require_dask()
-    with _hushed(), _started(workers) if scheduler is None else _reached(scheduler) as client:
-        with witness(results) as file:
-            made = Cluster(client, Place(os.getcwd(), file), ours=scheduler is None)  # noqa: PTH109
-            count = len(client.nthreads())
-            say(f"npcam: {count:,} worker{'s' * (count != 1)}; dashboard: {made.dashboard or 'none'}", error=True)
-            if scheduler is not None:
-                for note in _differences(client):
-                    say(f"npcam: note: {note}", error=True)
-            yield made
+    reached = _started(workers) if scheduler is None else _reached(scheduler)
+    with _hushed(), witness(results) as file, reached as client:
+        made = Cluster(client, Place(Path.cwd(), file), ours=scheduler is None)
+        count = len(client.nthreads())
+        found = f"{count:,} worker{'s' * (count != 1)}"
+        say(f"npcam: {found}; dashboard: {made.dashboard or 'none'}", error=True)
+        if scheduler is not None:
+            for note in _differences(client):
+                say(f"npcam: note: {note}", error=True)
+        yield made
 
 
 def require_dask() -> None:
@@ -161,24 +162,29 @@ def _started(workers: int | None) -> Iterator["Client"]:
     """Workers on this machine, a process and a thread each, which end with this process."""
     from distributed import Client, LocalCluster
 
-    with _without_signals():  # which all threads and processes inherit that begin here
-        local = LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            memory_limit=0,
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL + 1,
-        )
-        client = Client(local, set_as_default=False)
+    local: LocalCluster | None = None
+    client: Client | None = None
     try:
-        yield client
-    except BaseException:
-        _end(local)
-        raise
+        with _without_signals():  # which all threads and processes inherit that begin here
+            local = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                memory_limit=0,
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL + 1,
+            )
+            client = Client(local, set_as_default=False)
+        try:
+            yield client
+        except BaseException:
+            _end(local)
+            raise
     finally:
-        client.close()
-        local.close()
+        if client is not None:
+            client.close()
+        if local is not None:
+            local.close()
 
 
 @contextmanager
@@ -233,21 +239,31 @@ def _hushed() -> Iterator[None]:
 @contextmanager
 def _without_signals() -> Iterator[None]:
     """Ctrl-C waits, and never comes to threads and processes that begin meanwhile."""
-    if not hasattr(signal, "pthread_sigmask"):
+    if not hasattr(signal, "pthread_sigmask") or current_thread() is not main_thread():
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    resource_tracker.ensure_running()  # unblocks them in the thread that starts it
+    arrived: list[int] = []
+    former = {number: signal.getsignal(number) for number in NUMBERS}
+    caught = [number for number, handler in former.items() if handler not in (signal.SIG_IGN, None)]
+    for number in caught:  # a thread of BLAS's that is there already may take what is blocked here
+        signal.signal(number, lambda number, _: arrived.append(number))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, NUMBERS)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number in caught:
+            signal.signal(number, former[number])
+        if arrived:
+            signal.raise_signal(arrived[0])
 
 
 def _end(local: "LocalCluster") -> None:
     """Tell our workers to end now, and to leave nothing half-written; wait for it, but not long."""
     nannies = list(local.workers.values())
     for nanny in nannies:
-        nanny.auto_restart = False
+        nanny.close_gracefully()  # that is: start no other in its place
     numbers = [nanny.pid for nanny in nannies if nanny.pid]
     for number in numbers:
         with suppress(OSError):
@@ -255,7 +271,6 @@ def _end(local: "LocalCluster") -> None:
     until = time.monotonic() + END
     while time.monotonic() < until and any(map(runs, numbers)):
         time.sleep(0.01)
-
 
 
 def _differences(client: "Client") -> list[str]:
