@@ -3,14 +3,15 @@
 import argparse
 import os
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npcam.cli.options import Command, add_weights_option
+from npcam.cli.sharing import add_sharing_options, check_sharing, shared
 from npcam.common.errors import InputError
 from npcam.common.files import make_folder, require_apart, sha256_file
 from npcam.common.text import say, show, to_json
-from npcam.common.threads import cores
 from npcam.common.version import __version__
 from npcam.common.where import weights_path
 
@@ -79,6 +80,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_false",
         help="draw no small picture of each photograph, and so no contact sheets",
     )
+    add_sharing_options(parser)
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -90,6 +92,7 @@ def evaluate(options: argparse.Namespace) -> int:
     from npcam.model import load_model
 
     check_interpolation(options.interpolation)
+    check_sharing(options)
     model = load_model(options.weights, threads=1)
     dataset = read_dataset(options.folder, options.boxes, model)
     work = _work(options, model, dataset)
@@ -178,7 +181,6 @@ def _measure(
     """A row for each photograph; those that an earlier run has measured are taken from it."""
     from npcam.localise.journal import Journal
     from npcam.stream.batches import BATCH, cut
-    from npcam.stream.pool import in_order
     from npcam.stream.progress import Progress
 
     photographs = work.photographs
@@ -193,8 +195,14 @@ def _measure(
             done = f"{len(journal.rows):,} of {len(photographs):,} photographs"
             say(f"npcam: note: {done} were measured before; going on", error=True)
         work.require_written(journal.rows)
-        with Progress(len(photographs), before=len(journal.rows)) as progress:
-            for rows in in_order(work, left, max(1, min(cores(), len(left))), work.stop):
+        if not left:
+            return journal.rows
+        with (
+            Progress(len(photographs), before=len(journal.rows)) as progress,
+            shared(options, len(left), options.output) as in_order,
+            closing(in_order(work, left)) as found,
+        ):
+            for rows in found:
                 journal.add(rows)
                 progress.advance(len(rows))
         return journal.rows
