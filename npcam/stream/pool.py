@@ -1,7 +1,7 @@
 """Work shared by threads, its results in order, and no more of them at a time than is needed."""
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 from typing import TypeVar
