@@ -268,7 +268,7 @@ def test_score_maps_are_the_heat_maps_in_0_to_1(model, photographs, tmp_path, ra
 
 
 def test_small_pictures(model, photographs, tmp_path):
-    """At most 240 pixels long, with the true boxes' lines in green where the boxes are."""
+    """At most 240 pixels long, with the true boxes' lines in blue where the boxes are."""
     rng = np.random.default_rng(3)
     path = tmp_path / "large.png"
     Image.fromarray(patches(rng, 300, 480)).save(path)

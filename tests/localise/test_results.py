@@ -16,7 +16,8 @@ from npcam.common.errors import InputError
 from npcam.localise import results
 from npcam.localise.accuracy import metrics
 from npcam.localise.evaluation import picture_path
-from npcam.localise.results import ON_A_SHEET, write_results
+from npcam.localise.results import write_results
+from npcam.localise.sheets import choose
 
 CHARTS = {"curve.png", "confusion.png", "reliability.png"}
 SHEETS = {"best.png", "worst.png", "mistakes.png"}
@@ -111,44 +112,34 @@ def test_without_a_library(tmp_path, monkeypatch, missing, lost):
         assert "curve.png" not in (tmp_path / "results" / "index.html").read_text("utf-8")
 
 
-@pytest.mark.slow
-def test_who_stands_on_the_sheets(tmp_path, monkeypatch):
-    """Best and worst by the box, mistakes by probability; of equal ones the first name first, and last."""
-    rows = measured_rows(120)
-    given = [row | ({"iou": 0.25} if i % 3 == 0 and "iou" in row else {}) for i, row in enumerate(rows)]
-    added = []
-
-    class Spy(results.Sheet):
-        def __init__(self, count):
-            added.append([])
-            super().__init__(count)
-
-        def add(self, i, picture, *words):
-            added[-1].append(words)
-            super().add(i, picture, *words)
-
-    monkeypatch.setattr(results, "Sheet", Spy)
-    write(tmp_path / "results", given[::-1])
-    boxed = sorted((row for row in given if "iou" in row), key=lambda row: (-row["iou"], row["photo"]))
-    wrong = [row for row in given if "label" in row and row["label"] != row["predicted"]]
-    wrong.sort(key=lambda row: (-row["probability"], row["photo"]))
-    best, worst, mistakes = added
-    assert len(best) == len(worst) == len(mistakes) == ON_A_SHEET
-    for words, row in [
-        *zip(best, boxed[:ON_A_SHEET], strict=True),
-        *zip(worst, boxed[::-1][:ON_A_SHEET], strict=True),
-        *zip(mistakes, wrong[:ON_A_SHEET], strict=True),
-    ]:
-        assert row["photo"] in words[1]
-        assert words[0].startswith(f"{row['predicted_class']} {row['probability']:.0%}")
-        assert (f", not {row['class']}" in words[0]) == (row["label"] != row["predicted"])
-        assert ("IoU" in words[1]) == ("iou" in row)
+def test_what_stands_on_the_sheets(tmp_path, monkeypatch):
+    """The small pictures of those that were chosen, in their order; none for one that is gone."""
+    given = measured_rows(120)
+    shown = {}
+    monkeypatch.setattr(
+        results,
+        "draw_sheet",
+        lambda choice, picture: (
+            shown.update({choice.name: [picture(row) for row in choice.rows]}) or Image.new("RGB", (9, 9))
+        ),
+    )
+    draw_pictures(tmp_path, given)
+    gone = choose(given)[0].rows[3]["photo"]
+    picture_path(tmp_path / "pictures", gone).unlink()
+    write(tmp_path, given[::-1], pictures=False)
+    assert set(shown) == {"best", "worst", "mistakes"}
+    for choice in choose(given):
+        for row, picture in zip(choice.rows, shown[choice.name], strict=True):
+            if row["photo"] == gone:
+                assert picture is None
+                continue
+            with Image.open(picture_path(tmp_path / "pictures", row["photo"])) as file:
+                assert np.array_equal(np.asarray(picture), np.asarray(file))
 
 
 def test_a_value_that_is_no_probability_is_no_percentage(tmp_path):
-    """A linear top's 7.25 is not 725 % under a photograph."""
+    """A linear top has no reliability diagram."""
     row = {name: value for name, value in measured_rows(1)[0].items() if name not in ("drop", "increase")}
-    assert results._caption(row | {"probability": 7.25})[0].startswith(f"{row['predicted_class']} 7.25")
     write(tmp_path / "results", [row | {"probability": 7.25, "probability_of_class": 7.25}])
     assert json.loads((tmp_path / "results/metrics.json").read_text())["calibration"] is None
     assert not (tmp_path / "results/reliability.png").exists()
@@ -169,13 +160,13 @@ def test_without_small_pictures_there_are_no_sheets(tmp_path):
 
 
 def test_no_boxes_at_all(tmp_path):
-    """Figures of classes alone: no curve; the sheets go by the probability of the true class."""
+    """Figures of classes alone: no curve, and no best or worst box."""
     rows = measured_rows(boxes=False)
     found, left_out = write(tmp_path / "results", rows)
     assert left_out == []
     assert found["curve"] is None
-    assert files(tmp_path / "results") == PLAIN | SHEETS | {"index.html", "confusion.png", "reliability.png"}
-    assert "Best, by probability of the true class" in (tmp_path / "results/index.html").read_text("utf-8")
+    drawn = {"mistakes.png", "confusion.png", "reliability.png"}
+    assert files(tmp_path / "results") == PLAIN | drawn | {"index.html"}
 
 
 @pytest.mark.parametrize("right", [True, False])
