@@ -120,6 +120,8 @@ class Cluster:
             msg = f"one batch ended {times} workers, one after the other; give them more memory"
             raise InputError(msg) from killed
         except (CancelledError, OSError) as error:
+            if task.status == "error":  # the work's own
+                raise
             raise InputError("the scheduler is gone, and the work with it; run the command again") from error
 
 
