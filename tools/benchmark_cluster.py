@@ -1,60 +1,98 @@
-"""How much faster more workers of a local cluster are: photographs a second, in turn, with the ratios.
+"""How much faster more workers of a local cluster are, and what a photograph costs: runs in turn, and their ratios.
 
-python tools/benchmark_cluster.py photos [--weights resnet50.h5] [--workers 1,2] [--rounds 3]
+    python tools/benchmark_cluster.py photos
+    python tools/benchmark_cluster.py photos --weights resnet50.h5 --limit 100 --workers 1,2
 
-A rate is counted from the first result that is told to the last, so that starting is not in it; that is said beside it.
+A rate is counted from the first result that is told to the last: starting is not in it. The cost is the time of
+all cores that a run took, starting and ending included, for each photograph; other programs change it less.
 """
 
 import argparse
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from npcam import InputError
+from npcam.common.text import say
+from npcam.stream.listing import list_photographs
 
 
-def measure(photos: list[str], weights: str | None, workers: int) -> tuple[float, float]:
-    """Explain photographs; returns (seconds to the first result, photographs a second from there on)."""
-    share = ["--workers", str(workers)] if workers else []
-    model = ["--weights", weights] if weights else []
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "npcam", "explain", *photos, "--jsonl", "-o", folder, *share, *model]
-        start = time.perf_counter()
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-            assert process.stdout is not None
-            times = [time.perf_counter() for _ in process.stdout]
-    if process.returncode or len(times) < 2:
-        sys.exit(f"{' '.join(command)}: status {process.returncode}, {len(times)} results")
-    return times[0] - start, (len(times) - 1) / (times[-1] - times[0])
+class Measured(NamedTuple):
+    """One run: seconds to its first result, photographs a second from there on, core-seconds for each."""
+
+    first: float
+    rate: float
+    cost: float
 
 
-def main() -> None:
-    """Measure and print."""
+def main() -> int:
+    """Print each run, and the medians."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("photos", nargs="+", help="as `npcam explain` takes them")
-    parser.add_argument("--weights", help="default: the bundled model")
-    parser.add_argument(
-        "--workers", default="1,2", help="numbers of workers; 0 is the threads of one process"
-    )
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("photos", nargs="+", help="folders or photographs, as for npcam explain")
+    parser.add_argument("--weights", help="npcam weights file (default: the bundled model)")
+    parser.add_argument("--limit", type=int, default=400, help="photographs (default: 400)")
+    parser.add_argument("--workers", default="1,2", help="how many; 0: threads of one process (default: 1,2)")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each is timed (default: 3)")
     options = parser.parse_args()
+    try:
+        photos = list_photographs(options.photos).photos
+    except InputError as error:
+        say(f"benchmark_cluster: {error}", error=True)
+        return 2
+    photos = photos[:: -(-len(photos) // options.limit)]
     counts = [int(count) for count in options.workers.split(",")]
-    rates: dict[int, list[float]] = {count: [] for count in counts}
+    runs: dict[int, list[Measured]] = {count: [] for count in counts}
+    print(f"{len(photos)} photographs")
     for _ in range(options.rounds):
         for count in counts:
-            first, rate = measure(options.photos, options.weights, count)
-            rates[count].append(rate)
-            print(f"{count} workers: {rate:.1f} photographs/s, the first after {first:.1f} s", flush=True)
-    base = rates[counts[0]]
+            run = measure(photos, options.weights, count)
+            runs[count].append(run)
+            print(f"{count} workers: {run.rate:.1f}/s, the first after {run.first:.1f} s", flush=True)
     for count in counts:
-        ratios = sorted(rate / one for rate, one in zip(rates[count], base, strict=True))
+        ratios = sorted(one.rate / base.rate for one, base in zip(runs[count], runs[counts[0]], strict=True))
         print(
-            f"{count} workers: median {statistics.median(rates[count]):.1f} photographs/s, "
-            f"{statistics.median(ratios):.2f} times those of {counts[0]} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+            f"{count} workers: {statistics.median(ratios):.2f} times the rate of {counts[0]} "
+            f"({ratios[0]:.2f} to {ratios[-1]:.2f}), "
+            f"{statistics.median(run.rate for run in runs[count]):.1f}/s, "
+            f"{1000 * statistics.median(run.cost for run in runs[count]):.0f} core-milliseconds for each"
         )
+    return 0
+
+
+def measure(photos: Sequence[str], weights: str | None, workers: int) -> Measured:
+    """Explain photographs in a process of its own, with its workers."""
+    share = ["--workers", str(workers)] if workers else []
+    model = ["--weights", weights] if weights else []
+    before = _core_seconds()
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "npcam", "explain", "-", "--jsonl", "-o", folder, *share, *model]
+        start = time.perf_counter()
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write("".join(f"{photo}\n" for photo in photos))
+            process.stdin.close()
+            times = [time.perf_counter() for _ in process.stdout]
+    if len(times) < 2:
+        sys.exit(f"{' '.join(command)}: status {process.returncode}, {len(times)} results")
+    rate = (len(times) - 1) / (times[-1] - times[0])
+    return Measured(times[0] - start, rate, (_core_seconds() - before) / len(photos))
+
+
+def _core_seconds() -> float:
+    """What the processes took that have ended, and theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

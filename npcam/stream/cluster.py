@@ -63,7 +63,7 @@ class Cluster:
         """
         name = f"npcam-{self._client.id}"
         self._carry(name, work)
-        waiting: deque[Future[Result]] = deque()
+        waiting: deque[Future] = deque()
         try:
             for number, item in enumerate(items):
                 task = self._client.submit(do, name, item, key=(name, number), priority=-number, pure=False)
@@ -99,7 +99,7 @@ class Cluster:
                 self._seen = now
         return self._threads
 
-    def _result(self, task: "Future[Result]") -> Result:
+    def _result(self, task: "Future") -> Any:
         """What a task gave, as soon as it has."""
         from distributed import KilledWorker
         from distributed.client import CancelledError
@@ -107,7 +107,7 @@ class Cluster:
         try:
             while True:
                 try:
-                    return task.result(timeout=LOOK)  # type: ignore[no-any-return]
+                    return task.result(timeout=LOOK)
                 except TimeoutError:
                     if task.done():
                         raise
