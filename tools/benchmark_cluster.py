@@ -1,10 +1,10 @@
-"""How much faster more workers of a local cluster are, and what a photograph costs: runs in turn, and their ratios.
+"""How much faster more workers of a local cluster are, and what a photograph costs; runs are taken in turn.
 
     python tools/benchmark_cluster.py photos
     python tools/benchmark_cluster.py photos --weights resnet50.h5 --limit 100 --workers 1,2
 
-A rate is counted from the first result that is told to the last: starting is not in it. The cost is the time of
-all cores that a run took, starting and ending included, for each photograph; other programs change it less.
+A rate is counted from the first result that is told to the last: starting is not in it. The cost is the
+time of all cores that a run took, for each photograph, starting and ending included; other programs change it less.
 """
 
 import argparse

@@ -93,7 +93,8 @@ def expected(room):
 @pytest.fixture
 def scheduler(room):
     """The address of a scheduler without workers."""
-    with child("dask_scheduler", "--scheduler-file", "scheduler.json", *PORTS, cwd=room):
+    with child("dask_scheduler", "--scheduler-file", "scheduler.json", *PORTS, cwd=room) as process:
+        (room / "scheduler.pid").write_text(str(process.pid))
         while not (room / "scheduler.json").exists() or not (room / "scheduler.json").read_text():
             time.sleep(0.02)
         yield json.loads((room / "scheduler.json").read_text())["address"]
@@ -140,7 +141,7 @@ def workers_of(process):
 
 def finish(process, expected, folder):
     """Let a run end, of which some lines were read; it gives the same as threads of one process did."""
-    out, err, made = expected
+    _, err, made = expected
     rest, said = process.communicate(timeout=120)
     assert process.returncode == 2
     first, *others = said.splitlines(keepends=True)
@@ -190,6 +191,25 @@ def test_a_scheduler_and_two_workers_give_the_same_bytes_though_one_is_killed(
             killed.wait()
             rest = finish(process, expected, folder)
     assert "".join(lines) + rest == expected[0]
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_is_killed_ends_the_run(room, scheduler, tmp_path):
+    """Status 2 and one line, however much Dask has to say of it."""
+    number = int((room / "scheduler.pid").read_text())
+    options = [word.replace("..", str(room)) for word in OPTIONS]
+    with (
+        worker(scheduler, tmp_path),
+        start("explain", *options, "--scheduler", scheduler, cwd=tmp_path) as process,
+    ):
+        for _ in range(9):
+            process.stdout.readline()
+        psutil.Process(number).kill()
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 2
+    _, found = err.splitlines()
+    assert found == "npcam: the scheduler is gone, and the work with it; run the command again"
+    assert "table.csv" not in files(tmp_path)
 
 
 def wait_for_two(scheduler):
