@@ -4,7 +4,8 @@
     python tools/benchmark_cluster.py photos --weights resnet50.h5 --limit 100 --workers 1,2
 
 A rate is counted from the first result that is told to the last: starting is not in it. The cost is the
-time of all cores that a run took, for each photograph, starting and ending included; other programs change it less.
+time of all cores that a run took for each photograph, starting and ending included; other programs change
+it less than the rate.
 """
 
 import argparse
