@@ -13,6 +13,7 @@ from npcam.common.files import open_file, shorten
 from npcam.pictures.saved import FORMATS, Origin, is_jpeg, origin_of
 
 LONGEST_END = len("_cam-99999.png")
+LONGEST_NUMBER = len("-99999")
 LONGEST_CLASS = 100  # bytes of what a name says of its classes
 
 
@@ -57,8 +58,9 @@ class Names:
         self._one = output if names_a_picture(output) else None
         self._folder = output.parent if self._one else output
         self._photos, self._weights, self._format = photos, weights, picture_format
-        longest = _longest(self._folder) - LONGEST_END - LONGEST_CLASS
-        self._stems = [shorten(stem, max(1, longest)) for stem in stems(photos)]
+        longest = _longest(self._folder) - LONGEST_END - LONGEST_CLASS - LONGEST_NUMBER
+        # What is cut to one name is numbered here: another process would not know of it.
+        self._stems = _numbered([shorten(stem, max(1, longest)) for stem in stems(photos)])
         self._read = {identity for photo in photos for identity in _identities(Path(photo))}
         self._lock = threading.Lock()
         self._taken: dict[Path, int] = {}

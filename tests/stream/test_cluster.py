@@ -19,7 +19,9 @@ from helpers.program import environment, run, start
 from PIL import Image
 
 from npcam.cli.commands import main
+from npcam.cli.names import Names
 from npcam.cli.options import complain
+from npcam.pictures.saved import Origin
 from npcam.stream.batches import Batches, Reading
 from npcam.stream.carried import Carried, Place
 
@@ -359,3 +361,12 @@ def test_batches_can_be_sent():
     there = pickle.loads(pickle.dumps(batches))
     assert (there.photos, there.reading, there.finish) == (["a.png"], Reading(align="centers"), complain)
     assert not there.stop.is_set()
+
+
+def test_long_names_are_told_apart_by_every_process():
+    """Two photographs whose names are cut to one have pictures of two names, whoever asks first."""
+    photos = [f"{'x' * 200}{number}.png" for number in range(3)]
+    names = Names(photos, Path(), "weights")
+    apart = [pickle.loads(pickle.dumps(names)).picture(number, Origin("a", "b")) for number in range(3)]
+    assert len(set(apart)) == 3
+    assert apart == [names.picture(number, Origin("a", "b")) for number in range(3)]
