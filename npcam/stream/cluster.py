@@ -6,6 +6,7 @@ A worker that is killed costs what it was doing: Dask gives that to another.
 
 import logging
 import os
+import secrets
 import signal
 import time
 import warnings
@@ -33,8 +34,8 @@ REACH = 5  # seconds in which a scheduler answers
 GONE = 60  # seconds without any worker after which none is expected any more
 LOOK = 5  # seconds after which the workers are counted again
 END = 0.5  # seconds in which our own workers end when they are told to
+LOST = "the scheduler is gone, and the work with it; run the command again"
 CHECKOUT = "or `pip install '.[dask]'` in a copy of the repository"
-LOGGERS = ("distributed", "tornado", "asyncio", "bokeh")
 
 
 class Cluster:
@@ -61,10 +62,10 @@ class Cluster:
             InputError: workers have another npcam, do not see the same files, are gone and do not
                 come back, or die of an item again and again.
         """
-        name = f"npcam-{self._client.id}"
-        self._carry(name, work)
-        waiting: deque[Future[Result]] = deque()
+        name = f"npcam-{secrets.token_hex(8)}"
+        waiting: deque[Future] = deque()
         try:
+            self._carry(name, work)
             for number, item in enumerate(items):
                 task = self._client.submit(do, name, item, key=(name, number), priority=-number, pure=False)
                 waiting.append(task)
@@ -93,13 +94,16 @@ class Cluster:
         """How many threads the workers have together; counted anew from time to time."""
         now = time.monotonic()
         if now - self._counted > LOOK:
-            self._threads = sum(self._client.nthreads().values())
+            try:
+                self._threads = sum(self._client.nthreads().values())
+            except (OSError, TimeoutError) as error:
+                raise InputError(LOST) from error
             self._counted = now
             if self._threads:
                 self._seen = now
         return self._threads
 
-    def _result(self, task: "Future[Result]") -> Result:
+    def _result(self, task: "Future") -> Any:
         """What a task gave, as soon as it has."""
         from distributed import KilledWorker
         from distributed.client import CancelledError
@@ -107,7 +111,7 @@ class Cluster:
         try:
             while True:
                 try:
-                    return task.result(timeout=LOOK)  # type: ignore[no-any-return]
+                    return task.result(timeout=LOOK)
                 except TimeoutError:
                     if task.done():
                         raise
@@ -120,7 +124,9 @@ class Cluster:
             msg = f"one batch ended {times} workers, one after the other; give them more memory"
             raise InputError(msg) from killed
         except (CancelledError, OSError) as error:
-            raise InputError("the scheduler is gone, and the work with it; run the command again") from error
+            if task.status == "error":  # the work's own
+                raise
+            raise InputError(LOST) from error
 
 
 @contextmanager
@@ -224,16 +230,14 @@ async def _knock(scheduler: str) -> None:
 @contextmanager
 def _hushed() -> Iterator[None]:
     """Dask's own words not said: what matters of them is said by us in one line."""
-    before = {name: logging.getLogger(name).level for name in LOGGERS}
+    before = logging.root.manager.disable  # Dask sets the level of each of its loggers by itself
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="distributed")
-        for name in LOGGERS:
-            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        logging.disable(logging.CRITICAL)
         try:
             yield
         finally:
-            for name, level in before.items():
-                logging.getLogger(name).setLevel(level)
+            logging.disable(before)
 
 
 @contextmanager
