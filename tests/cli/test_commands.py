@@ -74,7 +74,7 @@ def test_version(capsys):
 
 
 # What argparse says by itself, what people call their files, and how a size is written.
-OTHER_WORDS = "positional arguments h help message and exit strange HxW"
+OTHER_WORDS = "positional arguments h help message and exit strange HxW HOST"
 
 
 @pytest.mark.usefixtures("wide")
@@ -102,6 +102,8 @@ RULES = {
     ("explain", "max_size"): "its own, to 6000",
     ("explain", "sort"): "as the photographs are named",
     ("explain", "target"): "the most probable one",
+    ("explain", "workers"): "threads, one on each core",
+    ("evaluate", "workers"): "threads, one on each core",
     ("record", "backend"): "$KERAS_BACKEND, or an installed one",
     ("record", "layers"): "all, and the logits",
     ("summary", "plan"): "1",
