@@ -508,3 +508,18 @@ def test_no_sheet_without_pictures(monkeypatch):
     monkeypatch.setattr(Sheet, "add", lambda *_: pytest.fail("drew something"))
     assert main(["evaluate", "photos", *SMALL, "--no-pictures"]) == 2
     assert files().keys() == RESULTS - {"best.png", "worst.png", "mistakes.png"}
+
+
+@pytest.mark.slow
+def test_over_workers_the_bytes_are_the_same(run):
+    """Two processes of a Dask cluster instead of threads; and a run that threads began is gone on with."""
+    needs("distributed")
+    assert run("evaluate", "photos", *SMALL).returncode == 2
+    expected = files()
+    done = run("evaluate", "photos", *SMALL[:-1], "shared", "--workers", "2")
+    assert (done.returncode, done.stderr.count("2 workers; dashboard: ")) == (2, 1)
+    assert files("shared") == expected
+    kept = expected["rows.jsonl"].splitlines(keepends=True)
+    Path("shared/rows.jsonl").write_bytes(b"".join(kept[:9]))
+    assert run("evaluate", "photos", *SMALL[:-1], "shared", "--workers", "2").returncode == 2
+    assert files("shared") == expected
