@@ -18,6 +18,7 @@ from npcam.common.where import weights_path
 if TYPE_CHECKING:
     from npcam.datasets.photographs import Dataset
     from npcam.localise.evaluation import Evaluating
+    from npcam.localise.journal import Rows
     from npcam.model import Model
 
 EXAMPLES = """\
@@ -175,9 +176,7 @@ def _work(options: argparse.Namespace, model: "Model", dataset: "Dataset") -> "E
     return Evaluating(model, dataset.photographs, reading, settings)
 
 
-def _measure(
-    options: argparse.Namespace, work: "Evaluating", provenance: Mapping[str, Any]
-) -> list[dict[str, Any]]:
+def _measure(options: argparse.Namespace, work: "Evaluating", provenance: Mapping[str, Any]) -> "Rows":
     """A row for each photograph; those that an earlier run has measured are taken from it."""
     from npcam.localise.journal import Journal
     from npcam.stream.batches import BATCH, cut
@@ -208,7 +207,7 @@ def _measure(
         return journal.rows
 
 
-def _for_others(options: argparse.Namespace, rows: list[dict[str, Any]]) -> list[str]:
+def _for_others(options: argparse.Namespace, rows: "Rows") -> list[str]:
     """What other people's evaluators read; what a user should know of it."""
     from npcam.localise.coco_results import write_coco
     from npcam.localise.score_maps import write_metadata
