@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from npcam.cli.options import Command, add_weights_option
 from npcam.cli.sharing import add_sharing_options, check_sharing, shared
 from npcam.common.errors import InputError
-from npcam.common.files import make_folder, require_apart, sha256_file
+from npcam.common.files import make_folder, require_apart, same_place, sha256_file
 from npcam.common.text import say, show, to_json
 from npcam.common.version import __version__
 from npcam.common.where import weights_path
@@ -18,6 +18,7 @@ from npcam.common.where import weights_path
 if TYPE_CHECKING:
     from npcam.datasets.photographs import Dataset
     from npcam.localise.evaluation import Evaluating
+    from npcam.localise.journal import Rows
     from npcam.model import Model
 
 EXAMPLES = """\
@@ -88,7 +89,7 @@ def evaluate(options: argparse.Namespace) -> int:
     from npcam.datasets.read import read_dataset
     from npcam.images.preprocess import check_interpolation
     from npcam.localise.accuracy import metrics
-    from npcam.localise.results import write_results
+    from npcam.localise.results import CHARTS, SHEETS, write_results
     from npcam.model import load_model
 
     check_interpolation(options.interpolation)
@@ -101,6 +102,9 @@ def evaluate(options: argparse.Namespace) -> int:
     for path, option in ((options.coco, "--coco"), (options.score_maps, "--score-maps")):
         if path is not None:
             require_apart(path, inputs, f"choose another {option}")
+    own = ("metrics.json", "per_photo.csv", "rows.jsonl", "index.html", *CHARTS, *SHEETS)
+    if options.coco and any(same_place(options.coco, options.output / name) for name in own):
+        raise InputError(f"{options.coco}: is one of the results; choose another --coco")
     make_folder(options.output, "-o")
     if options.coco is not None:
         make_folder(options.coco.parent, "--coco")
@@ -175,9 +179,7 @@ def _work(options: argparse.Namespace, model: "Model", dataset: "Dataset") -> "E
     return Evaluating(model, dataset.photographs, reading, settings)
 
 
-def _measure(
-    options: argparse.Namespace, work: "Evaluating", provenance: Mapping[str, Any]
-) -> list[dict[str, Any]]:
+def _measure(options: argparse.Namespace, work: "Evaluating", provenance: Mapping[str, Any]) -> "Rows":
     """A row for each photograph; those that an earlier run has measured are taken from it."""
     from npcam.localise.journal import Journal
     from npcam.stream.batches import BATCH, cut
@@ -208,7 +210,7 @@ def _measure(
         return journal.rows
 
 
-def _for_others(options: argparse.Namespace, rows: list[dict[str, Any]]) -> list[str]:
+def _for_others(options: argparse.Namespace, rows: "Rows") -> list[str]:
     """What other people's evaluators read; what a user should know of it."""
     from npcam.localise.coco_results import write_coco
     from npcam.localise.score_maps import write_metadata

@@ -1,6 +1,6 @@
 """Labelled photographs measured, a batch at a time: one row of results for each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -106,7 +106,7 @@ class Evaluating:
                 one.row.update(of_drop(one.probability, float(probabilities[one.predicted])))
         return [self._failed(one) if isinstance(one, Failed) else one.row for one in found]
 
-    def require_written(self, rows: Sequence[dict[str, Any]]) -> None:
+    def require_written(self, rows: Iterable[dict[str, Any]]) -> None:
         """Raise InputError where a file is missing that an earlier run has written with a row of these."""
         for row in rows:
             if "error" in row:

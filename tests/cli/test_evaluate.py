@@ -410,6 +410,10 @@ def refused(capsys, *arguments):
         ),
         (["photos", *SMALL, "--coco", "boxes.json"], "boxes.json: is the input boxes.json itself"),
         (
+            ["photos", *SMALL, "--coco", "results/../results/curve.png"],
+            "results/../results/curve.png: is one of the results; choose another --coco",
+        ),
+        (
             ["photos", *SMALL, "--coco", "lively.h5"],
             "lively.h5: is the input lively.h5 itself; choose another",
         ),

@@ -56,7 +56,7 @@ def write(path, photographs, batches=BATCHES, about=ABOUT):
         for batch in batches:
             if batch.start >= len(journal.rows):
                 journal.add([row(photographs[i]) for i in batch])
-        assert journal.rows == [row(one) for one in photographs[: len(journal.rows)]]
+        assert list(journal.rows) == [row(one) for one in photographs[: len(journal.rows)]]
     return before
 
 
