@@ -118,7 +118,7 @@ def evaluate(options: argparse.Namespace) -> int:
     found = {**metrics(rows), "provenance": {**provenance, "notes": list(notes)}}
     title = f"{weights_path(options.weights).name} on {Path(options.folder).resolve().name}"
     left_out = write_results(options.output, found, rows, title, notes)
-    left_out += _for_others(options, rows)
+    left_out += _for_others(options, dataset, rows)
     for row in rows:
         if "error" in row:
             say(f"npcam: {row['error']}", error=True)
@@ -210,14 +210,16 @@ def _measure(options: argparse.Namespace, work: "Evaluating", provenance: Mappin
         return journal.rows
 
 
-def _for_others(options: argparse.Namespace, rows: "Rows") -> list[str]:
+def _for_others(options: argparse.Namespace, dataset: "Dataset", rows: "Rows") -> list[str]:
     """What other people's evaluators read; what a user should know of it."""
     from npcam.localise.coco_results import write_coco
     from npcam.localise.score_maps import write_metadata
 
     notes: list[str] = []
     if options.coco:
-        write_coco(options.coco, rows)
+        _, without = write_coco(options.coco, rows, dataset.image_ids, dataset.category_ids)
+        if without:
+            notes.append(f"{options.coco}: {without:,} boxes are left out, for which the data set has no id")
     if options.score_maps:
         notes += write_metadata(options.score_maps, rows)
     return notes
