@@ -26,6 +26,7 @@ examples:
   npcam explain cat.jpg --target dog         where does it see a dog?
   npcam explain cat.jpg --target top3        the three most probable classes, side by side
   npcam explain cat.jpg --versus dog         why a cat, and not a dog?
+  npcam explain photos --workers 4           processes, or --scheduler tcp://HOST:8786
   npcam explain cat.jpg --weights resnet50.h5 --colormap jet"""
 
 

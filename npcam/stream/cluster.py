@@ -82,8 +82,9 @@ class Cluster:
         """Bring work to the workers that are there, and see whether they can do it."""
         try:
             self._client.register_plugin(Carried(work, self._place, self._ours), name=name)
-        except ImportError as error:
-            msg = f"a worker cannot import {error.name}; install the same npcam for every worker"
+        except Exception as error:  # Dask makes one of its own of what a worker raised
+            reason = str(error).split("\n")[0]
+            msg = f"a worker cannot take the work: {reason}; install the same npcam for every worker"
             raise InputError(msg) from error
         problems = self._client.run(problem_with, name)
         for problem in problems.values():

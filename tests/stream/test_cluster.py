@@ -214,6 +214,24 @@ def test_a_scheduler_that_is_killed_ends_the_run(room, scheduler, tmp_path):
     assert "table.csv" not in files(tmp_path)
 
 
+@pytest.mark.slow
+def test_a_worker_without_npcam_is_refused(room, scheduler, tmp_path):
+    """Status 2 and one line that says what it lacks; nothing is left."""
+    options = [word.replace("..", str(room)) for word in OPTIONS]
+    program = "import sys; sys.modules['npcam'] = None\nfrom distributed.cli.dask_worker import main; main()"
+    bare = [sys.executable, "-c", program, scheduler, "--no-nanny", "--no-dashboard", "--host", "127.0.0.1"]
+    with subprocess.Popen(
+        bare, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        done = run("explain", *options, "--scheduler", scheduler, cwd=tmp_path)
+        process.kill()
+    assert (done.returncode, done.stdout) == (2, b"")
+    said = done.stderr.decode().splitlines()[-1]
+    assert said.startswith("npcam: a worker cannot take the work: ModuleNotFoundError")
+    assert said.endswith("; install the same npcam for every worker")
+    assert files(tmp_path) == {}
+
+
 def wait_for_two(scheduler):
     """Wait until a scheduler has two workers, and no others."""
     program = "import sys, time; from distributed import Client; c = Client(sys.argv[1])\n"
