@@ -17,7 +17,7 @@ from helpers.program import peak_memory
 from PIL import Image
 
 import npcam
-from npcam.cli import explain
+from npcam.cli import sharing
 from npcam.cli.commands import main
 from npcam.common.where import weights_path
 from npcam.resnet import Architecture
@@ -466,7 +466,7 @@ def test_each_explanation_is_printed_at_once(narrow, photo, monkeypatch):
         return look(*arguments, **options)
 
     monkeypatch.setattr(batches, "look", watched)
-    monkeypatch.setattr(explain, "cores", lambda: 1)
+    monkeypatch.setattr(sharing, "cores", lambda: 1)
     assert main(["explain", *[photo] * 17, "--weights", narrow]) == 0
     assert seen == [0, 1, 9]
 

@@ -16,8 +16,7 @@ from helpers.program import start
 from PIL import Image
 
 import npcam
-from npcam.cli import explain as explain_module
-from npcam.cli import small_pictures
+from npcam.cli import sharing, small_pictures
 from npcam.cli.commands import main
 from npcam.pictures.saved import Origin, is_own, save_picture
 from npcam.pictures.sheet import Sheet
@@ -131,7 +130,7 @@ def test_the_same_bytes_every_time(explain, monkeypatch, cores):
     ]
     words, lines = explain("p", *options).out, explain("p", *options, "--jsonl").out
     before = files()
-    monkeypatch.setattr(explain_module, "cores", lambda: cores)
+    monkeypatch.setattr(sharing, "cores", lambda: cores)
     assert explain("p", *options).out == words
     assert explain("p", *options, "--jsonl").out == lines
     assert files() == before
