@@ -39,7 +39,7 @@ def test_numbers_of_a_coco_data_set(tmp_path):
     write_coco(tmp_path / "a.json", given, ids, {0: 17, 1: 18, 2: 21})
     found = json.loads((tmp_path / "a.json").read_text())
     assert [d["image_id"] for d in found] == list(ids.values())
-    first, *others = ids
+    _, *others = ids
     known = {name: ids[name] for name in others}
     assert write_coco(tmp_path / "a.json", given, known, {0: 17, 1: 18, 2: 21}) == (len(others), 1)
     assert [d["category_id"] for d in found] == [(17, 18, 21)[row["label"]] for row in given]
