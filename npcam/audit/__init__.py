@@ -1,0 +1,1 @@
+"""What a careful person asks of an explanation: numbers, pictures, and how to read them."""
