@@ -45,8 +45,13 @@ USES = {
     "stream": ("explain", "model", "images", "pictures"),
     "datasets": ("model", "labels"),
     "localise": ("datasets", "stream", "explain", "model", "images", "pictures", "cam", "labels", "weights"),
+    "audit": (
+        *("localise", "datasets", "stream", "explain", "model", "images", "pictures", "cam", "labels"),
+        *("weights", "preprocessing", "layers"),
+    ),
     "cli": (
         *(
+            "audit",
             "localise",
             "datasets",
             "stream",

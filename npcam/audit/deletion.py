@@ -72,7 +72,7 @@ def measure_deletion(subject: Subject) -> dict[str, dict[str, dict[str, list[flo
     """
     e, x = subject.e, subject.x
     by_map = by_score(e.heatmap)
-    scores = random_scores(e.cam.shape, e.heatmap.shape, subject.seen.align, x)  # type: ignore[arg-type]
+    scores = random_scores(e.cam.shape, e.heatmap.shape, subject.seen.align, x)
     orders = {"map": by_map, "random": by_score(scores), "centred": by_score(centred_scores(x.shape[:2]))}
     found: dict[str, dict[str, dict[str, list[float]]]] = {"deletion": {}, "insertion": {}}
     for name, blank in baselines(x).items():

@@ -48,7 +48,9 @@ def randomised(model: Model, seed: int = SEED) -> tuple[Randomised, ...]:
     found, current = [], model
     for stage in STAGES:
         changed = {
-            layer: {name: generator.permuted(array.ravel()).reshape(array.shape) for name, array in own.items()}
+            layer: {
+                name: generator.permuted(array.ravel()).reshape(array.shape) for name, array in own.items()
+            }
             for layer, own in sorted(model.weights.tensors.items())
             if layer == stage or layer.startswith(f"{stage}_")
         }
@@ -84,5 +86,7 @@ def numbers(curves: dict[str, Any]) -> dict[str, float]:
     """`randomisation`, the rank correlation once all is random, and those of every stage."""
     found = {"randomisation": curves["spearman"][-1]}
     for name in ("spearman", "ssim"):
-        found |= {f"randomisation.{stage}.{name}": v for stage, v in zip(STAGES, curves[name][1:], strict=True)}
+        found |= {
+            f"randomisation.{stage}.{name}": v for stage, v in zip(STAGES, curves[name][1:], strict=True)
+        }
     return found

@@ -45,7 +45,9 @@ def impute(x: Array, missing: Array) -> Array:
     count = int(missing.sum())
     if not count:
         return x.copy()
-    index = np.pad(np.where(missing, np.cumsum(missing).reshape(missing.shape) - 1, -1), 1, constant_values=-2)
+    index = np.pad(
+        np.where(missing, np.cumsum(missing).reshape(missing.shape) - 1, -1), 1, constant_values=-2
+    )
     values = np.pad(x.astype(np.float64), ((1, 1), (1, 1), (0, 0)))
     y, x_ = np.nonzero(missing)
     diagonal, right = np.zeros(count), np.zeros((count, x.shape[2]))
@@ -61,9 +63,7 @@ def impute(x: Array, missing: Array) -> Array:
     where = (np.concatenate(rows), np.concatenate(columns))
     system = csc_matrix((np.concatenate(entries), where), (count, count))
     # Symmetric and diagonally dominant: it needs no pivoting.
-    solver = splu(
-        system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
-    )
+    solver = splu(system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
     filled = x.copy()
     filled[missing] = solver.solve(right)
     return filled
@@ -88,7 +88,8 @@ def measure_road(subject: Subject) -> dict[str, list[float]]:
     """The class's probability with shares of the pixels removed, the map's first ones or its last ones.
 
     Returns:
-        {"most": the probability at 0 and at each of `SHARES` with the most relevant removed, "least": likewise}.
+        {"most": the probability at 0 and at each of `SHARES` with the most relevant pixels removed, "least":
+        with the least relevant ones}.
     """
     order = by_score(subject.e.heatmap)
     ends = [round(share * len(order)) for share in SHARES]
@@ -103,7 +104,5 @@ def numbers(curves: dict[str, Any]) -> dict[str, float]:
     most, least = curves["most"][1:], curves["least"][1:]
     found = {"road": float(np.mean(np.subtract(least, most)))}
     for name, values in (("most", most), ("least", least)):
-        found |= {
-            f"road.{name}.{round(100 * s)}": float(v) for s, v in zip(SHARES, values, strict=True)
-        }
+        found |= {f"road.{name}.{round(100 * s)}": float(v) for s, v in zip(SHARES, values, strict=True)}
     return found

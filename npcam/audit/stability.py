@@ -82,7 +82,9 @@ def numbers(changes: dict[str, dict[str, float]]) -> dict[str, float]:
     return found | {f"stability.{c}.{key}": v for c, one in changes.items() for key, v in one.items()}
 
 
-def _compared(before: Array, box: Box | None, after: Array, threshold: float, change: float) -> dict[str, float]:
+def _compared(
+    before: Array, box: Box | None, after: Array, threshold: float, change: float
+) -> dict[str, float]:
     new = bounding_box(after, threshold)
     return {"correlation": pearson(before, after), "probability": change, "iou": iou(box, new)}
 

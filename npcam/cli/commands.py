@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
+from npcam.cli.audit import AUDIT
 from npcam.cli.evaluate import EVALUATE
 from npcam.cli.explain import EXPLAIN
 from npcam.cli.options import complain
@@ -16,7 +17,7 @@ from npcam.common.interrupts import INTERRUPTED, PROGRAM, Signals
 from npcam.common.text import finish_output, open_streams, show
 from npcam.common.version import __version__
 
-COMMANDS = (EXPLAIN, EVALUATE, CONVERT, SUMMARY, INSPECT, FETCH, VERIFY, RECORD)
+COMMANDS = (EXPLAIN, EVALUATE, AUDIT, CONVERT, SUMMARY, INSPECT, FETCH, VERIFY, RECORD)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

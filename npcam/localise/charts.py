@@ -1,35 +1,39 @@
 """Charts of an evaluation, as PNG files of the same bytes for the same numbers."""
 
-import io
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from npcam.common.errors import InputError
+from npcam.localise.frames import (
+    BLUE,
+    FAINT,
+    GREEN,
+    INK,
+    ORANGE,
+    RED,
+    SKY,
+    new_figure,
+    percent,
+    png,
+    quiet_frame,
+)
 from npcam.localise.matrix import Matrix
 from npcam.pictures.lettering import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-# Okabe & Ito's colours, which people with any colour vision can tell apart (jfly.uni-koeln.de/color).
-BLUE, SKY, GREEN, ORANGE, RED = "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00"
-INK, FAINT = "#222222", "#DDDDDD"
 CURVES = (
     ("v1", "V1, largest contour, IoU 0.5", BLUE, 2.4),
     ("iou30", "V2, any contour, IoU 0.3", SKY, 1.6),
     ("iou50", "V2, any contour, IoU 0.5", GREEN, 1.6),
     ("iou70", "V2, any contour, IoU 0.7", ORANGE, 1.6),
 )
-DPI = 144  # pixels an inch, for screens that show two of theirs for one
 MOST_NUMBERS = 20  # classes up to which a confusion matrix has a number in each cell
 MOST_NAMES = 60  # classes up to which it has their names
 LONGEST_NAME = 22  # characters of a class's name
-CHECKOUT = "or `pip install '.[evaluate]'` in a copy of the repository"
 
 
 def curve_chart(curve: Mapping[str, Sequence[float]], centred: float, at: float = 0.2) -> bytes:
@@ -44,7 +48,7 @@ def curve_chart(curve: Mapping[str, Sequence[float]], centred: float, at: float 
     Raises:
         InputError: there is no Matplotlib.
     """
-    with _figure(7.6, 4.6) as figure:
+    with new_figure(7.6, 4.6) as figure:
         axes: Axes = figure.add_subplot()
         for key, label, colour, width in CURVES:
             line = np.asarray(curve[key])
@@ -59,11 +63,11 @@ def curve_chart(curve: Mapping[str, Sequence[float]], centred: float, at: float 
         axes.annotate(f"{at:.0%}", (at, 1), (4, -4), textcoords="offset points", va="top", color=INK)
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="threshold, as a share of the map's range")
         axes.set_ylabel("photographs with a hit")
-        _percent(axes, "y")
-        _quiet_frame(axes)
+        percent(axes, "y")
+        quiet_frame(axes)
         axes.set_title("Box accuracy over the threshold; dots: its maximum", loc="left")
         axes.legend(loc="upper right", frameon=True, framealpha=0.9, edgecolor=FAINT, fontsize=9)
-        return _png(figure)
+        return png(figure)
 
 
 def confusion_chart(matrix: Matrix) -> bytes:
@@ -79,7 +83,7 @@ def confusion_chart(matrix: Matrix) -> bytes:
         raise InputError("confusion matrix: no photograph could be read, so there is nothing to draw")
     rows, columns = matrix.counts.shape
     side = min(11.0, max(3.2, 0.46 * rows))
-    with _figure(side + 2.9, side + 2.2, "compressed") as figure:
+    with new_figure(side + 2.9, side + 2.2, "compressed") as figure:
         from matplotlib.colors import PowerNorm
 
         axes: Axes = figure.add_subplot()
@@ -105,9 +109,9 @@ def confusion_chart(matrix: Matrix) -> bytes:
         axes.set_title(f"{right:,} of {int(matrix.counts.sum()):,} right", loc="left")
         bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03)
         bar.set_label("share of the true class")
-        _percent(bar.ax, "y")
+        percent(bar.ax, "y")
         bar.outline.set_visible(False)
-        return _png(figure)
+        return png(figure)
 
 
 def reliability_chart(bins: Sequence[Mapping[str, Any]], error: float) -> bytes:
@@ -126,7 +130,7 @@ def reliability_chart(bins: Sequence[Mapping[str, Any]], error: float) -> bytes:
     widths = [0.92 * (one["high"] - one["low"]) for one in bins]
     values, lows, highs = ([one["right"][key] for one in bins] for key in ("value", "low", "high"))
     counts = [one["photographs"] for one in bins]
-    with _figure(5.6, 5.8) as figure:
+    with new_figure(5.6, 5.8) as figure:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         above.bar(middles, values, widths, color=SKY, edgecolor=BLUE, label="share that is right")
         above.vlines(middles, lows, highs, color=BLUE, linewidth=1.6, label="its 95% interval")
@@ -142,52 +146,10 @@ def reliability_chart(bins: Sequence[Mapping[str, Any]], error: float) -> bytes:
         below.set(xlim=(0, 1), ylim=(0, 1.25 * max(counts, default=1)), ylabel="photographs")
         below.set_xlabel("probability of the predicted class")
         for axes in (above, below):
-            _quiet_frame(axes)
-        _percent(above, "y")
-        _percent(below, "x")
-        return _png(figure)
-
-
-@contextmanager
-def _figure(
-    width: float, height: float, layout: Literal["constrained", "compressed"] = "constrained"
-) -> Iterator["Figure"]:
-    """A figure of so many inches, in Matplotlib's own style whatever the user's is."""
-    try:
-        import matplotlib.style
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        msg = f"charts need {error.name}; `pip install matplotlib` brings it, {CHECKOUT}"
-        raise InputError(msg) from error
-    with matplotlib.style.context("default"), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a box is drawn for it
-        figure = Figure((width, height), dpi=DPI, layout=layout)
-        FigureCanvasAgg(figure)
-        yield figure
-
-
-def _percent(axes: Any, axis: str) -> None:
-    """Let an axis show shares in per cent."""
-    from matplotlib.ticker import PercentFormatter
-
-    getattr(axes, f"{axis}axis").set_major_formatter(PercentFormatter(1, decimals=0))
-
-
-def _quiet_frame(axes: "Axes") -> None:
-    """A faint grid behind what is drawn, and two sides of a frame."""
-    axes.grid(axis="y", color=FAINT, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def _png(figure: "Figure") -> bytes:
-    """The figure as a file without a date or a version in it."""
-    file = io.BytesIO()
-    figure.savefig(
-        file, format="png", dpi=DPI, metadata={"Software": None}, bbox_inches="tight", pad_inches=0.12
-    )
-    return file.getvalue()
+            quiet_frame(axes)
+        percent(above, "y")
+        percent(below, "x")
+        return png(figure)
 
 
 def _short(name: str) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from npcam.common.errors import InputError
 from npcam.common.files import replacing
-from npcam.localise.charts import CHECKOUT
+from npcam.localise.frames import CHECKOUT
 from npcam.localise.matrix import Matrix, confusion_matrix
 from npcam.localise.per_photo import HIT
 from npcam.localise.shown import cards, classes_table, lead, measures

@@ -79,6 +79,33 @@ def means(columns: Array) -> Callable[[Array], Array]:
     return figures
 
 
+def medians(columns: Array) -> Callable[[Array], Array]:
+    """The medians of columns (n, k) as figures for `with_intervals`.
+
+    Of an even number of photographs it is the mean of the middle two.
+
+    >>> medians(np.array([[1.0], [2.0], [9.0]]))(np.array([[1.0, 1.0, 1.0], [2.0, 0.0, 2.0]])).tolist()
+    [[2.0], [5.0]]
+    """
+    orders = np.argsort(columns, axis=0, kind="stable").T  # (k, n)
+    wide = np.asarray(columns, np.float64)
+
+    def figures(counts: Array) -> Array:
+        found = np.empty((len(counts), len(orders)))
+        for k, order in enumerate(orders):
+            up_to = np.cumsum(counts[:, order], axis=1, dtype=np.float64)  # photographs up to each
+            whole = up_to[:, -1:]
+            low, high = ((up_to < place).sum(axis=1) for place in (whole / 2, whole / 2 + 1))
+            exact = (up_to == whole / 2).any(axis=1)  # half of them up to here: the next one counts, too
+            first = wide[order[low], k]
+            found[:, k] = np.where(
+                exact, (first + wide[order[np.minimum(high, len(order) - 1)], k]) / 2, first
+            )
+        return found
+
+    return figures
+
+
 def mean_of_classes(found: Array, labels: Array) -> Callable[[Array], Array]:
     """The mean over classes of the share found in each, as a figure for `with_intervals`.
 

@@ -50,8 +50,8 @@ def all_charts():
 @pytest.fixture
 def figures(monkeypatch):
     """Every figure that is drawn, to be asked what is on it."""
-    drawn, png = [], charts._png
-    monkeypatch.setattr(charts, "_png", lambda figure: drawn.append(figure) or png(figure))
+    drawn, png = [], charts.png
+    monkeypatch.setattr(charts, "png", lambda figure: drawn.append(figure) or png(figure))
     return drawn
 
 
