@@ -29,7 +29,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 class Line(NamedTuple):
-    """One line of a panel: its label, its points of every photograph (n, points), its colour and its style."""
+    """One line of a panel: its label, its points of every photograph (n, points), its colour, its style."""
 
     label: str
     values: Array
@@ -85,9 +85,10 @@ def pictures(rows: Rows, numbers: Numbers) -> dict[str, bytes]:
         Line("rank correlation of cells", _stacked(rows, "randomisation", "spearman"), BLUE),
         Line("structural similarity", _stacked(rows, "randomisation", "ssim"), ORANGE, "--"),
     )
-    places = np.arange(len(STAGES) + 1.0)
+    stages = [stage for stage in STAGES if f"randomisation.{stage}.spearman" in numbers]
+    places = np.arange(len(stages) + 1.0)
     panel = Panel("weights at random, from the top down to", places, lines)
-    names = ("as it was", *STAGES)
+    names = ("as it was", *stages)
     drawn["randomisation"] = lines_chart([panel], "", "likeness to the map", False, names)
     others = [name for name in ("labels.2", "labels.3", "labels.4", "labels.5") if name in numbers]
     if others:

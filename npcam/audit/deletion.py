@@ -7,6 +7,7 @@ photograph blurred. Beside the map's own order stand a random one and one from t
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def stages(start: Array, end: Array, order: Array, steps: int = STEPS) -> Iterat
     """
     flat, new = start.reshape(-1, start.shape[-1]).copy(), end.reshape(-1, end.shape[-1])
     ends = [round(k * len(order) / steps) for k in range(steps + 1)]
-    for low, high in zip(ends[:-2], ends[1:-1], strict=True):
+    for low, high in pairwise(ends[:-1]):
         flat[order[low:high]] = new[order[low:high]]
         yield flat.reshape(start.shape).copy()
 

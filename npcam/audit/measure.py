@@ -27,8 +27,8 @@ def measure(
             for none.
 
     Returns:
-        {"numbers": {name: float}, "curves": what charts are drawn of}. What asks for probabilities is left out
-        where the network gives none, and what asks for boxes where there are none.
+        {"numbers": {name: float}, "curves": what charts are drawn of}. What asks for probabilities is left
+        out where the network gives none, and what asks for boxes where there are none.
     """
     e, seen = subject.e, subject.seen
     curves: dict[str, Any] = {}
@@ -39,7 +39,7 @@ def measure(
         curves["road"] = road.measure_road(subject)
         found |= road.numbers(curves["road"])
     curves["randomisation"] = randomise.compare(subject, randomise.random_maps(subject, networks))
-    found |= randomise.numbers(curves["randomisation"])
+    found |= randomise.numbers(curves["randomisation"], networks)
     found |= _labels(subject) | stability.numbers(stability.measure_stability(subject))
     curves["lorenz"] = shape.lorenz(e.cam)
     found |= shape.numbers(e.cam)

@@ -18,7 +18,7 @@ from npcam.cam import class_activation_map, upsample_map
 from npcam.model import Model
 from npcam.shapes import Array
 
-STAGES = ("predictions", "conv5", "conv4", "conv3", "conv2", "conv1")  # from the top down
+STAGES = ("predictions", "conv5", "conv4", "conv3", "conv2", "conv1")  # those that a network has
 
 
 class Randomised(NamedTuple):
@@ -54,8 +54,9 @@ def randomised(model: Model, seed: int = SEED) -> tuple[Randomised, ...]:
             for layer, own in sorted(model.weights.tensors.items())
             if layer == stage or layer.startswith(f"{stage}_")
         }
-        current = current.with_weights(changed)
-        found.append(Randomised(stage, current))
+        if changed:
+            current = current.with_weights(changed)
+            found.append(Randomised(stage, current))
     return tuple(found)
 
 
@@ -82,11 +83,12 @@ def compare(subject: Subject, maps: list[Array]) -> dict[str, list[float]]:
     }
 
 
-def numbers(curves: dict[str, Any]) -> dict[str, float]:
+def numbers(curves: dict[str, Any], networks: tuple[Randomised, ...]) -> dict[str, float]:
     """`randomisation`, the rank correlation once all is random, and those of every stage."""
+    stages = [stage for stage, _ in networks]
     found = {"randomisation": curves["spearman"][-1]}
     for name in ("spearman", "ssim"):
         found |= {
-            f"randomisation.{stage}.{name}": v for stage, v in zip(STAGES, curves[name][1:], strict=True)
+            f"randomisation.{stage}.{name}": v for stage, v in zip(stages, curves[name][1:], strict=True)
         }
     return found

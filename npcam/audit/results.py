@@ -149,7 +149,6 @@ def write_worst(
     drawn: dict[str, Any] = {}
     for i, (name, one) in enumerate(_places(rows)):
         if name is None:
-            sheet.add(i, None, "", "")
             continue
         photo = one["photo"]
         if photo not in drawn:

@@ -1,8 +1,8 @@
 """ROAD: pixels removed so that little tells that they were removed.
 
 Rong et al. 2022, "A Consistent and Efficient Evaluation Strategy for Attribution Methods"
-(arXiv:2202.00449): a removed pixel becomes the weighted mean of its eight neighbours (1/6 at a side, 1/12 at a
-corner), which is a sparse system of linear equations where neighbours are removed, too; and a little
+(arXiv:2202.00449): a removed pixel becomes the weighted mean of its eight neighbours (1/6 at a side, 1/12 at
+a corner), which is a sparse system of linear equations where neighbours are removed, too; and a little
 noise. The shape of what was removed, which alone may tell the class, is then hard to see.
 """
 

@@ -18,7 +18,7 @@ CLEAR = 0.02  # of a difference of one photograph, which has no interval
 ALIKE = 0.5  # rank correlation from which on two maps are called alike
 STEADY = 0.9  # correlation from which on a map is said to stay as it is
 SPREAD, GATHERED = 0.4, 0.7  # Gini indices between which a map is neither
-BLANKS = {"zero": "zero", "blur": "the blur"}
+BLANKS = {"zero": "the zero baseline", "blur": "the blurred one"}
 ORDERS = {"random": "a random order", "centred": "the order from the middle outwards"}
 CHANGED = {
     "shift": "a shift by one pixel",
@@ -97,7 +97,7 @@ def of_randomisation(n: Numbers) -> str:
 def of_labels(n: Numbers) -> str:
     """Whether another class has another map."""
     value = n["labels"].value
-    what = "the map is one of this class" if value < ALIKE else "the maps of both classes are much alike"
+    what = "the map is this class's own" if value < ALIKE else "the maps of both classes are much alike"
     start = "The map's rank correlation with that of the next most probable class is"
     return f"{start} {value:.2f} (1 is the same, 0 unrelated, -1 the opposite): {what}."
 
@@ -157,13 +157,13 @@ def _of_curves(n: Numbers, test: str, happens: str, better: str) -> str:
     """The areas with both baselines, and the verdict on each other order with each baseline."""
     areas = " and ".join(f"{n[f'{test}.{b}.map'].value:.2f} with {BLANKS[b]}" for b in BASELINES)
     verdicts = "; ".join(_against(n, test, order) for order in ORDERS)
-    start = f"As pixels {happens} in the map's order, the class's probability is {areas} on average"
+    start = f"As pixels {happens} in the map's order, the class's probability is on average {areas}"
     return f"{start} ({better} is better): {verdicts}."
 
 
 def _against(n: Numbers, test: str, order: str) -> str:
     """How the map's order does against another one with each baseline."""
-    words = {1: "better than", 0: "not told from", -1: "worse than"}
+    words = {1: "better than", 0: "not told apart from", -1: "worse than"}
     found = {b: words[verdict(n[f"{test}.{b}.gain_over_{order}"])] for b in BASELINES}
     first, second = found.values()
     if first == second:

@@ -87,8 +87,8 @@ def in_boxes(heatmap: Array, truth: Array) -> dict[str, float]:
         truth: (H, W) bool, see `inside`.
 
     Returns:
-        `inside.mass`, `inside.rank`, and `inside.area`, the share of the pixels that lie inside, which is what
-        a map without any knowledge reaches.
+        `inside.mass`, `inside.rank`, and `inside.area`, the share of the pixels that lie inside, which is
+        what a map without any knowledge reaches.
 
     >>> in_boxes(np.array([[3.0, 1.0, -2.0, 0.0]]), np.array([[True, False, True, False]]))
     {'inside.mass': 0.75, 'inside.rank': 0.5, 'inside.area': 0.5}

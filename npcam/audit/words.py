@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from npcam.audit.figures import CAVEAT
-from npcam.common.tables import align
+from npcam.common.tables import markdown_table
 from npcam.common.text import printable
 
 NAMES = {
@@ -24,7 +24,7 @@ def table(found: Mapping[str, Any]) -> str:
         there = entry["low"] is not None
         interval = f"{entry['low']:.3f} to {entry['high']:.3f}" if there else ""
         rows.append((entry["title"], f"{entry['value']:.3f}", interval, entry["interval"] or ""))
-    return _ruled(rows)
+    return markdown_table(rows)
 
 
 def lead(found: Mapping[str, Any]) -> str:
@@ -47,7 +47,7 @@ def in_markdown(found: Mapping[str, Any], title: str, pictures: Mapping[str, str
         pictures: the names of the pictures' files by figure, and of the contact sheet under "worst".
     """
     parts = [f"# Audit of the maps of {_plain(title)}", lead(found), f"**{CAVEAT}**", table(found)]
-    parts += [f"- {_plain(note)}" for note in found["provenance"]["notes"]]
+    parts.append("\n".join(f"- {_plain(note)}" for note in found["provenance"]["notes"]))
     for entry in found["figures"]:
         key = entry["key"]
         parts += [f"## {entry['title']}", entry["sentence"]]
@@ -58,30 +58,25 @@ def in_markdown(found: Mapping[str, Any], title: str, pictures: Mapping[str, str
         parts += ["## The worst photographs", _worst(found["worst"])]
         if "worst" in pictures:
             parts.append(f"![the worst photographs with their maps]({pictures['worst']})")
-    card = [("group", "attribute", "what was found")]
-    card += [(row["group"], row["attribute"], row["answer"]) for row in found["card"]]
     parts += [
         "## Saliency card",
         "The attributes are those of Boggust et al. 2022, arXiv:2206.02958; the answers are computed.",
-        _ruled(card),
-        f"**{CAVEAT}**",
     ]
-    return "\n\n".join(parts) + "\n"
+    for group in dict.fromkeys(row["group"] for row in found["card"]):
+        own = [row for row in found["card"] if row["group"] == group]
+        parts.append(f"### {group}")
+        parts.append("\n".join(f"- **{row['attribute']}.** {row['answer']}" for row in own))
+    parts.append(f"**{CAVEAT}**")
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _worst(worst: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """Which photographs have the worst numbers."""
-    rows = [("number", "photographs, the worst first")]
+    lines = []
     for name, photographs in worst.items():
         shown = ", ".join(f"{_plain(one['photo'])} ({one['value']:.2f})" for one in photographs)
-        rows.append((NAMES[name], shown))
-    return _ruled(rows)
-
-
-def _ruled(rows: Sequence[Sequence[str]]) -> str:
-    """Rows as a table of Markdown whose columns line up."""
-    ruled = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-    return align([["|", *[part for cell in row for part in (cell.replace("|", "/"), "|")]] for row in ruled])
+        lines.append(f"- {NAMES[name]}: {shown}")
+    return "\n".join(lines)
 
 
 def _plain(text: str) -> str:

@@ -46,3 +46,18 @@ def align(rows: Sequence[Sequence[str]], right: Collection[int] = (), rules: Col
         if i in rules:
             lines.append("  ".join("-" * width for width in widths))
     return "\n".join(lines)
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as a table of Markdown whose columns line up; the first row holds its headings.
+
+    A bar in a cell would end it: a name is made fit for Markdown before.
+
+    >>> print(markdown_table([("layer", "shape"), ("conv1", "64")]))
+    |  layer  |  shape  |
+    |  ---    |  ---    |
+    |  conv1  |  64     |
+    """
+    ruled = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    cells = [[part for cell in row for part in (cell, "|")] for row in ruled]
+    return align([["|", *row] for row in cells])

@@ -1,9 +1,9 @@
 """The figures of an evaluation as Markdown: legible in a terminal, and ready for a model's card."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from npcam.common.tables import align
+from npcam.common.tables import markdown_table
 from npcam.common.text import printable
 from npcam.localise.shown import Shown, lead, measures, share
 
@@ -36,7 +36,7 @@ def _overall(found: Mapping[str, Any]) -> str:
     if above is not None:
         name = "**The box at 20% above the centred box, photograph by photograph**"
         rows.append((name, above.value, above.interval, "", ""))
-    return _table(rows)
+    return markdown_table(rows)
 
 
 def _classes(found: Mapping[str, Any]) -> str:
@@ -47,7 +47,7 @@ def _classes(found: Mapping[str, Any]) -> str:
     for name, figures in (("**all**", found), *((_escaped(name), of_each[name]) for name in of_each)):
         cells = [_with_interval(share(figures, key)) for key, _ in columns]
         rows.append((name, str(figures["photographs"]), str(figures["with_boxes"]), *cells))
-    return _table(rows)
+    return markdown_table(rows)
 
 
 def _calibration(found: Mapping[str, Any]) -> str:
@@ -66,13 +66,7 @@ def _calibration(found: Mapping[str, Any]) -> str:
             )
         )
     error = found["expected_calibration_error"]
-    return f"{_table(rows)}\n\nexpected calibration error: {error:.3f}"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows as a table of Markdown whose columns line up."""
-    ruled = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-    return align([["|", *_separated(row), "|"] for row in ruled])
+    return f"{markdown_table(rows)}\n\nexpected calibration error: {error:.3f}"
 
 
 def _value(shown: Shown | None) -> str:
@@ -83,11 +77,6 @@ def _with_interval(shown: Shown | None) -> str:
     if shown is None:
         return ""
     return f"{shown.value} ({shown.interval})" if shown.has_interval else shown.value
-
-
-def _separated(row: Sequence[str]) -> list[str]:
-    """The cells, with bars between them."""
-    return [part for cell in row for part in (cell, "|")][:-1]
 
 
 def _escaped(name: str) -> str:
