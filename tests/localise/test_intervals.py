@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 
 from npcam.localise import intervals
-from npcam.localise.intervals import draws, mean_of_classes, means, with_intervals
+from npcam.localise.intervals import draws, mean_of_classes, means, medians, with_intervals
 
 
 def resampled(n):
@@ -74,3 +74,14 @@ def test_resamples_without_a_figure_do_not_count():
     first, nothing = with_intervals(5, figures)
     assert first.low == 1
     assert np.isnan(nothing).all()
+
+
+def test_medians_are_those_of_a_loop():
+    """Value and interval of a column with ties and one without, of odd and even numbers of photographs."""
+    rng = np.random.default_rng(7)
+    for n in (2, 7, 12):
+        columns = np.stack([rng.integers(0, 4, n).astype(float), rng.random(n)], axis=1)
+        shares = with_intervals(n, medians(columns))
+        for share, column in zip(shares, columns.T, strict=True):
+            loop = [np.median(column[index]) for index in resampled(n)]
+            assert share == pytest.approx((np.median(column), *np.percentile(loop, [2.5, 97.5])))
