@@ -2,13 +2,13 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npcam.cli.options import Command, add_weights_option, positive
-from npcam.cli.outputs import make_folder
 from npcam.common.errors import InputError
-from npcam.common.files import require_apart, sha256_file
+from npcam.common.files import make_folder, require_file, require_outside, sha256_file
 from npcam.common.text import say, show, to_json
 from npcam.common.threads import cores
 from npcam.common.version import __version__
@@ -72,13 +72,13 @@ def audit(options: argparse.Namespace) -> int:
     check_interpolation(options.interpolation)
     model = load_model(options.weights, threads=1)
     model.require_top("explain a class")
+    require_outside(options.output, options.photo, "-o")
     every, notes = _photographs(options, model)
     photographs = spread(every, options.limit)
     if len(photographs) < len(every):
         notes.append(
             f"{len(photographs):,} of {len(every):,} photographs were taken, evenly spread over the list"
         )
-    require_apart(options.output, [options.photo], "choose another -o")
     make_folder(options.output, "-o")
     notes = [*model.weights.assumptions, *notes]
     reading = Reading(options.interpolation, align=options.align)
@@ -113,18 +113,17 @@ def _photographs(options: argparse.Namespace, model: "Model") -> tuple[list["Pho
     if options.boxes is not None:
         dataset = read_dataset(options.photo, options.boxes, model)
         return list(dataset.photographs), list(dataset.notes)
-    if options.photo == "-":
-        raise InputError("-: npcam audit takes a photograph or a folder, and no list on standard input")
-    listing = list_photographs([options.photo])
-    if listing.errors:
-        raise InputError(listing.errors[0][1])
     folder = Path(options.photo)
-    names = [
-        Path(path).relative_to(folder).as_posix() if folder.is_dir() else Path(path).name
-        for path in listing.photos
+    if not folder.is_dir():
+        require_file(folder, "give a photograph, or a folder of photographs")
+        return [Photograph(str(folder), folder.name, NO_LABEL)], []
+    listing = list_photographs([options.photo])
+    if not listing.photos:
+        raise InputError(listing.errors[0][1] if listing.errors else f"{folder}: holds no photograph")
+    photographs = [
+        Photograph(path, Path(path).relative_to(folder).as_posix(), NO_LABEL) for path in listing.photos
     ]
-    each = zip(listing.photos, names, strict=True)
-    return [Photograph(path, name, NO_LABEL) for path, name in each], list(listing.notes)
+    return photographs, [*listing.notes, *(message for _, message in listing.errors)]
 
 
 def _provenance(options: argparse.Namespace, photographs: Sequence["Photograph"]) -> dict[str, Any]:
@@ -137,7 +136,7 @@ def _provenance(options: argparse.Namespace, photographs: Sequence["Photograph"]
         "weights": weights.name,
         "weights_sha256": sha256_file(weights),
         "photographs": {
-            "of": str(options.photo),
+            "of": str(Path(options.photo)),
             "boxes": options.boxes and str(options.boxes),
             "count": len(photographs),
             "sha256": digest(photographs),
@@ -161,17 +160,23 @@ def _measure(
 
     work = Auditing(model, photographs, reading)
     batches = [range(i, i + 1) for i in range(len(photographs))]  # hundreds of passes each
-    with Journal(options.output / "rows.jsonl", provenance, photographs, batches) as journal:
+    # What tells one audit from another, wherever its files lie: not the paths.
+    files = {key: value for key, value in provenance["photographs"].items() if key not in ("of", "boxes")}
+    about = {"what": "npcam audit", **provenance, "photographs": files}
+    with Journal(options.output / "rows.jsonl", about, photographs, batches) as journal:
         left = batches[len(journal.rows) :]
         if journal.rows and left:
             done = f"{len(journal.rows):,} of {len(photographs):,} photographs"
             say(f"npcam: note: {done} were measured before; going on", error=True)
-        with Progress(len(photographs)) as progress:
-            progress.advance(len(journal.rows))
-            for rows in in_order(work, left, max(1, min(cores(), len(left))), work.stop):
+        workers = max(1, min(cores(), len(left)))
+        with (
+            Progress(len(photographs), before=len(journal.rows)) as progress,
+            closing(in_order(work, left, workers, work.stop)) as found,
+        ):
+            for rows in found:
                 journal.add(rows)
                 progress.advance(len(rows))
-        return journal.rows
+        return list(journal.rows)
 
 
 def _say_tables(found: Mapping[str, Any], folder: Path) -> None:

@@ -1,7 +1,6 @@
 """`npcam evaluate`: how often a network is right on labelled photographs, and whether maps find objects."""
 
 import argparse
-import os
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from npcam.cli.options import Command, add_weights_option
 from npcam.cli.sharing import add_sharing_options, check_sharing, shared
 from npcam.common.errors import InputError
-from npcam.common.files import make_folder, require_apart, same_place, sha256_file
+from npcam.common.files import make_folder, require_apart, require_outside, same_place, sha256_file
 from npcam.common.text import say, show, to_json
 from npcam.common.version import __version__
 from npcam.common.where import weights_path
@@ -98,7 +97,7 @@ def evaluate(options: argparse.Namespace) -> int:
     dataset = read_dataset(options.folder, options.boxes, model)
     work = _work(options, model, dataset)
     inputs = [one for one in (options.folder, options.boxes, options.weights) if one is not None]
-    _require_outside(options)
+    require_outside(options.output, options.folder, "-o")
     for path, option in ((options.coco, "--coco"), (options.score_maps, "--score-maps")):
         if path is not None:
             require_apart(path, inputs, f"choose another {option}")
@@ -154,14 +153,6 @@ def _provenance(options: argparse.Namespace, dataset: "Dataset") -> dict[str, An
             "interpolation": options.interpolation,
         },
     }
-
-
-def _require_outside(options: argparse.Namespace) -> None:
-    """See to it that no result becomes a photograph of the next run."""
-    folder, output = (Path(os.path.realpath(path)) for path in (options.folder, options.output))
-    if output.is_relative_to(folder):
-        msg = f"{options.output}: lies in {options.folder}, which is searched for photographs"
-        raise InputError(f"{msg}; choose another -o")
 
 
 def _work(options: argparse.Namespace, model: "Model", dataset: "Dataset") -> "Evaluating":

@@ -159,6 +159,27 @@ def make_folder(folder: Path, option: str) -> None:
         raise InputError(f"{folder}: cannot make this folder ({reason}); choose another {option}") from error
 
 
+def require_outside(output: str | Path, folder: str | Path, option: str) -> None:
+    """See to it that no result becomes a photograph of the next run.
+
+    Args:
+        output: the folder of the results.
+        folder: what is searched for photographs.
+        option: that names the output.
+
+    Raises:
+        InputError: the output is that folder, or lies in it.
+
+    >>> require_outside("a/r", "a", "-o")
+    Traceback (most recent call last):
+    npcam.common.errors.InputError: a/r: lies in a, which is searched for photographs; choose another -o
+    """
+    if Path(os.path.realpath(output)).is_relative_to(os.path.realpath(folder)):
+        raise InputError(
+            f"{output}: lies in {folder}, which is searched for photographs; choose another {option}"
+        )
+
+
 @contextmanager
 def witness(folder: str | Path | None) -> Iterator[Path | None]:
     """A file in a folder for as long as a block lasts: whoever sees it sees that very folder.

@@ -35,7 +35,7 @@ def test_stages_replace_pixel_by_pixel(steps):
 
 
 def test_baselines():
-    """Zero is nothing but zeros; the blur is a Gaussian sum of pixels, edges repeated, as a plain loop has it."""
+    """Zero is nothing but zeros; the blur is a Gaussian sum of pixels, edges repeated, in a plain loop."""
     x = subject().x
     found = baselines(x)
     assert not found["zero"].any()
@@ -58,7 +58,7 @@ def test_baselines():
 def test_every_curve_is_that_of_a_loop():
     """Every probability of the curves, the input made anew and run by itself: equal up to rounding.
 
-    A batch and a single photograph go through other kernels; probabilities then differ by some eps of float32.
+    A batch and a single photograph go through other kernels; probabilities then differ by some float32 eps.
     """
     one = subject()
     model, e = one.model, one.e

@@ -1,4 +1,4 @@
-"""All of one photograph: what is there, what is left out, and the few numbers that have no module of their own."""
+"""All of one photograph: what is there, what is left out, and numbers that have no module of their own."""
 
 import json
 

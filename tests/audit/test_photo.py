@@ -128,7 +128,7 @@ def test_the_caveat_says_it():
     assert CAVEAT.startswith("Not proof, not causal")
 
 
-def test_charts_draw_the_medians(monkeypatch, found):
+def test_charts_draw_the_medians(monkeypatch):
     """Lines of three photographs: the median point by point, and the band of the middle half."""
     drawn, png = [], charts.png
     monkeypatch.setattr(charts, "png", lambda figure: drawn.append(figure) or png(figure))

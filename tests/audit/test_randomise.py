@@ -27,7 +27,7 @@ def test_each_network_has_one_stage_more_at_random():
 
 
 def test_values_stay_and_change_places():
-    """Every array has the same values in another order, and what is random stays as it is in the next network."""
+    """Every array has the same values in another order; what is random stays as it is in the next network."""
     model = small_model()
     networks = randomised(model)
     last = networks[-1].model.weights.tensors

@@ -69,7 +69,7 @@ def test_noise_is_fixed_small_and_only_where_pixels_are_missing():
 
 
 def test_road_is_that_of_a_loop():
-    """Each share removed by itself, most and least relevant first, run by itself: equal up to rounding."""
+    """Each share removed by itself, most and least relevant first, run alone: up to rounding."""
     one = subject()
     found = measure_road(one)
     order = by_score(one.e.heatmap)
@@ -82,7 +82,7 @@ def test_road_is_that_of_a_loop():
 
 
 def test_numbers_by_hand():
-    """The mean of least minus most over the four shares; what is there before anything goes does not count."""
+    """The mean of least minus most over the four shares; what is there at first does not count."""
     found = numbers({"most": [0.9, 0.5, 0.25, 0.0, 0.0], "least": [0.9, 1.0, 0.75, 0.5, 0.0]})
     assert found["road"] == pytest.approx((0.5 + 0.5 + 0.5 + 0) / 4)
     assert found["road.most.20"] == 0.5

@@ -113,7 +113,7 @@ def test_randomisation(bottom, words):
     given = dict.fromkeys((f"randomisation.{stage}.spearman" for stage in STAGES), 0.77)
     given["randomisation.conv1.spearman"] = bottom
     said = SENTENCES["randomisation"](of_one(given))
-    assert f"with the last layer random its rank correlation with the first map is 0.77" in said
+    assert "with the last layer random its rank correlation with the first map is 0.77" in said
     assert f"with all layers random {bottom:.2f}" in said
     assert words in said.split(":")[-1]
 
@@ -128,7 +128,7 @@ def test_labels(value, words):
 
 @pytest.mark.parametrize(("lowest", "words"), [(0.89, "moves though"), (0.9, "stays as it is")])
 def test_stability(lowest, words):
-    """The change with the lowest correlation and that with the lowest overlap are named, with their numbers."""
+    """The changes with the lowest correlation and the lowest overlap are named, with their numbers."""
     given = {f"stability.{c}.{k}": 0.97 for c in CHANGES for k in ("correlation", "iou")}
     given |= {"stability.jpeg.correlation": lowest, "stability.shift.iou": 0.41}
     said = SENTENCES["stability"](of_one(given))

@@ -103,7 +103,7 @@ def test_numbers_by_hand():
 
 
 def test_a_photograph_of_the_inputs_own_size_needs_no_resizing():
-    """Then nearest and bilinear give the same pixels, and the map stays to the last bit but for the batch's."""
+    """Then nearest and bilinear give the same pixels, and the same map but for the batch's rounding."""
     model = small_model(input_size=(60, 80))
     found = measure_stability(subject(model))
     assert found["resizing"]["correlation"] == pytest.approx(1, abs=1e-6)

@@ -94,7 +94,8 @@ def test_boxes_count_where_the_class_is_right(data, weights, tmp_path, capsys):
     """Of four photographs with boxes of their own class those are counted that are taken for it."""
     table = tmp_path / "boxes.csv"
     names = ["cat/1.png", "cat/3.png", "dog/0.png", "dog/2.png"]
-    table.write_text("photo,x0,y0,x1,y1\n" + "".join(f"{name},0,0,40,60\n" for name in names))
+    lines = [f"{name},{name.split('/')[0]},0,0,40,60\n" for name in names]
+    table.write_text("photo,class,x0,y0,x1,y1\n" + "".join(lines))
     out = tmp_path / "r"
     assert (
         main(["audit", str(data), "--boxes", str(table), "--weights", weights, "-o", str(out), "--json"]) == 0
@@ -130,7 +131,7 @@ def test_limit_takes_an_even_spread(data, weights, tmp_path, capsys):
 
 
 def test_a_photograph_that_cannot_be_read(data, weights, tmp_path, capsys):
-    """The others are audited; it is named, and the status is 2; where there is no other, nothing is written."""
+    """The others are audited; it is named, and the status is 2; with no other, no figures are written."""
     (data / "cat" / "1.png").write_bytes(b"no picture")
     out = tmp_path / "r"
     assert main(["audit", str(data), "--weights", weights, "-o", str(out)]) == 2
@@ -146,7 +147,7 @@ def test_a_photograph_that_cannot_be_read(data, weights, tmp_path, capsys):
     ("arguments", "words"),
     [
         (["nowhere"], "nowhere"),
-        (["-"], "no list on standard input"),
+        (["PHOTOS", "-o", "PHOTOS/r"], "searched for photographs"),
         (["PHOTOS", "--limit", "0"], "from 1 up"),
         (["PHOTOS", "--interpolation", "cubic"], "cubic"),
         (["PHOTOS", "--boxes", "nowhere.csv"], "nowhere.csv"),
@@ -154,9 +155,11 @@ def test_a_photograph_that_cannot_be_read(data, weights, tmp_path, capsys):
 )
 def test_what_is_refused(arguments, words, data, weights, tmp_path, capsys):
     """One line, status 2, and no file."""
-    given = [str(data) if argument == "PHOTOS" else argument for argument in arguments]
-    assert main(["audit", *given, "--weights", weights, "-o", str(tmp_path / "r")]) == 2
+    given = [argument.replace("PHOTOS", str(data)) for argument in arguments]
+    output = [] if "-o" in given else ["-o", str(tmp_path / "r")]
+    assert main(["audit", *given, "--weights", weights, *output]) == 2
     said = capsys.readouterr().err
     assert words in said
     assert said.count("\n") == 1
-    assert not (tmp_path / "r" / "audit.json").exists()
+    assert not (tmp_path / "r").exists()
+    assert not (data / "r").exists()
