@@ -75,3 +75,15 @@ def test_without_boxes_and_without_probabilities(row):
     }
     assert not set(found["numbers"]) - set(row["numbers"])
     assert set(found["curves"]) == {"randomisation", "lorenz"}
+
+
+def test_a_map_of_nothing_is_measured_too():
+    """A class without weights: the map is zero everywhere, every number is finite, and no box is found."""
+    model = small_model()
+    kernel = np.zeros_like(model.layer("predictions").kernel)
+    silent = subject(model.with_weights({"predictions": {"kernel": kernel}}))
+    assert not silent.e.cam.any()
+    found = measure(silent, randomised(silent.model), np.array([[0.0, 0.0, 40.0, 60.0]]))["numbers"]
+    assert np.isfinite(list(found.values())).all()
+    assert found["gini"] == found["inside.mass"] == 0
+    assert found["stability"] == found["stability.flip.iou"] == 1

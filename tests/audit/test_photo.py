@@ -18,6 +18,7 @@ from npcam.common.errors import InputError
 from npcam.localise.intervals import Share
 
 needs("matplotlib")
+pytestmark = pytest.mark.slow
 BOXES = np.array([[10.0, 10.0, 50.0, 50.0]])
 
 

@@ -13,6 +13,7 @@ from npcam.cli.commands import main
 from npcam.weights import write_weights
 
 needs("matplotlib")
+pytestmark = pytest.mark.slow
 FILES = {
     *("audit.json", "audit.md", "per_photo.csv", "rows.jsonl", "worst.png", "deletion.png", "insertion.png"),
     *("drop.png", "road.png", "randomisation.png", "labels.png", "stability.png", "sparseness.png"),
