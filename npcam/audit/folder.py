@@ -8,6 +8,7 @@ from npcam.audit.measure import measure
 from npcam.audit.randomise import Randomised, randomised
 from npcam.audit.subject import make_subject
 from npcam.datasets.photographs import Photograph, boxes_on
+from npcam.localise.journal import failed_row
 from npcam.model import Model
 from npcam.shapes import Array
 from npcam.stream.batches import Batches, Failed, Reading, Seen
@@ -48,10 +49,10 @@ class Auditing:
 
     def __call__(self, batch: range) -> list[dict[str, Any]]:
         """A row for each photograph of a batch, or why there is none; fewer once it was stopped."""
-        return [self._failed(one) if isinstance(one, Failed) else one for one in self._batches(batch)]
-
-    def _failed(self, one: Failed) -> dict[str, Any]:
-        return {"photo": self.photographs[one.number].name, "error": one.message}
+        return [
+            failed_row(self.photographs[one.number], one.message) if isinstance(one, Failed) else one
+            for one in self._batches(batch)
+        ]
 
     def _measure(self, one: Seen) -> dict[str, Any]:
         """What is measured of one photograph, from its pass."""

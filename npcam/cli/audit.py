@@ -2,20 +2,20 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npcam.cli.options import Command, add_weights_option, positive
+from npcam.cli.options import Command, add_reading_options, add_weights_option, positive
+from npcam.cli.sharing import measured
 from npcam.common.errors import InputError
 from npcam.common.files import make_folder, require_file, require_outside, sha256_file
 from npcam.common.text import say, show, to_json
-from npcam.common.threads import cores
 from npcam.common.version import __version__
 from npcam.common.where import weights_path
 
 if TYPE_CHECKING:
     from npcam.datasets.photographs import Photograph
+    from npcam.localise.journal import Rows
     from npcam.model import Model
     from npcam.stream.batches import Reading
 
@@ -47,17 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=Path, required=True, metavar="RESULTS", help="folder of the results"
     )
     parser.add_argument("--json", action="store_true", help="print audit.json instead of a table")
-    parser.add_argument(
-        "--align",
-        choices=["corners", "centers"],
-        default="corners",
-        help="how to upsample: corners, as SciPy does, or half-pixel centers (default: corners)",
-    )
-    parser.add_argument(
-        "--interpolation",
-        default="nearest",
-        help="how to resize photographs: nearest, as Keras does, bilinear, ... (default: nearest)",
-    )
+    add_reading_options(parser)
 
 
 def audit(options: argparse.Namespace) -> int:
@@ -151,32 +141,16 @@ def _measure(
     photographs: Sequence["Photograph"],
     reading: "Reading",
     provenance: Mapping[str, Any],
-) -> list[dict[str, Any]]:
+) -> "Rows":
     """A row for each photograph; those that an earlier run has measured are taken from it."""
     from npcam.audit.folder import Auditing
-    from npcam.localise.journal import Journal
-    from npcam.stream.pool import in_order
-    from npcam.stream.progress import Progress
 
     work = Auditing(model, photographs, reading)
     batches = [range(i, i + 1) for i in range(len(photographs))]  # hundreds of passes each
     # What tells one audit from another, wherever its files lie: not the paths.
     files = {key: value for key, value in provenance["photographs"].items() if key not in ("of", "boxes")}
     about = {"what": "npcam audit", **provenance, "photographs": files}
-    with Journal(options.output / "rows.jsonl", about, photographs, batches) as journal:
-        left = batches[len(journal.rows) :]
-        if journal.rows and left:
-            done = f"{len(journal.rows):,} of {len(photographs):,} photographs"
-            say(f"npcam: note: {done} were measured before; going on", error=True)
-        workers = max(1, min(cores(), len(left)))
-        with (
-            Progress(len(photographs), before=len(journal.rows)) as progress,
-            closing(in_order(work, left, workers, work.stop)) as found,
-        ):
-            for rows in found:
-                journal.add(rows)
-                progress.advance(len(rows))
-        return list(journal.rows)
+    return measured(options, work, about, photographs, batches)
 
 
 def _say_tables(found: Mapping[str, Any], folder: Path) -> None:

@@ -2,12 +2,11 @@
 
 import argparse
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npcam.cli.options import Command, add_weights_option
-from npcam.cli.sharing import add_sharing_options, check_sharing, shared
+from npcam.cli.options import Command, add_reading_options, add_weights_option
+from npcam.cli.sharing import add_sharing_options, check_sharing, measured
 from npcam.common.errors import InputError
 from npcam.common.files import make_folder, require_apart, require_outside, same_place, sha256_file
 from npcam.common.text import say, show, to_json
@@ -63,17 +62,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default="min-max",
         help="thresholds are shares of a map's range (usual), or of its maximum (default: min-max)",
     )
-    parser.add_argument(
-        "--align",
-        choices=["corners", "centers"],
-        default="corners",
-        help="how to upsample: corners, as SciPy does, or half-pixel centers (default: corners)",
-    )
-    parser.add_argument(
-        "--interpolation",
-        default="nearest",
-        help="how to resize photographs: nearest, as Keras does, bilinear, ... (default: nearest)",
-    )
+    add_reading_options(parser)
     parser.add_argument(
         "--no-pictures",
         dest="pictures",
@@ -172,9 +161,7 @@ def _work(options: argparse.Namespace, model: "Model", dataset: "Dataset") -> "E
 
 def _measure(options: argparse.Namespace, work: "Evaluating", provenance: Mapping[str, Any]) -> "Rows":
     """A row for each photograph; those that an earlier run has measured are taken from it."""
-    from npcam.localise.journal import Journal
     from npcam.stream.batches import BATCH, cut
-    from npcam.stream.progress import Progress
 
     photographs = work.photographs
     batches = cut(len(photographs), first=BATCH)
@@ -182,23 +169,7 @@ def _measure(options: argparse.Namespace, work: "Evaluating", provenance: Mappin
     dataset = {key: value for key, value in provenance["dataset"].items() if key not in ("folder", "boxes")}
     written = {"pictures": options.pictures, "score_maps": options.score_maps is not None}
     about = {**provenance, "dataset": dataset, "written": written}
-    with Journal(options.output / "rows.jsonl", about, photographs, batches) as journal:
-        left = [batch for batch in batches if batch.start >= len(journal.rows)]
-        if journal.rows and left:
-            done = f"{len(journal.rows):,} of {len(photographs):,} photographs"
-            say(f"npcam: note: {done} were measured before; going on", error=True)
-        work.require_written(journal.rows)
-        if not left:
-            return journal.rows
-        with (
-            Progress(len(photographs), before=len(journal.rows)) as progress,
-            shared(options, len(left), options.output) as in_order,
-            closing(in_order(work, left)) as found,
-        ):
-            for rows in found:
-                journal.add(rows)
-                progress.advance(len(rows))
-        return journal.rows
+    return measured(options, work, about, photographs, batches, work.require_written)
 
 
 def _for_others(options: argparse.Namespace, dataset: "Dataset", rows: "Rows") -> list[str]:

@@ -26,6 +26,21 @@ def add_weights_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how a photograph becomes an input, and a map a heat map."""
+    parser.add_argument(
+        "--align",
+        choices=["corners", "centers"],
+        default="corners",
+        help="how to upsample: corners, as SciPy does, or half-pixel centers (default: corners)",
+    )
+    parser.add_argument(
+        "--interpolation",
+        default="nearest",
+        help="how to resize photographs: nearest, as Keras does, bilinear, ... (default: nearest)",
+    )
+
+
 def positive(text: str) -> int:
     """The value of an option that counts something, from 1 up."""
     if not text.isdecimal() or int(text) < 1:

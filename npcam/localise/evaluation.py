@@ -13,7 +13,7 @@ from npcam.datasets.photographs import Photograph, boxes_on
 from npcam.explain import Explanation, Pass
 from npcam.images.preprocess import to_input
 from npcam.localise.contours import unit_map
-from npcam.localise.journal import sha256_if_there
+from npcam.localise.journal import failed_row
 from npcam.localise.measure import of_boxes, of_classes, of_drop
 from npcam.localise.score_maps import require_side, score_map_path, write_score_map
 from npcam.localise.sheets import thumbnail
@@ -104,7 +104,10 @@ class Evaluating:
             after = self.model.predict(np.stack([one.masked for one in measured]))  # (n, classes)
             for one, probabilities in zip(measured, after, strict=True):
                 one.row.update(of_drop(one.probability, float(probabilities[one.predicted])))
-        return [self._failed(one) if isinstance(one, Failed) else one.row for one in found]
+        return [
+            failed_row(self.photographs[one.number], one.message) if isinstance(one, Failed) else one.row
+            for one in found
+        ]
 
     def require_written(self, rows: Iterable[dict[str, Any]]) -> None:
         """Raise InputError where a file is missing that an earlier run has written with a row of these."""
@@ -120,12 +123,6 @@ class Evaluating:
                 if not path.is_file():
                     msg = f"{path}: is missing, though {name} was measured; bring it back, or begin anew"
                     raise InputError(f"{msg}: remove rows.jsonl")
-
-    def _failed(self, one: Failed) -> dict[str, Any]:
-        """The row of a photograph that cannot be used, with its file's hash where there is one."""
-        row = {"photo": self.photographs[one.number].name, "error": one.message}
-        sha256 = sha256_if_there(one.path)
-        return row if sha256 is None else {**row, "photo_sha256": sha256}
 
     def _measure(self, one: Seen) -> _Measured:
         """What is measured of one photograph, from its pass."""

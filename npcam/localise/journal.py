@@ -189,6 +189,13 @@ def sha256_if_there(path: str) -> str | None:
         return None
 
 
+def failed_row(photograph: Photograph, message: str) -> dict[str, Any]:
+    """The row of a photograph that cannot be used, with its file's hash where there is one."""
+    row = {"photo": photograph.name, "error": message}
+    sha256 = sha256_if_there(photograph.path)
+    return row if sha256 is None else {**row, "photo_sha256": sha256}
+
+
 def digest(photographs: Sequence[Photograph]) -> str:
     """SHA-256 of what a data set says: names, classes, boxes and sizes; not of the photographs' files."""
     told = [(one.name, one.label, one.boxes, one.size) for one in photographs]
