@@ -84,7 +84,7 @@ FIGURES = (
     ),
     Figure(
         "stability",
-        "Stability under changes that hardly anybody sees",
+        "Stability under changes that leave the content as it is",
         "Alvarez-Melis & Jaakkola 2018, arXiv:1806.08049",
         "stability",
         tuple(f"stability.{change}.correlation" for change in CHANGES),

@@ -108,10 +108,10 @@ def of_stability(n: Numbers) -> str:
     value = n[f"stability.{worst}.correlation"].value
     boxes = min(CHANGES, key=lambda change: n[f"stability.{change}.iou"].value)
     overlap = n[f"stability.{boxes}.iou"].value
-    what = (
-        "the map stays as it is" if value >= STEADY else "the map moves though the photograph hardly changes"
+    what = "the map stays as it is" if value >= STEADY else "the map moves though the content stays"
+    start = (
+        f"Of five changes that leave the content as it is, {CHANGED[worst]} moves the map most (correlation "
     )
-    start = f"Of five changes that hardly anybody sees, {CHANGED[worst]} moves the map most (correlation "
     box = f"the box most with {CHANGED[boxes]} (IoU {overlap:.2f})" if overlap < 1 else "none the box (IoU 1)"
     return f"{start}{value:.2f}), and {box}: {what}."
 

@@ -1,4 +1,4 @@
-"""Stability: does the map stay where it is when the photograph changes in a way that nobody sees?
+"""Stability: does the map stay where it is when the photograph changes and its content does not?
 
 The question is that of Alvarez-Melis & Jaakkola 2018, "On the Robustness of Interpretability Methods"
 (arXiv:1806.08049), asked of changes that happen to photographs: a shift by one pixel, a mirror, JPEG at
