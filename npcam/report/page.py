@@ -1,0 +1,191 @@
+"""The page of a report: one file that asks for nothing, and computes its maps itself."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from npcam.common.web import in_script, write_page as write
+from npcam.labels import as_written
+from npcam.pictures import colormaps
+from npcam.pictures.overlay import Scale, make_scale
+from npcam.verify.digits import in_words
+
+Data = Mapping[str, Any]
+
+CHECKOUT = "or `pip install '.[report]'` in a copy of the repository"
+PNG = "iVBOR"  # how a PNG begins in base64; other pictures are JPEG
+ONE_SIDED = ("ember", *(name for name in colormaps.NAMES if name != "ember"))  # the usual one first
+STATED = {  # what the card says of the network, in this order
+    "network": "Network",
+    "last_activation": "Layer of the maps",
+    "map": "Maps: height, width, number",
+    "input_size": "Input: height, width",
+    "preprocessing": "Preprocessing",
+    "classes": "Classes",
+    "activation": "Last activation",
+    "weights": "Weights file",
+    "weights_sha256": "SHA-256 of that file",
+    "tensors_sha256": "SHA-256 of its tensors",
+    "source": "Converted from",
+    "source_sha256": "SHA-256 of that file",
+    "converter": "Converted by",
+}
+
+
+def write_page(path: str | Path, bundle: Data, pictures: Sequence[bytes]) -> None:
+    """Write a report as one HTML file, in which the pictures, the style, the script and all numbers lie.
+
+    Args:
+        path: the file; the old one is replaced as a whole.
+        bundle: the numbers: photographs with their maps f_k, classes with their weights w_k, the network.
+        pictures: for each photograph of the bundle the bytes of a JPEG.
+
+    Raises:
+        InputError: there is no Jinja2, or the page cannot be written.
+        ValueError: there is not one picture for each photograph.
+    """
+    photos = [
+        _photo(photo, picture, bundle) for photo, picture in zip(bundle["photos"], pictures, strict=True)
+    ]
+    title = f"{photos[0]['name']}: {photos[0]['title']}" if len(photos) == 1 else f"{len(photos)} photographs"
+    write(
+        path,
+        "npcam.report",
+        "report",
+        CHECKOUT,
+        title=title,
+        file=Path(path).name,
+        npcam=bundle["npcam"],
+        photos=photos,
+        one_sided=ONE_SIDED,
+        two_sided=tuple(colormaps.TWO_SIDED),
+        alpha=round(100 * Scale(1.0).alpha),
+        weights_name=bundle["model"]["weights"],
+        most_maps=bundle["model"]["map"][2],
+        **card(bundle),
+        data=canonical(bundle),
+        colours=in_script(_colours()),
+    )
+
+
+def canonical(bundle: Data) -> str:
+    """The numbers as JSON in ASCII, keys in order, a line for each photograph: the same bytes each time.
+
+    >>> print(canonical({"version": 1, "photos": [{"b": 1, "a": "<"}, {}]}))
+    {"photos":[
+    {"a":"\\u003c","b":1},
+    {}
+    ],
+    "version":1}
+    """
+    parts = []
+    for key in sorted(bundle):
+        value = bundle[key]
+        lines = ",\n".join(in_script(one, sort_keys=True) for one in value) if key == "photos" else ""
+        parts.append(f"{in_script(key)}:{f'[{chr(10)}{lines}{chr(10)}]' if lines else in_script(value, sort_keys=True)}")
+    return "{" + ",\n".join(parts) + "}"
+
+
+def card(bundle: Data) -> dict[str, Any]:
+    """What stands on the network's card: lines of (what, value), what was found and assumed, versions, options."""
+    model = bundle["model"]
+    return {
+        "card": [(words, _plain(model[key])) for key, words in STATED.items() if model.get(key) is not None],
+        "findings": [_finding(one) for one in model.get("findings") or ()],
+        "notes": [*(model.get("assumptions") or ()), *(model.get("notes") or ())],
+        "versions": sorted((model.get("versions") or {}).items()),
+        "options": [(key.replace("_", " "), _plain(value)) for key, value in sorted(bundle["options"].items())],
+    }
+
+
+def share_of(value: float, activation: str) -> str:
+    """A class's probability as people read it; what a linear top gives is no percentage.
+
+    >>> share_of(0.9999, "softmax"), share_of(0.0001, "softmax"), share_of(12.3456, "linear")
+    ('>99.9%', '<0.1%', '12.35')
+    """
+    if activation not in ("softmax", "sigmoid"):
+        return f"{value:.4g}"
+    return "<0.1%" if 0 < value < 0.0005 else ">99.9%" if 0.9995 <= value < 1 else f"{value:.1%}"
+
+
+def _photo(photo: Data, picture: bytes, bundle: Data) -> dict[str, Any]:
+    """What the template shows of a photograph."""
+    activation = str(bundle["model"]["activation"])
+    target = next(one for one in photo["classes"] if one["index"] == photo["target"])
+    shown = [
+        {
+            "index": one["index"],
+            "name": as_written(one["name"]),
+            "share": share_of(one["probability"], activation),
+            "bar": f"{100 * min(max(one['probability'], 0), 1):.2f}" if activation != "linear" else "0",
+            "logit": f"{one['logit']:.3f}",
+            "explained": one is target,
+        }
+        for one in photo["classes"]
+    ]
+    digits = photo.get("digits")
+    return {
+        "name": photo["photo"],
+        "title": f"{as_written(target['name'])} {share_of(target['probability'], activation)}",
+        "target": target,
+        "target_name": as_written(target["name"]),
+        "width": photo["size"][0],
+        "height": photo["size"][1],
+        "ratio": f"{photo['picture']['width'] / photo['picture']['height']:.4f}",
+        "picture": photo["picture"],
+        "jpeg": base64.b64encode(picture).decode("ascii"),
+        "sha256": photo["photo_sha256"],
+        "lies": photo.get("exif_orientation"),
+        "classes": shown,
+        "digits": in_words({"logit": target["logit"], "digits": digits}) if digits else [],
+        "figures": [_figure(one) for one in _entries(photo.get("audit"))],
+    }
+
+
+def _entries(audit: Any) -> Sequence[Data]:
+    """The figures of an audit, whether they stand alone or beside other things."""
+    if isinstance(audit, Mapping):
+        audit = audit.get("figures") or ()
+    return audit or ()
+
+
+def _figure(entry: Data) -> dict[str, Any]:
+    """A figure of an audit: its number with its interval, its sentence, its paper, its picture."""
+    value, low, high = (entry.get(key) for key in ("value", "low", "high"))
+    picture = entry.get("picture")
+    return {
+        "title": entry["title"],
+        "sentence": entry["sentence"],
+        "paper": entry.get("paper"),
+        "value": "" if value is None else _plain(value),
+        "interval": "" if low is None or high is None else f"{_plain(low)} to {_plain(high)}",
+        "picture": picture and f"data:image/{'png' if picture.startswith(PNG) else 'jpeg'};base64,{picture}",
+    }
+
+
+def _finding(one: Any) -> str:
+    """A finding in words: what it is, and where."""
+    return f"{one['what']} ({one['where']})" if isinstance(one, Mapping) else str(one)
+
+
+def _plain(value: Any) -> str:
+    """A value as it is read: no brackets, no quotes."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_plain, value)) or "none"
+    return json.dumps(value) if isinstance(value, Mapping) else str(value)
+
+
+def _colours() -> dict[str, Any]:
+    """The tables of colours in hexadecimal, and how opaque the fullest tint of a scale is."""
+    return {
+        "one": {name: colormaps.colormap(name).tobytes().hex() for name in ONE_SIDED},
+        "two": {name: colormaps.two_sided(name).tobytes().hex() for name in colormaps.TWO_SIDED},
+        "alpha": [make_scale(1.0, signed).alpha for signed in (False, True)],
+    }

@@ -1,0 +1,519 @@
+"use strict";
+// The maps of a report, computed from the numbers that stand in this file.
+//
+// For a class c with weights w_k and a bias b, the map is M_c = sum_k w_k f_k, and mean(M_c) + b is the logit.
+// Sums are taken in double precision. `window.npcam.photos[i]` is photograph i, for a console and for tests:
+//   select(index), against(index or null)  the class that is drawn, and the one whose map is taken off
+//   choose(k, on), take(n)                 which maps are in the sum: map k; the n that add most
+//   map(), heatmap()                       (h * w) and (H * W) numbers, row by row: the sum, and upsampled
+//   logit()                                the mean of the sum plus the bias (plus the difference of two)
+//   largest()                              [{ k, weight, adds, share, on }] of the maps that are listed
+//   boxes()                                [{ box, evidence }] in pixels of the photograph
+//   value(x, y)                            the map at a place of the photograph, in its pixels
+(() => {
+  const bundle = JSON.parse(document.getElementById("npcam-report").textContent);
+  const colours = JSON.parse(document.getElementById("npcam-colours").textContent);
+  const SIDE = 900; // pixels of the longer side of a tint
+  const LISTED = 12; // maps that are drawn one by one
+  const SMALL = 150; // pixels of the longer side of such a map
+  const GROUNDS = [255, 128, 0]; // white, grey and black: what a tint may lie on
+  const EVERYWHERE = 0.9; // a box that covers more of the photograph tells no place from another
+
+  const floats = (base64) => new Float32Array(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)).buffer);
+  const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
+  const written = (name) => name.replaceAll("_", " ");
+  const sum = (values) => values.reduce((a, b) => a + b, 0);
+  const table = (hex) => Uint8Array.from(hex.match(/../g), (byte) => parseInt(byte, 16));
+  const signed = (x, digits = 2) => (x ? `${x > 0 ? "+" : "\u2212"}${Number(Math.abs(x).toPrecision(digits))}` : "0");
+  const fixed = (x, digits) => x.toFixed(digits).replace("-", "\u2212");
+  const withSign = (x, digits) => `${x < 0 ? "" : "+"}${fixed(x, digits)}`;
+  const percent = (x) => `${fixed(100 * x, 1)}%`;
+
+  // What is bilinear between the centres of cells. "corners": the outermost cells' centres are the outermost pixels'
+  // centres; "centers": each cell covers its share of the pixels.
+  function steps(old, size, align) {
+    const low = new Int32Array(size), high = new Int32Array(size), part = new Float64Array(size);
+    for (let i = 0; i < size; i++) {
+      const corners = size > 1 ? (i * (old - 1)) / (size - 1) : 0;
+      const at = align === "corners" ? corners : clamp(((i + 0.5) * old) / size - 0.5, 0, old - 1);
+      low[i] = Math.min(Math.floor(at), old - 1);
+      high[i] = Math.min(low[i] + 1, old - 1);
+      part[i] = at - low[i];
+    }
+    return { low, high, part };
+  }
+
+  function enlarge(values, [h, w], [height, width], align) {
+    const x = steps(w, width, align), y = steps(h, height, align);
+    const wide = new Float64Array(h * width), large = new Float64Array(height * width);
+    for (let r = 0; r < h; r++) {
+      for (let c = 0; c < width; c++) {
+        const a = values[r * w + x.low[c]], b = values[r * w + x.high[c]];
+        wide[r * width + c] = a + (b - a) * x.part[c];
+      }
+    }
+    for (let r = 0; r < height; r++) {
+      for (let c = 0; c < width; c++) {
+        const a = wide[y.low[r] * width + c], b = wide[y.high[r] * width + c];
+        large[r * width + c] = a + (b - a) * y.part[r];
+      }
+    }
+    return large;
+  }
+
+  // Boxes around the connected parts above a share of the largest value, cells that touch at a side together.
+  function parts(values, [height, width], threshold) {
+    const line = threshold * values.reduce((a, b) => Math.max(a, b), 0);
+    const whole = values.reduce((a, b) => a + Math.max(b, 0), 0);
+    const seen = new Uint8Array(values.length), found = [], todo = [];
+    if (!(line > 0 || whole > 0)) return found;
+    for (let first = 0; first < values.length; first++) {
+      if (seen[first] || !(values[first] > line)) continue;
+      const part = { box: [width, height, 0, 0], size: 0, evidence: 0 };
+      seen[first] = 1;
+      todo.push(first);
+      while (todo.length) {
+        const i = todo.pop(), x = i % width, y = (i - x) / width, b = part.box;
+        part.size += 1;
+        part.evidence += values[i] / whole;
+        part.box = [Math.min(b[0], x), Math.min(b[1], y), Math.max(b[2], x + 1), Math.max(b[3], y + 1)];
+        for (const [there, next] of [[x > 0, i - 1], [x + 1 < width, i + 1], [y > 0, i - width],
+          [y + 1 < height, i + width]]) {
+          if (there && !seen[next] && values[next] > line) {
+            seen[next] = 1;
+            todo.push(next);
+          }
+        }
+      }
+      found.push(part);
+    }
+    return found;
+  }
+
+  // Colours: an index from 0 to 255 of each value, and red, green, blue and opacity of each index.
+  function paint(context, values, shape, { largest, two, name, alpha }) {
+    const { width, height } = context.canvas;
+    const rgb = table(colours[two ? "two" : "one"][name]);
+    const shares = Float64Array.from(values, (v) => (largest > 0 ? clamp(v / largest, two ? -1 : 0, 1) : 0));
+    const stretched = enlarge(shares, shape, [height, width], "centers");
+    const image = context.createImageData(width, height);
+    for (let i = 0; i < stretched.length; i++) {
+      const index = Math.round(two ? 128 + stretched[i] * 127 : stretched[i] * 255);
+      const share = two ? Math.min(Math.abs(index - 128), 127) / 127 : index / 255;
+      image.data.set(rgb.subarray(3 * index, 3 * index + 3), 4 * i);
+      image.data[4 * i + 3] = Math.round(share * alpha * 255);
+    }
+    context.putImageData(image, 0, 0);
+  }
+
+  function fitted(width, height, side) {
+    const less = Math.min(1, side / Math.max(width, height));
+    return [Math.max(1, Math.round(width * less)), Math.max(1, Math.round(height * less))];
+  }
+
+  function show(data, article, i) {
+    const find = (selector) => article.querySelector(selector);
+    const field = (name) => article.querySelector(`[name="${name}"]`);
+    const [h, w, count] = data.features.shape;
+    const cells = h * w, input = bundle.model.input_size, align = bundle.options.align;
+    const features = floats(data.features.float32);
+    const means = new Float64Array(count);
+    for (let at = 0; at < features.length; at++) means[at % count] += features[at] / cells;
+    const classes = new Map(data.classes.map((one) => [one.index, { ...one, w: floats(one.weights) }]));
+    const target = () => classes.get(state.target), other = () => classes.get(state.other) ?? null;
+    const frame = find(".frame"), photo = find("img[data-photo]"), tint = find(".tint"), cross = find(".cross");
+    const [width, height] = data.size;
+    const state = { target: data.target, other: null, chosen: new Uint8Array(count).fill(1), pointer: null };
+    let now = null; // what follows from the state: weights, what each map adds, their order, the map
+
+    function weights() {
+      const one = target().w, two = other()?.w;
+      return Float64Array.from(one, (v, k) => (two ? v - two[k] : v));
+    }
+
+    function map(chosen, w_k) {
+      const values = new Float64Array(cells);
+      for (let cell = 0; cell < cells; cell++) {
+        let value = 0;
+        for (let k = 0; k < count; k++) if (chosen[k]) value += w_k[k] * features[cell * count + k];
+        values[cell] = value;
+      }
+      return values;
+    }
+
+    const bias = () => target().bias - (other()?.bias ?? 0);
+    const stated = () => target().logit - (other()?.logit ?? 0);
+    const chosen = () => sum(state.chosen);
+    const whole = () => chosen() === count;
+    const two = () => field("signed").checked || state.other !== null;
+
+    // Another class: its weights, what each map adds, and the order of these.
+    function begin() {
+      const w_k = weights(), adds = Float64Array.from(w_k, (v, k) => v * means[k]);
+      const order = [...adds.keys()].sort((a, b) => Math.abs(adds[b]) - Math.abs(adds[a]) || a - b);
+      const all = map(new Uint8Array(count).fill(1), w_k);
+      const [most, least] = [Math.max(...all), Math.min(...all)];
+      const scale = state.other === null ? target().scale : Math.max(most, -least);
+      now = { w_k, adds, order, total: sum(adds), scale, signed_scale: Math.max(scale, most, -least) };
+      drawMaps();
+      drawCurve();
+    }
+
+    function needed(percent) {
+      const rest = Math.abs(now.total) * (1 - percent / 100) * (1 + 1e-12);
+      let left = now.total, most = 1;
+      now.order.forEach((k, n) => {
+        left -= now.adds[k];
+        if (Math.abs(left) > rest) most = n + 2;
+      });
+      return Math.min(most, count);
+    }
+
+    function boxes() {
+      if (whole() && state.other === null) return target().boxes;
+      return parts(now.heatmap, input, bundle.options.threshold)
+        .sort((a, b) => b.evidence - a.evidence)
+        .map((part) => ({ ...part, box: onPhoto(part.box) }));
+    }
+
+    function onPhoto([x0, y0, x1, y1]) { // outwards
+      const [H, W] = input;
+      return [Math.floor((x0 * width) / W), Math.floor((y0 * height) / H), Math.ceil((x1 * width) / W),
+        Math.ceil((y1 * height) / H)];
+    }
+
+    // The box of the largest part; of equally large ones the first in reading order.
+    function oneBox() {
+      if (whole() && state.other === null) return target().box;
+      const found = parts(now.heatmap, input, bundle.options.threshold);
+      const largest = found.reduce((a, b) => (a === null || b.size > a.size ? b : a), null);
+      return largest && onPhoto(largest.box);
+    }
+
+    const covers = ([x0, y0, x1, y1]) => (x1 - x0) * (y1 - y0) > EVERYWHERE * width * height;
+
+    function scaleNow() {
+      const sided = two(), name = field("colours").value;
+      return { largest: sided ? now.signed_scale : now.scale, two: sided, name, alpha: field("opacity").value / 100 };
+    }
+
+    function draw() {
+      now.map = map(state.chosen, now.w_k);
+      now.heatmap = enlarge(now.map, [h, w], input, align);
+      const context = tint.getContext("2d");
+      [tint.width, tint.height] = fitted(data.picture.width, data.picture.height, SIDE);
+      paint(context, now.heatmap, input, scaleNow());
+      drawBoxes(context);
+      drawBar();
+      say();
+      read();
+    }
+
+    function drawBoxes(context) {
+      const kind = field("boxes").value, one = oneBox();
+      const all = kind === "all" ? boxes().map((part) => part.box) : kind === "one" && one ? [one] : [];
+      const [across, down] = [tint.width / width, tint.height / height];
+      const line = Math.max(2, Math.round(Math.min(tint.width, tint.height) / 130));
+      for (const [x0, y0, x1, y1] of all.filter((box) => !covers(box))) {
+        for (const [colour, inset] of [["#000000", line / 2], ["#ffffff", 1.5 * line]]) {
+          context.strokeStyle = colour;
+          context.lineWidth = line;
+          context.strokeRect(x0 * across + inset, y0 * down + inset, (x1 - x0) * across - 2 * inset,
+            (y1 - y0) * down - 2 * inset);
+        }
+      }
+    }
+
+    function drawBar() {
+      const canvas = find(".bar-of-colours canvas"), context = canvas.getContext("2d"), scale = scaleNow();
+      const values = Float64Array.from({ length: 256 }, (_, x) => (scale.two ? x / 127.5 - 1 : x / 255));
+      const bar = Object.assign(document.createElement("canvas"), { width: 256, height: 8 });
+      paint(bar.getContext("2d"), values, [1, 256], { ...scale, largest: 1 });
+      GROUNDS.forEach((grey, row) => {
+        context.fillStyle = `rgb(${grey} ${grey} ${grey})`;
+        context.fillRect(0, 8 * row, 256, 8);
+        context.drawImage(bar, 0, 8 * row);
+      });
+      const end = scale.largest / cells, start = scale.two ? -end : 0;
+      article.querySelectorAll(".ticks span").forEach((tick, n) => {
+        tick.textContent = signed(start + ((end - start) * n) / 2);
+      });
+      find(".unit").textContent = state.other === null ? "adds to the logit, per cell"
+        : `per cell: \u2212 ${written(other().name)}, + ${written(target().name)}`;
+    }
+
+    const title = () => (other() === null ? written(target().name)
+      : `${written(target().name)}, not ${written(other().name)}`);
+
+    // The words beside the map: what is drawn, where its evidence lies, and what the sum is.
+    function say() {
+      const of_all = chosen(), share = find(`[data-class="${state.target}"]`).closest("tr").cells[1].textContent;
+      const caption = find(".caption"), box = oneBox();
+      const only = whole() ? "" : `, ${of_all.toLocaleString("en")} of ${count.toLocaleString("en")} maps`;
+      const head = other() === null ? `${title()} ${share}` : title();
+      const inside = whole() && other() === null ? target().evidence_in_box : insideOf();
+      const where = !box ? "nothing speaks for it"
+        : covers(box) ? "evidence everywhere" : `${percent(inside)} of the evidence in the box`;
+      caption.replaceChildren();
+      make(caption, "strong", `${head}${only}`);
+      caption.append(`: ${other() === null ? "logit" : "logits"} ${other() === null ? fixed(stated(), 2)
+        : `${withSign(stated(), 2)} apart`}, ${where}`);
+      const mean = sum(now.map) / cells, total = mean + bias();
+      const unit = other() === null ? "bias" : "difference of the biases";
+      find(".equation").textContent = `mean of the map ${fixed(mean, 4)} ${bias() < 0 ? "\u2212" : "+"} ${unit} `
+        + `${fixed(Math.abs(bias()), 4)} = ${fixed(total, 4)}`
+        + (whole() ? `, ${other() === null ? "the logit" : "the difference of the logits"}`
+          : `; ${other() === null ? "the logit" : "the difference of the logits"} is ${fixed(stated(), 4)}`);
+      complete(mean, total);
+      numbers();
+      for (const box_k of article.querySelectorAll("[data-k]")) box_k.checked = Boolean(state.chosen[box_k.dataset.k]);
+      const rest = now.order.slice(LISTED), in_rest = rest.filter((k) => state.chosen[k]).length;
+      field("rest").checked = in_rest === rest.length;
+      field("rest").indeterminate = in_rest > 0 && in_rest < rest.length;
+      find(".rest span").textContent = `the other ${rest.length.toLocaleString("en")} maps together, adds `
+        + `${withSign(sum(rest.map((k) => now.adds[k])), 3)}`
+        + (field("rest").indeterminate ? ` (${in_rest.toLocaleString("en")} of them in the sum)` : "");
+      find(".take output").textContent = of_all.toLocaleString("en");
+    }
+
+    function insideOf() {
+      const found = parts(now.heatmap, input, bundle.options.threshold);
+      const [x0, y0, x1, y1] = found.reduce((a, b) => (a && a.size >= b.size ? a : b), null).box;
+      let inside = 0, all = 0;
+      now.heatmap.forEach((value, at) => {
+        const x = at % input[1], y = (at - x) / input[1];
+        all += Math.max(value, 0);
+        if (x >= x0 && x < x1 && y >= y0 && y < y1) inside += Math.max(value, 0);
+      });
+      return inside / all;
+    }
+
+    function complete(mean, total) {
+      const list = find(".complete"), versus = other() !== null;
+      const lines = [
+        ["mean of the map, in this page", mean],
+        [versus ? "difference of the biases" : "bias", bias()],
+        ["their sum", total],
+        [versus ? "difference of the logits, by the network" : "logit, by the network", stated()],
+        ["sum \u2212 logit, in this page", total - stated()],
+        ...(versus ? [] : [["mean + bias \u2212 logit, by npcam", target().completeness]]),
+      ];
+      list.replaceChildren();
+      for (const [words, value] of lines) {
+        make(list, "dt", words);
+        make(list, "dd", String(value).replace("-", "\u2212"));
+      }
+    }
+
+    function numbers() {
+      const details = find(".numbers");
+      if (!details.open) return;
+      const lines = details.querySelector("table");
+      lines.replaceChildren();
+      for (let r = 0; r < h; r++) {
+        const line = lines.insertRow();
+        for (let c = 0; c < w; c++) make(line, "td", fixed(now.map[r * w + c] / cells, 4), "n");
+      }
+    }
+
+    // The maps that add most, each over a small photograph, all on one scale.
+    function drawMaps() {
+      const list = find(".maps"), listed = now.order.slice(0, LISTED);
+      const shapes = listed.map((k) => Float64Array.from({ length: cells }, (_, cell) => now.w_k[k] * features[cell * count + k]));
+      const largest = Math.max(...shapes.map((values) => Math.max(...values.map(Math.abs))));
+      const name = two() ? field("colours").value : Object.keys(colours.two)[0];
+      list.replaceChildren();
+      listed.forEach((k, n) => {
+        const label = make(make(list, "li"), "label");
+        const canvas = make(label, "canvas"), layer = document.createElement("canvas");
+        canvas.setAttribute("aria-hidden", "true");
+        [canvas.width, canvas.height] = [layer.width, layer.height] = fitted(width, height, SMALL);
+        const context = canvas.getContext("2d");
+        context.filter = "grayscale(0.85)";
+        context.drawImage(photo, 0, 0, canvas.width, canvas.height);
+        context.filter = "none";
+        paint(layer.getContext("2d"), enlarge(shapes[n], [h, w], input, align), input,
+          { largest, two: true, name, alpha: 0.9 });
+        context.drawImage(layer, 0, 0);
+        const line = make(label, "span", undefined, "pick");
+        const box = make(line, "input");
+        box.type = "checkbox";
+        box.checked = Boolean(state.chosen[k]);
+        box.dataset.k = k;
+        make(line, "span", ` map ${k}`);
+        make(label, "span", `weight ${withSign(now.w_k[k], 3)}`, "aside");
+        make(label, "span", `adds ${withSign(now.adds[k], 3)}, ${percent(now.adds[k] / now.total)}`, "aside");
+        box.addEventListener("change", () => choose(k, box.checked));
+      });
+      const [half, most, nearly] = [50, 90, 99].map(needed);
+      const what = other() === null ? `what speaks for ${written(target().name)}` : "the difference";
+      find(".made").textContent = `The map is the sum of ${count.toLocaleString("en")} maps, each times its weight. `
+        + `Taken from the largest on, ${half} of them come to 50% of ${what}, ${most} to 90% and ${nearly} to 99%, `
+        + `and stay there. Untick a map, and the picture and the logit follow.`;
+    }
+
+    // What the sum comes to, the larger the more maps are taken: from 0 at the bottom to all of it at the line.
+    function drawCurve() {
+      let so_far = 0, path = "M0 30";
+      const low = 30, high = 5, step = Math.max(1, Math.floor(count / 400));
+      now.order.forEach((k, n) => {
+        so_far += now.adds[k];
+        const y = low - ((low - high) * so_far) / now.total;
+        if (n % step === 0 || n + 1 === count) path += `L${((100 * (n + 1)) / count).toFixed(2)} ${clamp(y, 0, 30).toFixed(2)}`;
+      });
+      find(".curve .sum").setAttribute("d", path);
+    }
+
+    const at = (x, y) => { // bilinear between the centres of pixels, as the tint is stretched
+      const [H, W] = input, X = clamp((x / width) * W - 0.5, 0, W - 1), Y = clamp((y / height) * H - 0.5, 0, H - 1);
+      const [c, r] = [Math.floor(X), Math.floor(Y)], [d, s] = [Math.min(c + 1, W - 1), Math.min(r + 1, H - 1)];
+      const row = (line) => now.heatmap[line * W + c] * (1 - X + c) + now.heatmap[line * W + d] * (X - c);
+      return row(r) * (1 - Y + r) + row(s) * (Y - r);
+    };
+
+    // What is under the pointer, in words.
+    function read() {
+      const place = state.pointer, words = find(".read");
+      cross.hidden = place === null;
+      if (place === null) {
+        words.textContent = "Point at the photograph, or move over it by the arrow keys, to read the map.";
+        return;
+      }
+      const [x, y] = place.map(Math.floor), value = at(...place) / cells;
+      cross.style.left = `${(100 * place[0]) / width}%`;
+      cross.style.top = `${(100 * place[1]) / height}%`;
+      const what = other() === null ? `${value < 0 ? "against" : "for"} ${written(target().name)}`
+        : `for ${written((value < 0 ? other() : target()).name)}`;
+      words.textContent = `x ${x}, y ${y}: ${signed(value, 4)} per cell, ${what}`;
+    }
+
+    function point(place) {
+      state.pointer = place && [clamp(place[0], 0.5, width - 0.5), clamp(place[1], 0.5, height - 0.5)];
+      read();
+    }
+
+    function extreme(sign) {
+      let best = 0;
+      now.heatmap.forEach((value, n) => {
+        if (sign * value > sign * now.heatmap[best]) best = n;
+      });
+      const [H, W] = input, x = best % W;
+      point([((x + 0.5) * width) / W, (((best - x) / W + 0.5) * height) / H]);
+    }
+
+    function select(index) {
+      if (!classes.has(index)) throw new RangeError(`no class ${index} in this report`);
+      state.target = index;
+      if (state.other === index) state.other = null;
+      changed();
+    }
+
+    function against(index) {
+      state.other = index === null || index === state.target || !classes.has(index) ? null : index;
+      changed();
+    }
+
+    function changed() {
+      state.chosen.fill(1);
+      field("take").value = count;
+      field("against").value = state.other ?? "";
+      for (const option of field("against").options) option.disabled = option.value === String(state.target);
+      for (const button of article.querySelectorAll("[data-class]")) {
+        button.setAttribute("aria-pressed", String(Number(button.dataset.class) === state.target));
+      }
+      field("signed").disabled = state.other !== null;
+      offerColours();
+      begin();
+      draw();
+    }
+
+    // The colours of a scale with one side or with two, and its usual opacity.
+    function offerColours() {
+      const sided = two(), names = Object.keys(colours[sided ? "two" : "one"]), list = field("colours");
+      if (list.options[0].value === names[0]) return;
+      list.replaceChildren();
+      for (const name of names) make(list, "option", name);
+      field("opacity").value = 100 * colours.alpha[Number(sided)];
+    }
+
+    function choose(k, on) {
+      state.chosen[k] = on ? 1 : 0;
+      field("take").value = chosen();
+      draw();
+    }
+
+    function take(n) {
+      state.chosen.fill(0);
+      for (const k of now.order.slice(0, n)) state.chosen[k] = 1;
+      field("take").value = n;
+      draw();
+    }
+
+    for (const button of article.querySelectorAll("[data-class]")) {
+      button.addEventListener("click", () => select(Number(button.dataset.class)));
+    }
+    field("against").addEventListener("change", (event) => against(event.target.value === "" ? null : Number(event.target.value)));
+    field("opacity").addEventListener("input", draw);
+    field("boxes").addEventListener("change", draw);
+    field("colours").addEventListener("change", () => { drawMaps(); draw(); });
+    field("signed").addEventListener("change", () => { offerColours(); drawMaps(); draw(); });
+    field("take").addEventListener("input", (event) => take(Number(event.target.value)));
+    field("rest").addEventListener("change", (event) => {
+      for (const k of now.order.slice(LISTED)) state.chosen[k] = event.target.checked ? 1 : 0;
+      field("take").value = chosen();
+      draw();
+    });
+    find(".numbers").addEventListener("toggle", numbers);
+    const placeOf = (event) => {
+      const area = frame.getBoundingClientRect();
+      return [((event.clientX - area.left) / area.width) * width, ((event.clientY - area.top) / area.height) * height];
+    };
+    frame.addEventListener("pointermove", (event) => point(placeOf(event)));
+    frame.addEventListener("pointerdown", (event) => point(placeOf(event)));
+    frame.addEventListener("pointerleave", () => point(null));
+    frame.addEventListener("keydown", (event) => {
+      const step = event.shiftKey ? 1 : Math.max(1, Math.max(width, height) / 40);
+      const [x, y] = state.pointer ?? [width / 2, height / 2];
+      const moves = { ArrowLeft: [x - step, y], ArrowRight: [x + step, y], ArrowUp: [x, y - step],
+        ArrowDown: [x, y + step], Escape: null };
+      if (event.key === "Home" || event.key === "End") extreme(event.key === "Home" ? 1 : -1);
+      else if (event.key in moves) point(moves[event.key]);
+      else return;
+      event.preventDefault();
+    });
+    for (const hidden of article.querySelectorAll(".controls, .against, .take, .rest, .numbers, .bar-of-colours")) {
+      hidden.hidden = false;
+    }
+    changed();
+    return {
+      select,
+      against,
+      choose,
+      take,
+      map: () => [...now.map],
+      heatmap: () => [...now.heatmap],
+      logit: () => sum(now.map) / cells + bias(),
+      largest: () => now.order.slice(0, LISTED).map((k) => ({ k, weight: now.w_k[k], adds: now.adds[k],
+        share: now.adds[k] / now.total, on: Boolean(state.chosen[k]) })),
+      needed: () => [50, 90, 99].map(needed),
+      boxes: () => boxes().map(({ box, evidence }) => ({ box, evidence })),
+      box: () => oneBox(),
+      value: at,
+    };
+  }
+
+  function make(parent, tag, text, kind) {
+    const element = parent.appendChild(document.createElement(tag));
+    if (text !== undefined) element.textContent = text;
+    if (kind) element.className = kind;
+    return element;
+  }
+
+  const articles = [...document.querySelectorAll("article.photo")];
+  const pictures = articles.map((article) => article.querySelector("img[data-photo]"));
+  window.npcam = { photos: [], ready: null };
+  window.npcam.ready = Promise.all(pictures.map((picture) => picture.decode())).then(() => {
+    window.npcam.photos = articles.map((article, i) => show(bundle.photos[i], article, i));
+    document.documentElement.dataset.ready = "true";
+  });
+})();
