@@ -67,7 +67,7 @@ def write_index(
         "npcam.localise",
         "index",
         CHECKOUT,
-        scripts=("table.js",),
+        scripts=("make.js", "table.js"),
         title=title,
         lead=lead(metrics),
         cards=cards(metrics),

@@ -1,1 +1,1 @@
-"""One explanation, kept: a page that shows it, and holds every number of it."""
+"""Explanations as documents that somebody else can check: their data, their page, and the check."""

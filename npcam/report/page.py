@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from npcam.common.web import in_script, write_page as write
+from npcam.common import web
 from npcam.labels import as_written
 from npcam.pictures import colormaps
 from npcam.pictures.overlay import Scale, make_scale
+from npcam.report.canonical import canonical
 from npcam.verify.digits import in_words
 
 Data = Mapping[str, Any]
@@ -50,13 +51,14 @@ def write_page(path: str | Path, bundle: Data, pictures: Sequence[bytes]) -> Non
         _photo(photo, picture, bundle) for photo, picture in zip(bundle["photos"], pictures, strict=True)
     ]
     title = f"{photos[0]['name']}: {photos[0]['title']}" if len(photos) == 1 else f"{len(photos)} photographs"
-    write(
+    web.write_page(
         path,
         "npcam.report",
         "report",
         CHECKOUT,
+        scripts=("make.js",),
         title=title,
-        file=Path(path).name,
+        heading=photos[0]["name"] if len(photos) == 1 else title,
         npcam=bundle["npcam"],
         photos=photos,
         one_sided=ONE_SIDED,
@@ -66,26 +68,8 @@ def write_page(path: str | Path, bundle: Data, pictures: Sequence[bytes]) -> Non
         most_maps=bundle["model"]["map"][2],
         **card(bundle),
         data=canonical(bundle),
-        colours=in_script(_colours()),
+        colours=web.in_script(_colours()),
     )
-
-
-def canonical(bundle: Data) -> str:
-    """The numbers as JSON in ASCII, keys in order, a line for each photograph: the same bytes each time.
-
-    >>> print(canonical({"version": 1, "photos": [{"b": 1, "a": "<"}, {}]}))
-    {"photos":[
-    {"a":"\\u003c","b":1},
-    {}
-    ],
-    "version":1}
-    """
-    parts = []
-    for key in sorted(bundle):
-        value = bundle[key]
-        lines = ",\n".join(in_script(one, sort_keys=True) for one in value) if key == "photos" else ""
-        parts.append(f"{in_script(key)}:{f'[{chr(10)}{lines}{chr(10)}]' if lines else in_script(value, sort_keys=True)}")
-    return "{" + ",\n".join(parts) + "}"
 
 
 def card(bundle: Data) -> dict[str, Any]:

@@ -1,4 +1,3 @@
-"use strict";
 // A table of photographs, #rows: it is sorted and filtered here, and drawn a piece at a time, so that
 // ten thousand rows do no harm. Every name goes through textContent, so that it stays a name.
 //
@@ -11,13 +10,6 @@
 //   picture   { src(row), href(row) } of a small picture in front, or null
 //   wanted    whether the filters, form.elements, let a row through
 //   redrawn   called after it was drawn anew
-function make(parent, tag, text, kind) {
-  const element = parent.appendChild(document.createElement(tag));
-  if (text !== undefined) element.textContent = text;
-  if (kind) element.className = kind;
-  return element;
-}
-
 const percent = (share) => (share === null ? "" : `${(100 * share).toFixed(1)}%`);
 
 function photoTable({ rows, columns, nameOf, errorOf, picture, wanted, redrawn }) {

@@ -1,4 +1,3 @@
-"use strict";
 // The maps of a report, computed from the numbers that stand in this file.
 //
 // For a class c with weights w_k and a bias b, the map is M_c = sum_k w_k f_k, and mean(M_c) + b is the logit.
@@ -27,6 +26,7 @@
   const signed = (x, digits = 2) => (x ? `${x > 0 ? "+" : "\u2212"}${Number(Math.abs(x).toPrecision(digits))}` : "0");
   const fixed = (x, digits) => x.toFixed(digits).replace("-", "\u2212");
   const withSign = (x, digits) => `${x < 0 ? "" : "+"}${fixed(x, digits)}`;
+  const digits = (x) => (x && Math.abs(x) < 1e-3 ? x.toExponential() : String(x)).replaceAll("-", "\u2212");
   const percent = (x) => `${fixed(100 * x, 1)}%`;
 
   // What is bilinear between the centres of cells. "corners": the outermost cells' centres are the outermost pixels'
@@ -274,6 +274,8 @@
         + `${withSign(sum(rest.map((k) => now.adds[k])), 3)}`
         + (field("rest").indeterminate ? ` (${in_rest.toLocaleString("en")} of them in the sum)` : "");
       find(".take output").textContent = of_all.toLocaleString("en");
+      const taken = ((100 * field("take").value) / count).toFixed(2);
+      find(".curve .at").setAttribute("d", `M${taken} 0V30`);
     }
 
     function insideOf() {
@@ -301,7 +303,7 @@
       list.replaceChildren();
       for (const [words, value] of lines) {
         make(list, "dt", words);
-        make(list, "dd", String(value).replace("-", "\u2212"));
+        make(list, "dd", digits(value));
       }
     }
 
@@ -342,7 +344,8 @@
         box.dataset.k = k;
         make(line, "span", ` map ${k}`);
         make(label, "span", `weight ${withSign(now.w_k[k], 3)}`, "aside");
-        make(label, "span", `adds ${withSign(now.adds[k], 3)}, ${percent(now.adds[k] / now.total)}`, "aside");
+        make(label, "span", `adds ${withSign(now.adds[k], 3)}`, "aside");
+        if (now.total) make(label, "span", `${percent(now.adds[k] / now.total)} of the sum`, "aside");
         box.addEventListener("change", () => choose(k, box.checked));
       });
       const [half, most, nearly] = [50, 90, 99].map(needed);
@@ -500,13 +503,6 @@
       box: () => oneBox(),
       value: at,
     };
-  }
-
-  function make(parent, tag, text, kind) {
-    const element = parent.appendChild(document.createElement(tag));
-    if (text !== undefined) element.textContent = text;
-    if (kind) element.className = kind;
-    return element;
   }
 
   const articles = [...document.querySelectorAll("article.photo")];
