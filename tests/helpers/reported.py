@@ -140,8 +140,10 @@ def made_up(align="corners", shape=(4, 6, 40), input_size=(36, 64), size=(97, 61
     rng = np.random.default_rng(seed)
     names = names or ("cat", "dog", "garbage_truck")
     features = np.maximum(rng.normal(size=shape), 0).astype(np.float32)
-    weights = rng.normal(size=(shape[2], len(names))).astype(np.float32)
-    weights[:, 0] += 0.2
+    weights = rng.normal(size=(shape[2], len(names)))
+    means = features.mean(axis=(0, 1), dtype=float)
+    weights -= np.outer(means, means @ weights - 0.5) / (means @ means)  # each map has the mean 0.5, and both signs
+    weights = weights.astype(np.float32)
     biases = rng.normal(size=len(names)).astype(np.float32).astype(float).tolist()
     classes = {3 * i + 1: (name, weights[:, i], biases[i]) for i, name in enumerate(names)}
     pixels = rng.integers(0, 256, (size[1], size[0], 3), np.uint8)

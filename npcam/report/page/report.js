@@ -169,25 +169,35 @@
       return Math.min(most, count);
     }
 
+    // npcam's own boxes where the map is one of npcam's; else those of what is drawn.
     function boxes() {
       if (whole() && state.other === null) return target().boxes;
-      return parts(now.heatmap, input, bundle.options.threshold)
-        .sort((a, b) => b.evidence - a.evidence)
-        .map((part) => ({ ...part, box: onPhoto(part.box) }));
+      return [...now.parts].sort((a, b) => b.evidence - a.evidence)
+        .map(({ box, evidence }) => ({ box: onPhoto(box), evidence }));
+    }
+
+    // The largest part; of equally large ones the first in reading order; null where nothing is positive.
+    const largestPart = () => now.parts.reduce((a, b) => (a === null || b.size > a.size ? b : a), null);
+
+    function oneBox() {
+      if (whole() && state.other === null) return target().box;
+      const largest = largestPart();
+      return largest && onPhoto(largest.box);
+    }
+
+    // The share of what is positive that lies in its box, whatever part it belongs to.
+    function evidenceInBox() {
+      if (whole() && state.other === null) return target().evidence_in_box;
+      const [x0, y0, x1, y1] = largestPart().box, positive = now.heatmap.map((value) => Math.max(value, 0));
+      let inside = 0;
+      for (let y = y0; y < y1; y++) inside += sum(positive.subarray(y * input[1] + x0, y * input[1] + x1));
+      return inside / sum(positive);
     }
 
     function onPhoto([x0, y0, x1, y1]) { // outwards
       const [H, W] = input;
       return [Math.floor((x0 * width) / W), Math.floor((y0 * height) / H), Math.ceil((x1 * width) / W),
         Math.ceil((y1 * height) / H)];
-    }
-
-    // The box of the largest part; of equally large ones the first in reading order.
-    function oneBox() {
-      if (whole() && state.other === null) return target().box;
-      const found = parts(now.heatmap, input, bundle.options.threshold);
-      const largest = found.reduce((a, b) => (a === null || b.size > a.size ? b : a), null);
-      return largest && onPhoto(largest.box);
     }
 
     const covers = ([x0, y0, x1, y1]) => (x1 - x0) * (y1 - y0) > EVERYWHERE * width * height;
@@ -200,6 +210,7 @@
     function draw() {
       now.map = map(state.chosen, now.w_k);
       now.heatmap = enlarge(now.map, [h, w], input, align);
+      now.parts = parts(now.heatmap, input, bundle.options.threshold);
       const context = tint.getContext("2d");
       [tint.width, tint.height] = fitted(data.picture.width, data.picture.height, SIDE);
       paint(context, now.heatmap, input, scaleNow());
@@ -251,9 +262,8 @@
       const caption = find(".caption"), box = oneBox();
       const only = whole() ? "" : `, ${of_all.toLocaleString("en")} of ${count.toLocaleString("en")} maps`;
       const head = other() === null ? `${title()} ${share}` : title();
-      const inside = whole() && other() === null ? target().evidence_in_box : insideOf();
       const where = !box ? "nothing speaks for it"
-        : covers(box) ? "evidence everywhere" : `${percent(inside)} of the evidence in the box`;
+        : covers(box) ? "evidence everywhere" : `${percent(evidenceInBox())} of the evidence in the box`;
       caption.replaceChildren();
       make(caption, "strong", `${head}${only}`);
       caption.append(`: ${other() === null ? "logit" : "logits"} ${other() === null ? fixed(stated(), 2)
@@ -276,18 +286,6 @@
       find(".take output").textContent = of_all.toLocaleString("en");
       const taken = ((100 * field("take").value) / count).toFixed(2);
       find(".curve .at").setAttribute("d", `M${taken} 0V30`);
-    }
-
-    function insideOf() {
-      const found = parts(now.heatmap, input, bundle.options.threshold);
-      const [x0, y0, x1, y1] = found.reduce((a, b) => (a && a.size >= b.size ? a : b), null).box;
-      let inside = 0, all = 0;
-      now.heatmap.forEach((value, at) => {
-        const x = at % input[1], y = (at - x) / input[1];
-        all += Math.max(value, 0);
-        if (x >= x0 && x < x1 && y >= y0 && y < y1) inside += Math.max(value, 0);
-      });
-      return inside / all;
     }
 
     function complete(mean, total) {
@@ -499,8 +497,8 @@
       largest: () => now.order.slice(0, LISTED).map((k) => ({ k, weight: now.w_k[k], adds: now.adds[k],
         share: now.adds[k] / now.total, on: Boolean(state.chosen[k]) })),
       needed: () => [50, 90, 99].map(needed),
-      boxes: () => boxes().map(({ box, evidence }) => ({ box, evidence })),
-      box: () => oneBox(),
+      boxes,
+      box: oneBox,
       value: at,
     };
   }
