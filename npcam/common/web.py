@@ -4,14 +4,13 @@ import json
 import os
 from collections.abc import Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from npcam.common.errors import InputError
 from npcam.common.files import replacing
-
-BASE = "base.html.j2"
 
 
 def write_page(
@@ -35,21 +34,21 @@ def write_page(
     except ImportError as error:
         msg = f"{Path(path).name} needs {error.name}; `pip install jinja2` brings it, {advice}"
         raise InputError(msg) from error
-    shared, own = resources.files("npcam.common") / "page", resources.files(room) / "page"
-    template, style, script = (
-        (own / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("html.j2", "css", "js")
-    )
+    folders = [resources.files(package) / "page" for package in (room, "npcam.common")]
+    own, shared = folders
     options = {
         "autoescape": True,
         "trim_blocks": True,
         "lstrip_blocks": True,
         "undefined": jinja2.StrictUndefined,
-        "loader": jinja2.DictLoader({BASE: (shared / BASE).read_text(encoding="utf-8")}),
+        "loader": jinja2.FunctionLoader(lambda file: _template(folders, file)),
     }
-    page = jinja2.Environment(**options).from_string(template)  # type: ignore[arg-type]
-    text = page.render(
-        style=f"{(shared / 'base.css').read_text(encoding='utf-8')}{style}".strip(),
-        script="".join([*((shared / file).read_text(encoding="utf-8") for file in scripts), script]).strip(),
+    template = jinja2.Environment(**options).get_template(f"{name}.html.j2")  # type: ignore[arg-type]
+    text = template.render(
+        style="\n".join(_text(file) for file in (shared / "base.css", own / f"{name}.css")).strip(),
+        script="\n".join(
+            _text(file) for file in [*(shared / one for one in scripts), own / f"{name}.js"]
+        ).strip(),
         **values,
     )
     with (
@@ -79,3 +78,12 @@ def address(file: str) -> str:
     'a%20b%231.jpg'
     """
     return quote(os.fsencode(file.replace(os.sep, "/")))
+
+
+def _template(folders: Sequence[Traversable], name: str) -> str | None:
+    """A template out of the first folder that has it."""
+    return next((_text(folder / name) for folder in folders if (folder / name).is_file()), None)
+
+
+def _text(file: Traversable) -> str:
+    return file.read_text(encoding="utf-8")

@@ -16,7 +16,6 @@ from npcam.verify.digits import in_words
 Data = Mapping[str, Any]
 
 CHECKOUT = "or `pip install '.[report]'` in a copy of the repository"
-PNG = "iVBOR"  # how a PNG begins in base64; other pictures are JPEG
 ONE_SIDED = ("ember", *(name for name in colormaps.NAMES if name != "ember"))  # the usual one first
 STATED = {  # what the card says of the network, in this order
     "network": "Network",
@@ -66,7 +65,7 @@ def write_page(path: str | Path, bundle: Data, pictures: Sequence[bytes]) -> Non
         alpha=round(100 * Scale(1.0).alpha),
         weights_name=bundle["model"]["weights"],
         most_maps=bundle["model"]["map"][2],
-        **card(bundle),
+        card=card(bundle),
         data=canonical(bundle),
         colours=web.in_script(_colours()),
     )
@@ -76,11 +75,13 @@ def card(bundle: Data) -> dict[str, Any]:
     """What stands on the network's card: lines of (what, value), what was found and assumed, versions, options."""
     model = bundle["model"]
     return {
-        "card": [(words, _plain(model[key])) for key, words in STATED.items() if model.get(key) is not None],
+        "lines": [(words, _plain(model[key])) for key, words in STATED.items() if model.get(key) is not None],
         "findings": [_finding(one) for one in model.get("findings") or ()],
         "notes": [*(model.get("assumptions") or ()), *(model.get("notes") or ())],
         "versions": sorted((model.get("versions") or {}).items()),
-        "options": [(key.replace("_", " "), _plain(value)) for key, value in sorted(bundle["options"].items())],
+        "options": [
+            (key.replace("_", " "), _plain(value)) for key, value in sorted(bundle["options"].items())
+        ],
     }
 
 
@@ -125,28 +126,28 @@ def _photo(photo: Data, picture: bytes, bundle: Data) -> dict[str, Any]:
         "lies": photo.get("exif_orientation"),
         "classes": shown,
         "digits": in_words({"logit": target["logit"], "digits": digits}) if digits else [],
-        "figures": [_figure(one) for one in _entries(photo.get("audit"))],
+        "audit": _audit(photo["audit"]) if photo.get("audit") else None,
     }
 
 
-def _entries(audit: Any) -> Sequence[Data]:
-    """The figures of an audit, whether they stand alone or beside other things."""
-    if isinstance(audit, Mapping):
-        audit = audit.get("figures") or ()
-    return audit or ()
+def _audit(audit: Data) -> dict[str, Any]:
+    """What the template shows of an audit: its figures, its saliency card by groups, and what was left out."""
+    groups: dict[str, list[Data]] = {}
+    for row in audit.get("card") or ():
+        groups.setdefault(row["group"], []).append(row)
+    figures = [_figure(entry) for entry in audit["figures"]]
+    return {"figures": figures, "groups": groups, "notes": audit.get("notes") or ()}
 
 
 def _figure(entry: Data) -> dict[str, Any]:
     """A figure of an audit: its number with its interval, its sentence, its paper, its picture."""
-    value, low, high = (entry.get(key) for key in ("value", "low", "high"))
-    picture = entry.get("picture")
+    low, high, of, picture = (entry.get(key) for key in ("low", "high", "interval", "picture"))
+    interval = "" if low is None or high is None else f"{_plain(low)} to {_plain(high)}"
     return {
-        "title": entry["title"],
-        "sentence": entry["sentence"],
-        "paper": entry.get("paper"),
-        "value": "" if value is None else _plain(value),
-        "interval": "" if low is None or high is None else f"{_plain(low)} to {_plain(high)}",
-        "picture": picture and f"data:image/{'png' if picture.startswith(PNG) else 'jpeg'};base64,{picture}",
+        **{key: entry[key] for key in ("title", "sentence", "paper")},
+        "value": _plain(entry["value"]),
+        "interval": ", ".join(filter(None, (interval, of))),
+        "picture": picture and f"data:{picture['mime']};base64,{picture['base64']}",
     }
 
 

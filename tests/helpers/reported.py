@@ -113,7 +113,12 @@ def photo(name, picture, features, classes, input_size, align="corners", thresho
         "photo_sha256": hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest(),
         "size": list(picture.size),
         "exif_orientation": None,
-        "picture": {"mime": "image/jpeg", "width": picture.width, "height": picture.height, "sha256": "3" * 64},
+        "picture": {
+            "mime": "image/jpeg",
+            "width": picture.width,
+            "height": picture.height,
+            "sha256": "3" * 64,
+        },
         "features": {"shape": list(features.shape), "float32": numbers(features)},
         "target": next(iter(classes)),
         "classes": described,
@@ -142,7 +147,9 @@ def made_up(align="corners", shape=(4, 6, 40), input_size=(36, 64), size=(97, 61
     features = np.maximum(rng.normal(size=shape), 0).astype(np.float32)
     weights = rng.normal(size=(shape[2], len(names)))
     means = features.mean(axis=(0, 1), dtype=float)
-    weights -= np.outer(means, means @ weights - 0.5) / (means @ means)  # each map has the mean 0.5, and both signs
+    weights -= np.outer(means, means @ weights - 0.5) / (
+        means @ means
+    )  # each map has the mean 0.5, and both signs
     weights = weights.astype(np.float32)
     biases = rng.normal(size=len(names)).astype(np.float32).astype(float).tolist()
     classes = {3 * i + 1: (name, weights[:, i], biases[i]) for i, name in enumerate(names)}

@@ -5,6 +5,7 @@ of the sums, 1e-12 of the largest value is far more than that. npcam's own maps 
 is 1e-6 of the largest value.
 """
 
+import base64
 import json
 from pathlib import Path
 
@@ -22,10 +23,11 @@ from npcam.report.page import write_page
 
 needs("jinja2")
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SIZES = [(1280, 800), (800, 1000), (390, 844)]
-TINT = """() => { const canvas = document.querySelector(".tint");
-  const found = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  return JSON.stringify([...found.data]); }"""
+SIZES = [((1280, 800), "light"), ((800, 1000), "light"), ((390, 844), "light"), ((1280, 800), "dark")]
+TINT = """() => { const canvas = document.querySelector(".tint"), copy = canvas.cloneNode();
+  const context = copy.getContext("2d", { willReadFrequently: true }); // else the console has a warning
+  context.drawImage(canvas, 0, 0);
+  return JSON.stringify([...context.getImageData(0, 0, copy.width, copy.height).data]); }"""
 
 
 def ready(page):
@@ -86,15 +88,20 @@ def simple(tmp_path_factory):
     bundle["photos"][0]["audit"] = {
         "figures": [
             {
+                "key": "deletion",
                 "title": "Deletion",
                 "sentence": "The less, the better.",
                 "paper": "Petsiuk et al. 2018",
                 "value": 0.25,
                 "low": 0.2,
                 "high": 0.375,
-                "picture": None,
+                "interval": "from one baseline to the other",
+                "picture": {"mime": "image/jpeg", "base64": base64.b64encode(pictures[0]).decode()},
             }
-        ]
+        ],
+        "numbers": {"deletion": 0.25},
+        "card": [{"group": "Methodology", "attribute": "Determinism", "answer": "Yes."}],
+        "notes": ["no true box"],
     }
     bundle["photos"][0]["digits"] = {
         "significant": 4,
@@ -224,7 +231,9 @@ def test_the_tint_is_npcams(browser, made_up, signed):
     file, bundle, features, weights, _ = made_up
     cam = class_activation_map(features, weights[:, 0])
     largest = bundle["photos"][0]["classes"][0]["scale"]
-    scale = Scale(max(largest, np.abs(cam).max()) if signed else largest, signed, alpha=0.8 if signed else 0.7)
+    scale = Scale(
+        max(largest, np.abs(cam).max()) if signed else largest, signed, alpha=0.8 if signed else 0.7
+    )
     indices = scale.indices(upsample_map(cam, (36, 64), bundle["options"]["align"]))
     expected = np.asarray(Image.fromarray(indices).resize((97, 61), Image.Resampling.BILINEAR)).astype(int)
     with opened(browser, file) as page:
@@ -282,7 +291,9 @@ def test_a_click_draws_that_class(browser, simple):
         pressed = page.locator('.class[aria-pressed="true"]').all_inner_texts()
         assert pressed == ["garbage truck"]
         assert page.locator(".caption").inner_text().startswith("garbage truck")
-        shown = page.locator(".maps [data-k]").evaluate_all("(all) => all.map((box) => Number(box.dataset.k))")
+        shown = page.locator(".maps [data-k]").evaluate_all(
+            "(all) => all.map((box) => Number(box.dataset.k))"
+        )
         assert shown == second[1]
 
 
@@ -342,8 +353,7 @@ def test_by_keyboard_alone(browser, simple):
         assert page.locator(".maps [data-k]").count() == 12
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("size", "scheme"), SIZES)
 def test_sizes_and_schemes(browser, photographs, size, scheme):
     """No window makes the page wider than itself, all of the map is seen, and dark is dark; axe-core finds nothing."""
     with opened(browser, photographs[0], size, color_scheme=scheme, bypass_csp=True) as page:
@@ -365,8 +375,16 @@ def test_all_that_may_be_there(browser, simple):
     with opened(browser, simple, bypass_csp=True) as page:
         ready(page)
         audit = page.locator(".audit").inner_text()
-        for words in ("Not proof, not causal", "Deletion", "0.25", "0.2 to 0.375", "Petsiuk et al. 2018"):
+        for words in (
+            "Not proof, not causal",
+            "Deletion",
+            "0.25",
+            "0.2 to 0.375, from one baseline",
+            "Petsiuk et al. 2018",
+        ):
             assert words in audit
+        assert page.locator(".answers").inner_text().split() == ["Methodology", "Determinism", "Yes."]
+        assert "no true box" in audit
         assert page.locator(".digits li").count() == 3
         assert violations(page) == {}
 
