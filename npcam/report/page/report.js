@@ -97,11 +97,14 @@
     const shares = Float64Array.from(values, (v) => (largest > 0 ? clamp(v / largest, two ? -1 : 0, 1) : 0));
     const stretched = enlarge(shares, shape, [height, width], "centers");
     const image = context.createImageData(width, height);
-    for (let i = 0; i < stretched.length; i++) {
-      const index = Math.round(two ? 128 + stretched[i] * 127 : stretched[i] * 255);
+    const colour = new Uint8Array(4 * 256), pixels = new Uint32Array(image.data.buffer);
+    for (let index = 0; index < 256; index++) {
       const share = two ? Math.min(Math.abs(index - 128), 127) / 127 : index / 255;
-      image.data.set(rgb.subarray(3 * index, 3 * index + 3), 4 * i);
-      image.data[4 * i + 3] = Math.round(share * alpha * 255);
+      colour.set([...rgb.subarray(3 * index, 3 * index + 3), Math.round(share * alpha * 255)], 4 * index);
+    }
+    const whole = new Uint32Array(colour.buffer);
+    for (let i = 0; i < pixels.length; i++) {
+      pixels[i] = whole[Math.round(two ? 128 + stretched[i] * 127 : stretched[i] * 255)];
     }
     context.putImageData(image, 0, 0);
   }
@@ -264,6 +267,8 @@
       const head = other() === null ? `${title()} ${share}` : title();
       const where = !box ? "nothing speaks for it"
         : covers(box) ? "evidence everywhere" : `${percent(evidenceInBox())} of the evidence in the box`;
+      const heading = article.querySelector("h2 .shown");
+      if (heading) heading.textContent = head;
       caption.replaceChildren();
       make(caption, "strong", `${head}${only}`);
       caption.append(`: ${other() === null ? "logit" : "logits"} ${other() === null ? fixed(stated(), 2)
@@ -349,20 +354,21 @@
       const [half, most, nearly] = [50, 90, 99].map(needed);
       const what = other() === null ? `what speaks for ${written(target().name)}` : "the difference";
       find(".made").textContent = `The map is the sum of ${count.toLocaleString("en")} maps, each times its weight. `
-        + `Taken from the largest on, ${half} of them come to 50% of ${what}, ${most} to 90% and ${nearly} to 99%, `
-        + `and stay there. Untick a map, and the picture and the logit follow.`;
+        + `It takes ${half} of them, the largest first, for 50% of ${what}, ${most} for 90% and ${nearly} for 99%; `
+        + `from there on the sum stays as near. Untick a map, and the picture and the logit follow.`;
     }
 
-    // What the sum comes to, the larger the more maps are taken: from 0 at the bottom to all of it at the line.
+    // What the sum comes to as maps are added, the largest first: from 0 to all of it, where the broken line is.
     function drawCurve() {
-      let so_far = 0, path = "M0 30";
-      const low = 30, high = 5, step = Math.max(1, Math.floor(count / 400));
-      now.order.forEach((k, n) => {
-        so_far += now.adds[k];
-        const y = low - ((low - high) * so_far) / now.total;
-        if (n % step === 0 || n + 1 === count) path += `L${((100 * (n + 1)) / count).toFixed(2)} ${clamp(y, 0, 30).toFixed(2)}`;
-      });
-      find(".curve .sum").setAttribute("d", path);
+      const sums = [0];
+      now.order.forEach((k) => sums.push(sums.at(-1) + now.adds[k]));
+      const [low, high] = [Math.min(...sums), Math.max(...sums)];
+      const y = (value) => (high > low ? 28 - (26 * (value - low)) / (high - low) : 28).toFixed(2);
+      const step = Math.max(1, Math.floor(count / 500));
+      const places = sums.map((value, n) => [n, value]).filter(([n]) => n % step === 0 || n === count);
+      const points = places.map(([n, value]) => `${((100 * n) / count).toFixed(2)} ${y(value)}`);
+      find(".curve .sum").setAttribute("d", `M${points.join("L")}`);
+      find(".curve .whole").setAttribute("d", `M0 ${y(now.total)}H100`);
     }
 
     const at = (x, y) => { // bilinear between the centres of pixels, as the tint is stretched
@@ -377,7 +383,7 @@
       const place = state.pointer, words = find(".read");
       cross.hidden = place === null;
       if (place === null) {
-        words.textContent = "Point at the photograph, or move over it by the arrow keys, to read the map.";
+        words.textContent = "Point here, or use the arrow keys, to read the map.";
         return;
       }
       const [x, y] = place.map(Math.floor), value = at(...place) / cells;
@@ -422,7 +428,7 @@
       for (const button of article.querySelectorAll("[data-class]")) {
         button.setAttribute("aria-pressed", String(Number(button.dataset.class) === state.target));
       }
-      field("signed").disabled = state.other !== null;
+      field("signed").closest("label").hidden = state.other !== null; // a difference has two sides
       offerColours();
       begin();
       draw();
