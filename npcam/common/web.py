@@ -20,7 +20,8 @@ def write_page(
 
     Args:
         path: the file; the old one is replaced as a whole.
-        room: the package in whose folder `page` the page's own files are: `NAME.html.j2`, `NAME.css`, `NAME.js`.
+        room: the package in whose folder `page` the page's own files are: `NAME.html.j2`, `NAME.css`,
+            `NAME.js`.
         name: theirs, without what follows the point.
         advice: how Jinja2 is had, as the end of the message where it is missing.
         scripts: those of the folder `common/page` that the page's own script uses.

@@ -72,7 +72,7 @@ def write_page(path: str | Path, bundle: Data, pictures: Sequence[bytes]) -> Non
 
 
 def card(bundle: Data) -> dict[str, Any]:
-    """What stands on the network's card: lines of (what, value), what was found and assumed, versions, options."""
+    """What stands on the network's card: lines of (what, value), versions, options, what was found and assumed."""
     model = bundle["model"]
     return {
         "lines": [(words, _plain(model[key])) for key, words in STATED.items() if model.get(key) is not None],
@@ -131,7 +131,7 @@ def _photo(photo: Data, picture: bytes, bundle: Data) -> dict[str, Any]:
 
 
 def _audit(audit: Data) -> dict[str, Any]:
-    """What the template shows of an audit: its figures, its saliency card by groups, and what was left out."""
+    """What the template shows of an audit: its figures, its saliency card by groups, what was left out."""
     groups: dict[str, list[Data]] = {}
     for row in audit.get("card") or ():
         groups.setdefault(row["group"], []).append(row)

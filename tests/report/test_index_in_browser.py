@@ -127,7 +127,9 @@ def test_where_a_photograph_leads(browser, index):
             assert page.locator("#rows a").count() == 0
             assert page.locator("#rows code").first.inner_text() == given[0]["command"]
         else:
-            links = page.locator("#rows .name a").evaluate_all("(all) => all.map((a) => a.getAttribute('href'))")
+            links = page.locator("#rows .name a").evaluate_all(
+                "(all) => all.map((a) => a.getAttribute('href'))"
+            )
             assert set(links) <= {row["page"] for row in given if "page" in row}
             assert len(links) == 200
         assert page.locator("#rows img").first.evaluate("(image) => image.naturalWidth") == 8

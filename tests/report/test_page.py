@@ -35,7 +35,7 @@ class Page(HTMLParser):
         self.elements.append((tag, dict(attributes)))
         self._script = dict(attributes).get("id", "script") if tag == "script" else None
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, _tag):
         self._script = None
 
     def handle_data(self, data):
@@ -57,7 +57,9 @@ def test_the_data_and_the_pictures_stand_in_the_page(tmp_path):
         "0": pictures[0],
         "1": pictures[0] + b"\0",
     }
-    outside = [a for _, a in page.elements for key in ("src", "href") if re.match("(?!data:|#)", a.get(key) or "#")]
+    outside = [
+        a for _, a in page.elements for key in ("src", "href") if re.match("(?!data:|#)", a.get(key) or "#")
+    ]
     assert outside == []
 
 
@@ -91,7 +93,9 @@ def test_without_jinja2(tmp_path, monkeypatch):
     """One line says what is missing and how it is had."""
     monkeypatch.setitem(sys.modules, "jinja2", None)
     bundle, pictures, _ = reported.made_up()
-    with pytest.raises(InputError, match=r"^report\.html needs jinja2; `pip install jinja2` brings it, or .*report"):
+    with pytest.raises(
+        InputError, match=r"^report\.html needs jinja2; `pip install jinja2` brings it, or .*report"
+    ):
         write_page(tmp_path / "report.html", bundle, pictures)
     with pytest.raises(InputError, match=r"^i\.html needs jinja2"):
         write_index(tmp_path / "i.html", {**bundle, "photos": []}, [])
@@ -114,7 +118,7 @@ def test_any_name(tmp_path, name):
     assert json.loads(Page(tmp_path / "index.html").scripts["data"])["rows"][0]["photo"] == name
 
 
-def test_the_card(tmp_path):
+def test_the_card():
     """What is known of the network, what was found in its file, and how photographs were read."""
     bundle, _, _ = reported.made_up()
     found = card(bundle)

@@ -1,8 +1,8 @@
 """The page of a report in a browser: its maps against NumPy's, and all that can be done in it.
 
-Of the maps the page has the same float32 numbers as NumPy, and both sum in float64: they may differ by the order
-of the sums, 1e-12 of the largest value is far more than that. npcam's own maps are sums in float32, and the promise
-is 1e-6 of the largest value.
+The page has the same float32 numbers as NumPy, and both sum in float64: what the order of the sums may make of
+it is far less than 1e-12 of the largest value. npcam's own maps are sums in float32, and the promise is 1e-6 of
+the largest value.
 """
 
 import base64
@@ -37,7 +37,7 @@ def ready(page):
 
 
 def ask(page, words, *arguments):
-    """What `window.npcam.photos[0]` says: ask(page, "value", 3, 4)."""
+    """What a function of `window.npcam.photos[0]` gives, for example of "value" and 3, 4."""
     script = f"(a) => JSON.stringify(window.npcam.photos[0].{words}(...a) ?? null)"
     return json.loads(page.evaluate(script, list(arguments)))
 
@@ -153,7 +153,7 @@ def test_the_difference_of_photographs_is_npcams(browser, photographs):
 
 
 def test_maps_of_made_up_numbers(browser, made_up):
-    """Both alignments, a map and an input that are not square: sum, upsampling, difference, terms, as NumPy has them."""
+    """Both alignments, nothing square: the sum, its terms, the upsampling and the difference are NumPy's."""
     file, bundle, features, weights, biases = made_up
     align, photo = bundle["options"]["align"], bundle["photos"][0]
     with opened(browser, file) as page:
@@ -227,7 +227,7 @@ def test_maps_taken_off_and_added(browser, made_up):
 
 @pytest.mark.parametrize("signed", [False, True])
 def test_the_tint_is_npcams(browser, made_up, signed):
-    """Colour and opacity of every pixel are those of npcam's pictures, of an index that is one off at most."""
+    """Colour and opacity of every pixel are those of npcam's pictures, the index one off at most."""
     file, bundle, features, weights, _ = made_up
     cam = class_activation_map(features, weights[:, 0])
     largest = bundle["photos"][0]["classes"][0]["scale"]
@@ -255,7 +255,7 @@ def test_the_tint_is_npcams(browser, made_up, signed):
 
 
 def test_slider_and_colours(browser, simple):
-    """The slider makes the tint as opaque as it says, and another choice gives other colours; signed has its own."""
+    """The slider makes the tint as opaque as it says; other colours are others, and signed has its own."""
     with opened(browser, simple) as page:
         ready(page).locator('[name="boxes"]').select_option("none")
         opacity, colours = page.locator('[name="opacity"]'), page.locator('[name="colours"]')
@@ -355,7 +355,7 @@ def test_by_keyboard_alone(browser, simple):
 
 @pytest.mark.parametrize(("size", "scheme"), SIZES)
 def test_sizes_and_schemes(browser, photographs, size, scheme):
-    """No window makes the page wider than itself, all of the map is seen, and dark is dark; axe-core finds nothing."""
+    """The page is as wide as the window, all of the map is seen, dark is dark, axe-core finds nothing."""
     with opened(browser, photographs[0], size, color_scheme=scheme, bypass_csp=True) as page:
         ready(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
@@ -371,7 +371,7 @@ def test_sizes_and_schemes(browser, photographs, size, scheme):
 
 
 def test_all_that_may_be_there(browser, simple):
-    """The audit's figures and the digits, too, are such that axe-core finds nothing; "not causal" stands there."""
+    """With an audit's figures, and the digits, too; "not causal" stands there, and axe-core finds nothing."""
     with opened(browser, simple, bypass_csp=True) as page:
         ready(page)
         audit = page.locator(".audit").inner_text()
@@ -416,7 +416,7 @@ def test_what_the_page_may_not_do(browser, simple):
 
 
 def test_without_a_script(browser, simple):
-    """Photograph and numbers are there, and the page says what is missing; nothing is offered that does nothing."""
+    """Photograph and numbers are there, the page says what is missing, and nothing is offered in vain."""
     with opened(browser, simple, java_script_enabled=False) as page:
         assert "shows photographs and numbers, and no maps" in page.locator("main").inner_text()
         assert page.locator("img[data-photo]").is_visible()
