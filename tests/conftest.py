@@ -24,7 +24,7 @@ def browser():
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """What uses Keras or a browser, or runs npcam in a process of its own, is slow: it begins with waiting."""
+    """What uses Keras or a browser, or npcam in a process of its own, is slow: it begins with waiting."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if {"keras", "run", "browser"} & set(fixtures) or hasattr(getattr(item, "module", None), "keras"):

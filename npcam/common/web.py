@@ -24,7 +24,7 @@ def write_page(
             `NAME.js`.
         name: theirs, without what follows the point.
         advice: how Jinja2 is had, as the end of the message where it is missing.
-        scripts: those of the folder `common/page` that the page's own script uses.
+        scripts: what the page's own script uses, out of the same folder or of `common/page`.
         values: what the template shows; each is escaped there.
 
     Raises:
@@ -36,20 +36,17 @@ def write_page(
         msg = f"{Path(path).name} needs {error.name}; `pip install jinja2` brings it, {advice}"
         raise InputError(msg) from error
     folders = [resources.files(package) / "page" for package in (room, "npcam.common")]
-    own, shared = folders
     options = {
         "autoescape": True,
         "trim_blocks": True,
         "lstrip_blocks": True,
         "undefined": jinja2.StrictUndefined,
-        "loader": jinja2.FunctionLoader(lambda file: _template(folders, file)),
+        "loader": jinja2.FunctionLoader(lambda file: _text(folders, file)),
     }
     template = jinja2.Environment(**options).get_template(f"{name}.html.j2")  # type: ignore[arg-type]
     text = template.render(
-        style="\n".join(_text(file) for file in (shared / "base.css", own / f"{name}.css")).strip(),
-        script="\n".join(
-            _text(file) for file in [*(shared / one for one in scripts), own / f"{name}.js"]
-        ).strip(),
+        style=_joined(folders, ["base.css", f"{name}.css"]),
+        script=_joined(folders, [*scripts, f"{name}.js"]),
         **values,
     )
     with (
@@ -81,10 +78,10 @@ def address(file: str) -> str:
     return quote(os.fsencode(file.replace(os.sep, "/")))
 
 
-def _template(folders: Sequence[Traversable], name: str) -> str | None:
-    """A template out of the first folder that has it."""
-    return next((_text(folder / name) for folder in folders if (folder / name).is_file()), None)
+def _text(folders: Sequence[Traversable], name: str) -> str:
+    """A file out of the first folder that has it."""
+    return next(folder / name for folder in folders if (folder / name).is_file()).read_text(encoding="utf-8")
 
 
-def _text(file: Traversable) -> str:
-    return file.read_text(encoding="utf-8")
+def _joined(folders: Sequence[Traversable], names: Sequence[str]) -> str:
+    return "\n".join(_text(folders, name).strip() for name in names)

@@ -8,7 +8,7 @@ from typing import Any
 from npcam.common.web import in_script, write_page
 from npcam.labels import as_written
 from npcam.report.canonical import canonical
-from npcam.report.page import CHECKOUT, card
+from npcam.report.page import CHECKOUT, PROBABILITIES, card
 
 KEYS = ("index", "probability", "margin", "evidence_in_box", "everywhere", "findings", "page", "command")
 
@@ -46,7 +46,7 @@ def _data(rows: Sequence[Mapping[str, Any]], activation: str) -> str:
     """The rows as JSON that may stand in a script element, a row a line."""
     classes = {row["index"]: as_written(row["name"]) for row in rows if "error" not in row}
     parts = [
-        f'"probabilities":{in_script(activation in ("softmax", "sigmoid"))}',
+        f'"probabilities":{in_script(activation in PROBABILITIES)}',
         f'"classes":{in_script(sorted(classes.items()))}',
         f'"rows":[\n{",".join(f"{in_script(_row(row))}{chr(10)}" for row in rows)}]',
     ]

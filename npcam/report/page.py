@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from npcam.common import web
+from npcam.common.text import percentage
 from npcam.labels import as_written
 from npcam.pictures import colormaps
 from npcam.pictures.overlay import Scale, make_scale
@@ -16,6 +17,7 @@ from npcam.verify.digits import in_words
 Data = Mapping[str, Any]
 
 CHECKOUT = "or `pip install '.[report]'` in a copy of the repository"
+PROBABILITIES = ("softmax", "sigmoid")  # the activations that give some
 ONE_SIDED = ("ember", *(name for name in colormaps.NAMES if name != "ember"))  # the usual one first
 STATED = {  # what the card says of the network, in this order
     "network": "Network",
@@ -55,7 +57,7 @@ def write_page(path: str | Path, bundle: Data, pictures: Sequence[bytes]) -> Non
         "npcam.report",
         "report",
         CHECKOUT,
-        scripts=("make.js",),
+        scripts=("make.js", "maps.js"),
         title=title,
         heading=photos[0]["name"] if len(photos) == 1 else title,
         npcam=bundle["npcam"],
@@ -72,7 +74,7 @@ def write_page(path: str | Path, bundle: Data, pictures: Sequence[bytes]) -> Non
 
 
 def card(bundle: Data) -> dict[str, Any]:
-    """What stands on the network's card: lines of (what, value), versions, options, what was found and assumed."""
+    """What stands on the network's card: lines of (what, value), versions, options, findings, notes."""
     model = bundle["model"]
     return {
         "lines": [(words, _plain(model[key])) for key, words in STATED.items() if model.get(key) is not None],
@@ -91,9 +93,7 @@ def share_of(value: float, activation: str) -> str:
     >>> share_of(0.9999, "softmax"), share_of(0.0001, "softmax"), share_of(12.3456, "linear")
     ('>99.9%', '<0.1%', '12.35')
     """
-    if activation not in ("softmax", "sigmoid"):
-        return f"{value:.4g}"
-    return "<0.1%" if 0 < value < 0.0005 else ">99.9%" if 0.9995 <= value < 1 else f"{value:.1%}"
+    return percentage(value) if activation in PROBABILITIES else f"{value:.4g}"
 
 
 def _photo(photo: Data, picture: bytes, bundle: Data) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _photo(photo: Data, picture: bytes, bundle: Data) -> dict[str, Any]:
             "index": one["index"],
             "name": as_written(one["name"]),
             "share": share_of(one["probability"], activation),
-            "bar": f"{100 * min(max(one['probability'], 0), 1):.2f}" if activation != "linear" else "0",
+            "bar": f"{100 * min(max(one['probability'], 0), 1):.2f}" if activation in PROBABILITIES else "0",
             "logit": f"{one['logit']:.3f}",
             "explained": one is target,
         }

@@ -1,8 +1,8 @@
 """The page of a report in a browser: its maps against NumPy's, and all that can be done in it.
 
-The page has the same float32 numbers as NumPy, and both sum in float64: what the order of the sums may make of
-it is far less than 1e-12 of the largest value. npcam's own maps are sums in float32, and the promise is 1e-6 of
-the largest value.
+The page has the same float32 numbers as NumPy, and both sum in float64: what the order of the sums may make
+of it is far less than 1e-12 of the largest value. npcam's own maps are sums in float32, and the promise is
+1e-6 of the largest value.
 """
 
 import base64
