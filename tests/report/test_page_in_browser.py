@@ -196,7 +196,7 @@ def test_maps_taken_off_and_added(browser, made_up):
         logit = cam.mean() + biases[0]
         assert ask(page, "logit") == pytest.approx(logit, rel=1e-11)
         words = page.locator(".equation").inner_text().replace("\u2212", "-")
-        assert f"= {logit:.4f}" in words
+        assert words.startswith(f"mean of the map {cam.mean():.4f} + bias {biases[0]:.4f} = {logit:.4f}")
 
     with opened(browser, file) as page:
         ready(page)

@@ -187,8 +187,7 @@
         : `${withSign(stated(), 2)} apart`}, ${where}`);
       const mean = sum(now.map) / cells, total = mean + bias();
       const unit = other() === null ? "bias" : "difference of the biases";
-      find(".equation").textContent = `mean of the map ${fixed(mean, 4)} ${bias() < 0 ? "\u2212" : "+"} ${unit} `
-        + `${fixed(Math.abs(bias()), 4)} = ${fixed(total, 4)}`
+      find(".equation").textContent = `mean of the map ${fixed(mean, 4)} + ${unit} ${fixed(bias(), 4)} = ${fixed(total, 4)}`
         + (whole() ? `, ${other() === null ? "the logit" : "the difference of the logits"}`
           : `; ${other() === null ? "the logit" : "the difference of the logits"} is ${fixed(stated(), 4)}`);
       complete(mean, total);
