@@ -10,6 +10,7 @@ from npcam.cam import Box, bounding_box, class_activation_map, scale_box, upsamp
 from npcam.common import html
 from npcam.common.errors import InputError
 from npcam.common.pictures import how_it_lies
+from npcam.common.text import percentage
 from npcam.images.photos import Photo, open_photo
 from npcam.images.preprocess import to_input
 from npcam.labels import Prediction, Target, as_written, decode_predictions
@@ -154,9 +155,8 @@ class Explanation(Evidence):
     @property
     def title(self) -> str:
         """The caption as people write it: "garbage truck", and "<0.1%" instead of "0.0%"."""
-        share = self.probability
-        shown = "<0.1%" if 0 < share < 0.0005 else ">99.9%" if 0.9995 <= share < 1 else f"{share:.1%}"
-        return f"{as_written(self.label)} {shown if self.gives_probabilities else f'{share:.4g}'}"
+        shown = percentage if self.gives_probabilities else "{:.4g}".format
+        return f"{as_written(self.label)} {shown(self.probability)}"
 
     @property
     def details(self) -> str:

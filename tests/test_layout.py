@@ -49,21 +49,17 @@ USES = {
         *("localise", "datasets", "stream", "explain", "model", "images", "pictures", "cam", "labels"),
         *("weights", "preprocessing", "layers"),
     ),
+    "report": (
+        *("audit", "localise", "datasets", "stream", "explain", "model", "images", "pictures", "convert"),
+        *("verify", "cam", "card", "labels", "weights"),
+    ),
+    "explore": (
+        *("model", "images", "layers", "weights", "resnet", "preprocessing", "explain", "pictures"),
+        *("labels", "cam"),
+    ),
     "cli": (
-        *(
-            "audit",
-            "localise",
-            "datasets",
-            "stream",
-            "convert",
-            "verify",
-            "explain",
-            "model",
-            "weights",
-            "labels",
-            "images",
-        ),
-        "pictures",
+        *("explore", "report", "audit", "localise", "datasets", "stream", "convert", "verify", "explain"),
+        *("inside", "model", "weights", "labels", "images", "pictures"),
     ),
     "__init__": (
         *("naive", "ops", "cam", "explain", "labels", "model", "images", "verify"),

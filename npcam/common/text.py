@@ -57,6 +57,15 @@ def to_json(value: Any, indent: int | None = 2) -> str:
     return json.dumps(_finite(value), indent=indent, allow_nan=False)
 
 
+def percentage(share: float) -> str:
+    """A share as people read it: neither none nor all unless it is.
+
+    >>> percentage(0.9999), percentage(0.0001), percentage(0.5), percentage(1)
+    ('>99.9%', '<0.1%', '50.0%', '100.0%')
+    """
+    return "<0.1%" if 0 < share < 0.0005 else ">99.9%" if 0.9995 <= share < 1 else f"{share:.1%}"
+
+
 def say(line: str, *, error: bool = False) -> None:
     """Print one line, on standard output or on standard error. It never raises.
 

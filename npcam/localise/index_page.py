@@ -1,15 +1,10 @@
 """A page that opens from disk: the figures, charts and contact sheets, and all photographs as a table."""
 
-import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
-from npcam.common.errors import InputError
-from npcam.common.files import replacing
+from npcam.common.web import address, in_script, write_page
 from npcam.localise.frames import CHECKOUT
 from npcam.localise.matrix import Matrix, confusion_matrix
 from npcam.localise.per_photo import HIT
@@ -64,26 +59,15 @@ def write_index(
     Raises:
         InputError: there is no Jinja2, or the page cannot be written.
     """
-    try:
-        import jinja2
-    except ImportError as error:
-        msg = f"index.html needs {error.name}; `pip install jinja2` brings it, {CHECKOUT}"
-        raise InputError(msg) from error
-    folder = resources.files("npcam.localise") / "page"
-    template, style, script = (
-        (folder / name).read_text(encoding="utf-8") for name in ("index.html.j2", "index.css", "index.js")
-    )
-    options = {
-        "autoescape": True,
-        "trim_blocks": True,
-        "lstrip_blocks": True,
-        "undefined": jinja2.StrictUndefined,
-    }
-    page = jinja2.Environment(**options).from_string(template)  # type: ignore[arg-type]
     labels = {name: label for label, name in classes.items()}
     matrix = confusion_matrix(metrics.get("confusion") or {})
     small = 0 < len(matrix.names) <= MOST_CLASSES
-    text = page.render(
+    write_page(
+        path,
+        "npcam.localise",
+        "index",
+        CHECKOUT,
+        scripts=("make.js", "table.js"),
         title=title,
         lead=lead(metrics),
         cards=cards(metrics),
@@ -97,15 +81,8 @@ def write_index(
         provenance=list(_flat(metrics.get("provenance") or {})),
         notes=notes,
         csv="per_photo.csv",
-        style=style.strip(),
-        script=script.strip(),
         data=_data(rows, classes, thumbnails or {}),
     )
-    with (
-        replacing(path) as unfinished,
-        unfinished.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file,
-    ):
-        file.write(text)
 
 
 def _data(
@@ -115,15 +92,10 @@ def _data(
     lines = sorted((_row(row, thumbnails) for row in rows), key=lambda line: str(line[0]))
     parts = [
         f'"hit":{HIT}',
-        f'"classes":{_json([[label, name] for label, name in sorted(classes.items())])}',
-        f'"rows":[\n{",".join(f"{_json(line)}{chr(10)}" for line in lines)}]',
+        f'"classes":{in_script([[label, name] for label, name in sorted(classes.items())])}',
+        f'"rows":[\n{",".join(f"{in_script(line)}{chr(10)}" for line in lines)}]',
     ]
     return "{" + ",\n".join(parts) + "}"
-
-
-def _json(value: Any) -> str:
-    """A value as JSON; nothing in it begins a tag, or ends the script."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
 def _row(row: Mapping[str, Any], thumbnails: Mapping[str, str]) -> list[Any]:
@@ -138,7 +110,7 @@ def _row(row: Mapping[str, Any], thumbnails: Mapping[str, str]) -> list[Any]:
         row.get("peak_hit"),
         _rounded(row.get("drop")),
         row.get("increase"),
-        None if picture is None else _address(picture),
+        None if picture is None else address(picture),
         row.get("error"),
     ]
 
@@ -151,13 +123,8 @@ def _rounded(number: float | None) -> float | None:
     return number if (near >= HIT) != (number >= HIT) else near
 
 
-def _address(file: str) -> str:
-    """The address of a file beside the page, whatever is in its name."""
-    return quote(os.fsencode(file.replace(os.sep, "/")))
-
-
 def _at(picture: Picture) -> Picture:
-    return picture._replace(file=_address(picture.file))
+    return picture._replace(file=address(picture.file))
 
 
 def _matrix(matrix: Matrix, labels: Mapping[str, int]) -> dict[str, Any]:

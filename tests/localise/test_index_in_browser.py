@@ -1,26 +1,15 @@
-"""The page in a browser, where there is one: what sorting and filtering do to its table.
-
-A script at the page's end clicks through it and leaves what it found; the browser prints the page then.
-"""
-
-import json
-import re
-import shutil
-import subprocess
-from html import unescape
+"""The page in a browser: what sorting and filtering do to its table."""
 
 import pytest
+from helpers.browser import opened, violations
 from helpers.evaluated import CLASSES, metrics, rows
+from helpers.needs import needs
 
 from npcam.localise.index_page import write_index
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="needs a browser (chromium), which no package brings"),
-]
+needs("jinja2")
 COUNT = 430  # rows, of which 200 are drawn at first
-STEPS = """
+STEPS = """async () => {
 const found = {}, lines = () => [...document.querySelectorAll("#rows tbody tr")].map(
   (line) => [...line.cells].map((cell) => cell.textContent));
 const form = document.querySelector(".filters");
@@ -35,45 +24,54 @@ const sorted = () => [...document.querySelectorAll("#rows th[aria-sort]")].map(
 const more = document.getElementById("more");
 const drain = () => { while (!more.hidden) more.click(); return lines(); };
 const later = () => new Promise((done) => setTimeout(done, 20));
-(async () => {
-  found.titles = [...document.querySelectorAll("#rows th")].map((h) => h.textContent);
-  found.first = lines();
-  found.all = drain();
-  heading("IoU").firstChild.click();
-  found.ascending = [drain(), sorted()];
-  heading("IoU").firstChild.click();
-  found.descending = [drain(), sorted()];
-  heading("Photograph").firstChild.click();
-  found.right = choose({ verdict: "right" });
-  found.hits = choose({ verdict: "hit" });
-  found.errors = choose({ verdict: "error" });
-  found.named = choose({ text: " DOG/0" });
-  found.other = choose({ predicted: "other" });
-  const cell = document.querySelector('.cell[data-class="1"][data-predicted="0"]');
-  cell.click();
-  await later();
-  const pressed = document.querySelectorAll('[aria-pressed="true"]').length;
-  found.cell = [lines(), pressed, cell.getAttribute("aria-pressed")];
-  form.reset();
-  await later();
-  found.reset = [drain(), document.getElementById("count").textContent];
-  document.body.textContent = "FOUND" + JSON.stringify(found) + "END";
-})();
-"""
+found.titles = [...document.querySelectorAll("#rows th")].map((h) => h.textContent);
+found.first = lines();
+found.all = drain();
+heading("IoU").firstChild.click();
+found.ascending = [drain(), sorted()];
+heading("IoU").firstChild.click();
+found.descending = [drain(), sorted()];
+heading("Photograph").firstChild.click();
+found.right = choose({ verdict: "right" });
+found.hits = choose({ verdict: "hit" });
+found.errors = choose({ verdict: "error" });
+found.named = choose({ text: " DOG/0" });
+found.other = choose({ predicted: "other" });
+const cell = document.querySelector('.cell[data-class="1"][data-predicted="0"]');
+cell.click();
+await later();
+const pressed = document.querySelectorAll('[aria-pressed="true"]').length;
+found.cell = [lines(), pressed, cell.getAttribute("aria-pressed")];
+form.reset();
+await later();
+found.reset = [drain(), document.getElementById("count").textContent];
+return found;
+}"""
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
-    """What the browser found, step by step."""
-    folder = tmp_path_factory.mktemp("page")
+def page_file(tmp_path_factory):
+    """The page of made-up rows."""
+    file = tmp_path_factory.mktemp("page") / "index.html"
     given = rows(COUNT)
-    write_index(folder / "index.html", metrics(given), given, dict(enumerate(CLASSES)))
-    page = (folder / "index.html").read_text()
-    (folder / "index.html").write_text(page.replace("</body>", f"<script>{STEPS}</script></body>"))
-    options = ("--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000", "--dump-dom")
-    command = [BROWSER, *options, f"--user-data-dir={folder / 'profile'}", (folder / "index.html").as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
-    return json.loads(unescape(re.search("FOUND(.*)END", done.stdout, re.DOTALL)[1]))
+    write_index(file, metrics(given), given, dict(enumerate(CLASSES)))
+    return file
+
+
+@pytest.fixture(scope="module")
+def found(browser, page_file):
+    """What the browser found, step by step."""
+    with opened(browser, page_file) as page:
+        return page.evaluate(STEPS)
+
+
+@pytest.mark.parametrize(("size", "scheme"), [((1280, 800), "light"), ((390, 844), "dark")])
+def test_axe_finds_nothing(browser, page_file, size, scheme):
+    """Nothing on the page is hard to use, and it is as wide as the window."""
+    with opened(browser, page_file, size, color_scheme=scheme) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+        page.locator('[name="text"]').fill("dog/0")
+        assert violations(page) == {}
 
 
 GIVEN = sorted(rows(COUNT), key=lambda row: row["photo"])

@@ -1,9 +1,6 @@
-"use strict";
-// The table of photographs: it is sorted and filtered here, and drawn a piece at a time, so that
-// ten thousand rows do no harm. Every name goes through textContent, so that it stays a name.
+// What the table of an evaluation has in its columns, and the confusion matrix, whose numbers filter it.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const PIECE = 200;
   const [NAME, LABEL, PREDICTED, PROBABILITY, OF_CLASS, IOU, PEAK, DROP, INCREASE, PICTURE, ERROR] = Array(11).keys();
   const OTHER = "other";
   const names = new Map(data.classes);
@@ -11,7 +8,7 @@
   const className = (label) => (label === null ? "" : names.get(label));
   const right = (row) => (row[PREDICTED] === null ? null : row[PREDICTED] === row[LABEL]);
   const hit = (row) => (row[IOU] === null ? null : row[IOU] >= data.hit);
-  const percent = (share) => (share === null ? "" : `${(100 * share).toFixed(1)}%`);
+  const cells = [...document.querySelectorAll("[data-predicted]")];
 
   const columns = [
     { title: "Photograph", key: (row) => row[NAME], name: true },
@@ -26,80 +23,8 @@
     { title: "Drop", key: (row) => row[DROP], show: percent },
     { title: "Increase", key: (row) => row[INCREASE], words: ["yes", "no"], plain: true },
   ].filter((column, i) => i < 6 || data.rows.some((row) => column.key(row) !== null));
-  const pictures = data.rows.some((row) => row[PICTURE]);
 
-  const table = document.getElementById("rows");
-  const body = table.tBodies[0];
-  const form = document.querySelector(".filters");
-  const more = document.getElementById("more");
-  const cells = [...document.querySelectorAll("[data-predicted]")];
-  let sorted = 0;
-  let upwards = true;
-  let shown = data.rows;
-  let drawn = 0;
-
-  function make(parent, tag, text, kind) {
-    const element = parent.appendChild(document.createElement(tag));
-    if (text !== undefined) element.textContent = text;
-    if (kind) element.className = kind;
-    return element;
-  }
-
-  function draw(row) {
-    const line = body.insertRow();
-    if (pictures) {
-      const place = line.insertCell();
-      if (row[PICTURE]) {
-        const link = make(place, "a");
-        link.href = row[PICTURE];
-        const image = make(link, "img");
-        image.loading = "lazy";
-        image.alt = "";
-        image.src = row[PICTURE];
-        link.setAttribute("aria-label", `picture of ${row[NAME]}`);
-      }
-    }
-    if (row[ERROR]) {
-      make(line, "td", row[NAME], "name");
-      make(line, "td", row[ERROR], "error").colSpan = columns.length - 1;
-      return;
-    }
-    for (const column of columns) {
-      const value = column.key(row);
-      if (column.words) {
-        const mark = value === null ? "" : value ? `\u2713 ${column.words[0]}` : `\u2717 ${column.words[1]}`;
-        const text = column.plain && value !== null ? column.words[value ? 0 : 1] : mark;
-        make(line, "td", text, value === null || column.plain ? "" : value ? "yes" : "no");
-      } else {
-        make(line, "td", column.show ? column.show(value) : value, column.show ? "n" : column.name ? "name" : "");
-      }
-    }
-  }
-
-  function drawPiece() {
-    for (const row of shown.slice(drawn, drawn + PIECE)) draw(row);
-    drawn = Math.min(shown.length, drawn + PIECE);
-    more.hidden = drawn === shown.length;
-    const of_all = shown.length === data.rows.length ? "" : ` of ${data.rows.length.toLocaleString("en")}`;
-    const listed = drawn === shown.length ? "" : `; the first ${drawn.toLocaleString("en")} are listed`;
-    document.getElementById("count").textContent =
-      `${shown.length.toLocaleString("en")}${of_all} photographs${listed}`;
-  }
-
-  function compare(a, b) {
-    const [x, y] = [columns[sorted].key(a), columns[sorted].key(b)];
-    const [no_x, no_y] = [x === null || x === "", y === null || y === ""];
-    if (no_x || no_y) return no_x - no_y || order(a[NAME], b[NAME]); // what is missing comes last, either way
-    const by_value = typeof x === "string" ? order(x, y) : x - y;
-    return (upwards ? by_value : -by_value) || order(a[NAME], b[NAME]);
-  }
-
-  function order(x, y) {
-    return x < y ? -1 : x > y ? 1 : 0;
-  }
-
-  function wanted(row) {
-    const { class: label, predicted, verdict, text } = form.elements;
+  function wanted(row, { class: label, predicted, verdict, text }) {
     if (label.value !== "" && row[LABEL] !== Number(label.value)) return false;
     if (predicted.value === OTHER) {
       if (row[PREDICTED] === null || true_classes.has(row[PREDICTED])) return false;
@@ -110,48 +35,30 @@
     return row[NAME].toLowerCase().includes(text.value.trim().toLowerCase());
   }
 
-  function redraw() {
-    shown = data.rows.filter(wanted).sort(compare);
-    drawn = 0;
-    body.replaceChildren();
-    drawPiece();
-    table.querySelectorAll("th[aria-sort]").forEach((heading, i) => {
-      heading.setAttribute("aria-sort", i !== sorted ? "none" : upwards ? "ascending" : "descending");
-    });
-    const { class: label, predicted } = form.elements;
+  function redrawn({ class: label, predicted }) {
     for (const cell of cells) {
       const same = cell.dataset.class === label.value && cell.dataset.predicted === predicted.value;
       cell.setAttribute("aria-pressed", String(same));
     }
   }
 
-  function choices(select, labels, other) {
-    make(select, "option", "all").value = "";
-    for (const label of labels) make(select, "option", className(label)).value = String(label);
-    if (other) make(select, "option", "none of these classes").value = OTHER;
-  }
-
-  const head = table.tHead.rows[0];
-  if (pictures) make(head, "th", "Picture").scope = "col";
-  columns.forEach((column, i) => {
-    const heading = make(head, "th", undefined, column.show ? "n" : "");
-    heading.scope = "col";
-    heading.setAttribute("aria-sort", "none");
-    make(heading, "button", column.title).addEventListener("click", () => {
-      upwards = sorted === i ? !upwards : true;
-      sorted = i;
-      redraw();
-    });
-    heading.firstChild.type = "button";
+  const { form, redraw, choices } = photoTable({
+    rows: data.rows,
+    columns,
+    nameOf: (row) => row[NAME],
+    errorOf: (row) => row[ERROR],
+    picture: data.rows.some((row) => row[PICTURE])
+      ? { src: (row) => row[PICTURE], href: (row) => row[PICTURE] }
+      : null,
+    wanted,
+    redrawn,
   });
   const predicted_classes = new Set(data.rows.map((row) => row[PREDICTED]).filter((label) => label !== null));
-  const up = (x, y) => x - y;
-  choices(form.elements.class, [...true_classes].sort(up));
-  choices(form.elements.predicted, [...predicted_classes].sort(up),
-    [...predicted_classes].some((label) => !true_classes.has(label)));
-  form.addEventListener("input", redraw);
-  form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(redraw));
+  const listed = (labels) => [...labels].sort((x, y) => x - y).map((label) => [label, className(label)]);
+  const others = [...predicted_classes].some((label) => !true_classes.has(label));
+  choices(form.elements.class, listed(true_classes));
+  choices(form.elements.predicted, [...listed(predicted_classes),
+    ...(others ? [[OTHER, "none of these classes"]] : [])]);
   for (const cell of cells) {
     cell.addEventListener("click", () => {
       form.reset(); // which has the table drawn once the fields below have their values
@@ -160,11 +67,5 @@
       setTimeout(() => document.getElementById("photographs").scrollIntoView());
     });
   }
-  more.addEventListener("click", drawPiece);
-  new IntersectionObserver((entries) => {
-    if (entries.some((entry) => entry.isIntersecting) && drawn && !more.hidden) drawPiece();
-  }, { rootMargin: "400px" }).observe(more);
-  form.hidden = false;
-  table.hidden = false;
   redraw();
 })();
