@@ -45,8 +45,13 @@ USES = {
     "stream": ("explain", "model", "images", "pictures"),
     "datasets": ("model", "labels"),
     "localise": ("datasets", "stream", "explain", "model", "images", "pictures", "cam", "labels", "weights"),
+    "report": (
+        *("localise", "stream", "explain", "model", "images", "pictures", "convert", "verify", "cam", "card"),
+        *("labels", "weights"),
+    ),
     "cli": (
         *(
+            "report",
             "localise",
             "datasets",
             "stream",

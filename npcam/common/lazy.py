@@ -5,8 +5,8 @@ from typing import Any
 
 ROOMS = (
     *("cam", "card", "cli", "common", "convert", "datasets", "engine", "hdf5", "images", "inside"),
-    *("keras_files", "labels", "layers", "localise", "model", "pictures", "preprocessing", "resnet"),
-    *("shapes", "stream", "verify", "weights"),
+    *("keras_files", "labels", "layers", "localise", "model", "pictures", "preprocessing", "report"),
+    *("resnet", "shapes", "stream", "verify", "weights"),
 )
 ELSEWHERE = {
     "colormaps": ("npcam.pictures.colormaps", None),

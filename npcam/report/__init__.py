@@ -1,0 +1,1 @@
+"""Explanations as documents that somebody else can check: their data, their page, and the check."""
