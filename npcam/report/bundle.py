@@ -3,11 +3,10 @@
 Nothing in it says when or where it was made: the same run gives the same bytes.
 """
 
-import hashlib
 import platform
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -17,12 +16,15 @@ from npcam.common.version import __version__
 from npcam.convert.findings import in_values
 from npcam.images.preprocess import to_input
 from npcam.model import Model
-from npcam.report.canonical import encode, sealed
+from npcam.report.canonical import encode, sealed, sha256_of
 from npcam.report.explained import Options, explained, held, shown_classes
 from npcam.report.photograph import MIME, small_photograph
 from npcam.shapes import Array
 from npcam.stream.batches import Seen
 from npcam.weights import tensors_sha256
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 FORMAT = "npcam-report"
 VERSION = 1
@@ -136,34 +138,39 @@ def photo_data(one: Seen, options: Options) -> Reported:
         options: how it was read, and which classes are explained.
     """
     seen = held(one.seen)
-    pixels = input_pixels(one.seen.model, one, options)
+    model = one.seen.model
+    grey = model.weights.preprocessing.grey
+    pixels = to_input(seen.photo, model.photo_size, options.interpolation, grey)
     target, classes = shown_classes(seen, options)
-    picture, (width, height) = small_photograph(seen.photo)
+    picture, size = small_photograph(seen.photo)
     data = {
         "photo": Path(one.path).name,
         "photo_sha256": one.sha256,
-        "size": list(seen.photo.size),
-        "exif_orientation": seen.photo.info.get("orientation"),
-        "input_sha256": hashlib.sha256(pixels.tobytes()).hexdigest(),
-        "picture": {
-            "mime": MIME,
-            "width": width,
-            "height": height,
-            "sha256": hashlib.sha256(picture).hexdigest(),
-        },
+        **photo_itself(seen.photo, pixels, picture, size),
         "features": {"shape": list(seen.features.shape), "float32": encode(seen.features)},
         "target": target,
         "classes": explained(seen, classes),
-        "digits": digits_data(one.seen.model, pixels, target, options) if options.digits else None,
+        "digits": digits_data(model, pixels, target, options) if options.digits else None,
         "audit": None,
     }
     return Reported(data, picture)
 
 
-def input_pixels(model: Model, one: Seen, options: Options) -> Array:
-    """The photograph's pixels as the network was given them, before its preprocessing, uint8."""
-    grey = model.weights.preprocessing.grey
-    return to_input(one.seen.photo, model.photo_size, options.interpolation, grey)
+def photo_itself(photo: "Image", pixels: Array, picture: bytes, size: tuple[int, int]) -> dict[str, Any]:
+    """What a report says of a photograph's pixels.
+
+    Args:
+        photo: decoded, RGB.
+        pixels: as the network was given them, before its preprocessing, uint8.
+        picture: the JPEG that the page shows.
+        size: that picture's (width, height).
+    """
+    return {
+        "size": list(photo.size),
+        "exif_orientation": photo.info.get("orientation"),
+        "input_sha256": sha256_of(np.ascontiguousarray(pixels).tobytes()),
+        "picture": {"mime": MIME, "width": size[0], "height": size[1], "sha256": sha256_of(picture)},
+    }
 
 
 def digits_data(model: Model, pixels: Array, target: int, options: Options) -> dict[str, Any]:

@@ -44,7 +44,16 @@ def sealed(data: Mapping[str, Any]) -> dict[str, Any]:
 def seal(data: Mapping[str, Any]) -> str:
     """The SHA-256 of the data's text without the seal, in hex."""
     text = canonical({key: value for key, value in data.items() if key != SEAL})
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+    return sha256_of(text.encode("ascii"))
+
+
+def sha256_of(data: bytes) -> str:
+    """The SHA-256 of bytes, in hex.
+
+    >>> sha256_of(b"")[:8]
+    'e3b0c442'
+    """
+    return hashlib.sha256(data).hexdigest()
 
 
 def encode(array: Array) -> str:
