@@ -26,6 +26,35 @@ def add_weights_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how a photograph is read, and how its map is enlarged."""
+    parser.add_argument(
+        "--interpolation",
+        default="nearest",
+        help="how to resize: nearest, as Keras does, bilinear, ... (default: nearest)",
+    )
+    parser.add_argument(
+        "--exif-transpose", action="store_true", help="turn photographs upright, which Keras does not"
+    )
+    parser.add_argument(
+        "--align",
+        choices=["corners", "centers"],
+        default="corners",
+        help="how to upsample: corners, as SciPy does, or half-pixel centers (default: corners)",
+    )
+
+
+def add_threshold_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option `--threshold`."""
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        default=0.2,
+        metavar="T",
+        help="boxes are drawn around what is above this share of the map's maximum (default: 0.2)",
+    )
+
+
 def positive(text: str) -> int:
     """The value of an option that counts something, from 1 up."""
     if not text.isdecimal() or int(text) < 1:

@@ -18,22 +18,22 @@ OTHER_DECODER = 3.0  # levels, of 255, by which decoders, resizing and rounding 
 _SIDE = 8  # of a JPEG's blocks
 
 
-def small_photograph(photo: "Image") -> tuple[bytes, tuple[int, int]]:
+def small_photograph(photo: "Image", longest: int = LONGEST) -> tuple[bytes, tuple[int, int]]:
     """A photograph as the JPEG that a report shows, without whatever else its file holds; (width, height).
 
     All three channels have all pixels (4:4:4), so that each block of 8x8 is quantised by itself.
     """
-    small = shrunk(photo)
+    small = shrunk(photo, longest)
     file = io.BytesIO()
     small.save(file, "JPEG", quality=QUALITY, subsampling=0)
     return file.getvalue(), small.size
 
 
-def shrunk(photo: "Image") -> "Image":
-    """The photograph at the size that a report shows it in, RGB."""
+def shrunk(photo: "Image", longest: int = LONGEST) -> "Image":
+    """The photograph with so many pixels on its longer side at most, RGB, without whatever else its file holds."""
     from PIL import Image
 
-    small = resized(photo, fitting(photo.size, LONGEST))
+    small = resized(photo, fitting(photo.size, longest))
     return Image.fromarray(np.asarray(small.convert("RGB")))  # its `info` is left behind
 
 

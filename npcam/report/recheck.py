@@ -64,7 +64,7 @@ def recheck(
     model.require_top("be what a report is of")
     verdict = Verdict()
     _compare_model(verdict, data["model"], model_data(model, weights_file))
-    for number, (photo, file) in enumerate(zip(data["photos"], files, strict=True)):
+    for number, file in enumerate(files):
         _compare_photo(verdict, number, report, file, model, options)
         done()
     _compare_document(verdict, report)
