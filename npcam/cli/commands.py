@@ -9,7 +9,8 @@ from typing import NoReturn
 from npcam.cli.evaluate import EVALUATE
 from npcam.cli.explain import EXPLAIN
 from npcam.cli.options import complain
-from npcam.cli.report import RECHECK, REPORT
+from npcam.cli.recheck import RECHECK
+from npcam.cli.report import REPORT
 from npcam.cli.verify import RECORD, VERIFY
 from npcam.cli.weights import CONVERT, FETCH, INSPECT, SUMMARY
 from npcam.common.errors import InputError

@@ -1,10 +1,10 @@
-"""`npcam report` and `npcam recheck`: explanations as a page to keep, and whether such a page is true."""
+"""`npcam report`: explanations as a page to keep, that others can check."""
 
 import argparse
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from npcam.cli.options import (
 from npcam.cli.outputs import make_folder
 from npcam.common.errors import InputError
 from npcam.common.files import open_file, require_apart, shorten
-from npcam.common.text import say, show, to_json
+from npcam.common.text import say
 from npcam.common.threads import cores
 from npcam.common.where import weights_path
 
@@ -30,15 +30,14 @@ if TYPE_CHECKING:
     from npcam.model import Model
     from npcam.report.bundle import Reported
     from npcam.report.explained import Options
-    from npcam.report.verdict import Verdict
-    from npcam.stream.batches import Failed, Seen
+    from npcam.stream.batches import Seen
 
 TOGETHER = 12  # photographs that one page shows; more get an index
 PAGES = "_pages"  # what the folder of their pages is called, after the index
 LONGEST_STEM = 200  # bytes of a page's name; a name may have 255
 MARK = b'id="npcam-report'  # in every page that npcam report writes
 
-REPORT_EXAMPLES = """\
+EXAMPLES = """\
 examples:
   npcam report cat.jpg -o cat.html             one page to keep, to print, and to send
   npcam report cat.jpg dog.jpg -o pets.html    several photographs in one page, up to 12
@@ -47,15 +46,8 @@ examples:
   npcam report photos -o photos.html --pages   and a page for each, in photos_pages
   npcam recheck cat.html                       is it true? see npcam recheck --help"""
 
-RECHECK_EXAMPLES = """\
-examples:
-  npcam recheck cat.html                       with the photographs beside it
-  npcam recheck cat.html --photos photos --weights mine.h5
-  npcam recheck cat.html --all                 name everything that differs, not the first alone
-status: 0 it holds; 1 it does not; 2 it cannot be checked"""
 
-
-def add_report_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `npcam report`."""
     parser.add_argument(
         "photos",
@@ -76,7 +68,7 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
         "--target",
         action="append",
         metavar="NAME|INDEX|top3",
-        help="a class to explain besides the most probable ones; given several times, the first one is shown first",
+        help="a class to explain besides the most probable ones; of several the first is shown first",
     )
     parser.add_argument(
         "--top", type=positive, default=5, metavar="N", help="how many classes to explain (default: 5)"
@@ -94,7 +86,7 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
 
 
 def report(options: argparse.Namespace) -> int:
-    """Run `npcam report`; photographs that cannot be read are named and left out, and it ends with status 2."""
+    """Run `npcam report`; photographs that cannot be read are named and left out, and its status is 2."""
     from npcam.explain import check_threshold
     from npcam.images.preprocess import check_interpolation
     from npcam.model import load_model
@@ -122,13 +114,14 @@ def _write_one(options: argparse.Namespace, model: "Model", photos: Sequence[str
     """Write one page with all photographs; whether one failed."""
     from npcam.report.bundle import bundle, model_data, photo_data
     from npcam.report.page import write_page
+    from npcam.stream.batches import Failed
 
     chosen = _chosen(options)
     parts: list[Reported] = []
     failed = False
     with closing(_in_order(model, photos, chosen, lambda one: photo_data(one, chosen))) as results:
         for found in results:
-            if isinstance(found, tuple) and hasattr(found, "message"):
+            if isinstance(found, Failed):
                 failed = True
                 complain(found.message)
             else:
@@ -139,9 +132,8 @@ def _write_one(options: argparse.Namespace, model: "Model", photos: Sequence[str
     write_page(options.output, data, [part.picture for part in parts])
     for part in parts:
         say(_in_words(part.data, model))
-    say(
-        f"{options.output}: {_size(options.output)}; npcam recheck {shlex.quote(str(options.output))} checks it"
-    )
+    check = shlex.join(["npcam", "recheck", str(options.output)])
+    say(f"{options.output}: {_size(options.output)}; {check} checks it")
     return failed
 
 
@@ -185,7 +177,7 @@ def _write_many(options: argparse.Namespace, model: "Model", photos: Sequence[st
     return done < len(photos)
 
 
-def _in_order(model: "Model", photos: Sequence[str], chosen: "Options", finish: Any) -> Iterator[Any]:
+def _in_order(model: "Model", photos: Sequence[str], chosen: "Options", finish: Any) -> Generator[Any]:
     """What becomes of every photograph, several at the same time, in their order."""
     from npcam.stream.batches import Batches, Reading, cut
     from npcam.stream.pool import in_order
@@ -225,7 +217,7 @@ def _command(options: argparse.Namespace, photo: str, page: str) -> str:
     for target in options.target or ():
         words += ["--target", target]
     usual = argparse.ArgumentParser()
-    add_report_options(usual)
+    add_options(usual)
     for name in ("top", "interpolation", "align", "threshold"):
         if getattr(options, name) != usual.get_default(name):
             words += [f"--{name}", str(getattr(options, name))]
@@ -262,87 +254,10 @@ def _size(path: Path) -> str:
     return f"{path.stat().st_size / 1e6:.1f} MB"
 
 
-def add_recheck_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `npcam recheck`."""
-    parser.add_argument("report", metavar="REPORT", help="a page that npcam report wrote")
-    parser.add_argument(
-        "--weights",
-        metavar="FILE|NAME",
-        help="the weights (default: the bundled model, or fetched weights, by the hash that the report says)",
-    )
-    parser.add_argument(
-        "--photos",
-        metavar="DIR",
-        help="where the photographs are (default: beside the report); found by hash",
-    )
-    parser.add_argument("--all", action="store_true", help="name everything that differs")
-    parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
-
-
-def recheck_report(options: argparse.Namespace) -> int:
-    """Run `npcam recheck`: 0 where the report holds, 1 where it does not, 2 where it cannot be checked."""
-    from npcam.report.recheck import recheck
-
-    try:
-        verdict = recheck(options.report, options.weights, options.photos)
-    except InputError as error:
-        if options.json:
-            show(to_json({"report": options.report, "verdict": "cannot be checked", "reason": str(error)}))
-        raise
-    if options.json:
-        show(to_json(_verdict_in_json(options.report, verdict)))
-    else:
-        _say_verdict(options, verdict)
-    return 0 if verdict.holds else 1
-
-
-def _verdict_in_json(path: str, verdict: "Verdict") -> dict[str, Any]:
-    """The verdict for a program."""
-    return {
-        "report": path,
-        "verdict": "holds" if verdict.holds else "does not hold",
-        "differences": [{**one._asdict(), "words": str(one)} for one in verdict.differences],
-        "compared": verdict.compared,
-        "tolerance": {
-            name: {"allowed": allowed, "found": found} for name, (allowed, found) in verdict.used.items()
-        },
-        "notes": verdict.notes,
-    }
-
-
-def _say_verdict(options: argparse.Namespace, verdict: "Verdict") -> None:
-    """The verdict for a reader; its first line says it."""
-    if verdict.holds:
-        say(f"{options.report}: holds")
-    else:
-        first, *others = verdict.differences
-        say(f"{options.report}: does not hold: {first}")
-        for one in others if options.all else ():
-            say(f"  {one}")
-        if others and not options.all:
-            say(f"  and {len(others):,} more; --all names them")
-    say(f"  {verdict.compared:,} numbers, texts and hashes compared")
-    for name, (allowed, found) in verdict.used.items():
-        say(
-            f"  {name}: at most {found:.2g} off; rounding may do up to {allowed:.2g} (32 standard deviations)"
-        )
-    for note in verdict.notes:
-        say(f"  {note}")
-    say("  that the numbers are true does not make the network right, or the map a cause")
-
-
 REPORT = Command(
     "report",
     "a page of explanations to keep, that others can check",
-    add_report_options,
+    add_options,
     report,
-    REPORT_EXAMPLES,
-)
-
-RECHECK = Command(
-    "recheck",
-    "whether a report is true: everything in it computed anew",
-    add_recheck_options,
-    recheck_report,
-    RECHECK_EXAMPLES,
+    EXAMPLES,
 )

@@ -16,8 +16,8 @@ def write_index(path: str | Path, bundle: Mapping[str, Any], rows: Sequence[Mapp
     Args:
         path: the file; the old one is replaced as a whole.
         bundle: what a report says of the network and the options.
-        rows: one for each photograph, see `npcam.report.row`, with `page` (the address of its report, relative
-            to the index, or None) and `command` (which makes it); or `photo` and `error`.
+        rows: one for each photograph, see `npcam.report.row`, with `page` (the address of its report,
+            relative to the index, or None) and `command` (which makes it); or `photo` and `error`.
 
     Raises:
         InputError: the page cannot be written.

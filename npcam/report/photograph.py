@@ -30,7 +30,7 @@ def small_photograph(photo: "Image", longest: int = LONGEST) -> tuple[bytes, tup
 
 
 def shrunk(photo: "Image", longest: int = LONGEST) -> "Image":
-    """The photograph with so many pixels on its longer side at most, RGB, without whatever else its file holds."""
+    """The photograph at a size in a report, RGB, without what else its file holds."""
     from PIL import Image
 
     small = resized(photo, fitting(photo.size, longest))

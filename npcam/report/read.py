@@ -2,20 +2,23 @@
 
 import base64
 import binascii
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 from npcam.common.errors import InputError
-from npcam.common.limits import MAX_REPORT_FILE, MAX_REPORT_PHOTOS, MAX_REPORT_PICTURE, MAX_REPORT_TAGS
-from npcam.common.whole_files import parse_unique, read_text
+from npcam.common.limits import MAX_REPORT_FILE, MAX_REPORT_PHOTOS, MAX_REPORT_PICTURE, MAX_REPORT_SEARCH
+from npcam.common.whole_files import parse_unique, read_bytes
 from npcam.report.canonical import canonical
 from npcam.report.photograph import MIME
 from npcam.report.shape import check_shape
 
 DATA_ID = "npcam-report"  # of the script element that holds the data
 NUMBER = "data-photo"  # the attribute of a photograph's <img>: its place among the photographs
+LONG = 1_000  # letters of base64 that are set aside while the page is parsed
 _BEFORE = f"data:{MIME};base64,"
 _ADVICE = "give the path of a page that `npcam report` wrote"
 
@@ -26,14 +29,14 @@ class Report:
 
     Attributes:
         path: where it is.
-        page: its text.
+        page: its bytes.
         data: its data, of the shape that reports have.
         pictures: the photographs that it shows, as the bytes of files.
         as_written: whether the data's text is the one that npcam writes for them.
     """
 
     path: str
-    page: str = field(repr=False)
+    page: bytes = field(repr=False)
     data: dict[str, Any] = field(repr=False)
     pictures: tuple[bytes, ...] = field(repr=False)
     as_written: bool
@@ -45,22 +48,54 @@ def read_report(path: str | Path) -> Report:
     Raises:
         InputError: it cannot be read, is no report or a damaged one, or is larger than any.
     """
-    page = read_text(path, MAX_REPORT_FILE, _ADVICE)
-    if page.count("<") > MAX_REPORT_TAGS:
-        raise InputError(f"{path}: has more than {MAX_REPORT_TAGS:,} tags, which no report has; {_ADVICE}")
+    page = read_bytes(path, MAX_REPORT_FILE, _ADVICE)
+    try:
+        whole = page.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8 text, which reports are; {_ADVICE}") from error
+    short, long_ones = _without_long_runs(whole, str(path))
     elements = _Elements(str(path))
-    elements.feed(page)
+    elements.feed(short)
     elements.close()
     if not elements.texts:
         raise InputError(f"{path}: holds no report (no script element with the id {DATA_ID}); {_ADVICE}")
     if len(elements.texts) > 1:
         raise InputError(f"{path}: holds {len(elements.texts)} elements with a report's data; it must be one")
-    text = elements.texts[0].strip()
+    text = _whole(elements.texts[0], long_ones).strip()
     data = parse_unique(text, f"{path}: its data")
     if isinstance(data, dict) and data.get("format") == "npcam-report" and data.get("version") != 1:
         raise InputError(f"{path}: a report of another version than 1; use the npcam that wrote it")
     check_shape(data, str(path))
-    return Report(str(path), page, data, _pictures(elements, len(data["photos"])), text == canonical(data))
+    sources = {number: _whole(source, long_ones) for number, source in elements.sources.items()}
+    pictures = _pictures(sources, len(data["photos"]), str(path))
+    return Report(str(path), page, data, pictures, text == canonical(data))
+
+
+def _without_long_runs(page: str, path: str) -> tuple[str, list[str]]:
+    """The page with a mark in place of each long run of base64, so that little is left to parse; the runs.
+
+    Raises:
+        InputError: too much is left: a tag that has no end would be sought for hours.
+    """
+    if "\0" in page:
+        raise InputError(f"{path}: holds a NUL, which no page does; {_ADVICE}")
+    runs: list[str] = []
+
+    def mark(run: re.Match[str]) -> str:
+        if len(run[0]) < LONG:
+            return run[0]
+        runs.append(run[0])
+        return f"\0{len(runs) - 1}\0"
+
+    short = re.sub(r"[A-Za-z0-9+/=]+", mark, page)
+    if short.count("<") * len(short) > MAX_REPORT_SEARCH:
+        raise InputError(f"{path}: has more tags and words than any report; {_ADVICE}")
+    return short, runs
+
+
+def _whole(text: str, runs: Sequence[str]) -> str:
+    """The text with the long runs in the places of their marks."""
+    return re.sub("\0([0-9]+)\0", lambda mark: runs[int(mark[1])], text)
 
 
 class _Elements(HTMLParser):
@@ -98,14 +133,14 @@ class _Elements(HTMLParser):
             self.texts[-1] += data
 
 
-def _pictures(elements: _Elements, count: int) -> tuple[bytes, ...]:
+def _pictures(sources: Mapping[str, str], count: int, path: str) -> tuple[bytes, ...]:
     """The bytes of each photograph's picture."""
-    path, found = elements.path, []
-    if elements.sources.keys() != {str(number) for number in range(count)}:
-        have = f"{len(elements.sources):,} pictures of photographs for {count:,} photographs"
+    found = []
+    if sources.keys() != {str(number) for number in range(count)}:
+        have = f"{len(sources):,} pictures of photographs for {count:,} photographs"
         raise InputError(f"{path}: holds {have}, or numbers them wrongly; it is damaged")
     for number in range(count):
-        source, where = elements.sources[str(number)], f"{path}: the picture of photo {number + 1}"
+        source, where = sources[str(number)], f"{path}: the picture of photo {number + 1}"
         if not source.startswith(_BEFORE):
             raise InputError(f"{where} is not within the page as {MIME}; it is damaged")
         if len(source) > len(_BEFORE) + MAX_REPORT_PICTURE * 4 // 3:

@@ -95,7 +95,7 @@ MODEL = {
     "assumptions": Many(TEXT),
     "notes": Many(TEXT),
     "findings": Many({"kind": TEXT, "where": TEXT, "what": TEXT}),
-    "versions": {name: TEXT for name in ("h5py", "libjpeg", "numpy", "pillow", "python", "scipy")},
+    "versions": dict.fromkeys(("h5py", "libjpeg", "numpy", "pillow", "python", "scipy"), TEXT),
 }
 
 OPTIONS = {
@@ -170,7 +170,7 @@ REPORT = {
 
 
 def check_shape(data: Any, path: str) -> None:
-    """See to it that a report's data are such: all keys, no others, and numbers in base64 of the right length.
+    """See to it that data are those of a report: all keys, no others, and arrays of the right length.
 
     Args:
         data: as JSON was parsed.
@@ -179,9 +179,9 @@ def check_shape(data: Any, path: str) -> None:
     Raises:
         InputError: they are not; it says what is where.
 
-    >>> check_shape({"format": "npcam-report"}, "report.html")
+    >>> check_shape([], "report.html")
     Traceback (most recent call last):
-    npcam.common.errors.InputError: report.html: its data have no model, npcam, options, photos, sha256, version
+    npcam.common.errors.InputError: report.html: its data: expected an object, found a list
     """
     _check(data, REPORT, path, "its data")
     for number, photo in enumerate(data["photos"], start=1):
@@ -193,7 +193,8 @@ def check_shape(data: Any, path: str) -> None:
             )
         _check_length(photo["features"]["float32"], math.prod(shape), path, where)
         for one in photo["classes"]:
-            _check_length(one["weights"], shape[2], path, f"photo {number}, weights of {one['name'][:80]}")
+            what = f"photo {number}, weights of {one['name'][:80]}"
+            _check_length(one["weights"], shape[2], path, what)
 
 
 def _check(value: Any, spec: Any, path: str, where: str) -> None:
