@@ -48,7 +48,8 @@ NPZ_ALLOWANCE = 64 * 2**20  # that may come out of an `.npz` file however small 
 
 # Reports
 MAX_REPORT_FILE = 256 * 2**20  # a report; one photograph with the full-size network takes below 2 MB
-MAX_REPORT_SEARCH = 20 * 10**9  # "<" in a page times its letters: a tag without an end is sought to the end
+MAX_REPORT_SEARCH = 10**10  # "<" in a page times its letters: a comment without an end is sought to the end
+MAX_REPORT_TAG = 4_000  # letters of one tag, without a picture in it; names of 500 letters may stand there
 MAX_REPORT_PHOTOS = 1_000  # photographs of one report; npcam writes a file for up to 12
 MAX_REPORT_PICTURE = 16 * 2**20  # one picture in a report; 1,024 pixels of noise take 2 MB
 MAX_REPORT_LIST = 100_000  # members of one list: classes, boxes, notes

@@ -19,15 +19,13 @@ from npcam.model import Model
 from npcam.report.canonical import encode, sealed, sha256_of
 from npcam.report.explained import Options, explained, held, shown_classes
 from npcam.report.photograph import MIME, small_photograph
+from npcam.report.shape import FORMAT, VERSION
 from npcam.shapes import Array
 from npcam.stream.batches import Seen
 from npcam.weights import tensors_sha256
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-FORMAT = "npcam-report"
-VERSION = 1
 
 
 class Reported(NamedTuple):

@@ -10,11 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from npcam.common.errors import InputError
-from npcam.common.limits import MAX_REPORT_FILE, MAX_REPORT_PHOTOS, MAX_REPORT_PICTURE, MAX_REPORT_SEARCH
+from npcam.common.limits import (
+    MAX_REPORT_FILE,
+    MAX_REPORT_PHOTOS,
+    MAX_REPORT_PICTURE,
+    MAX_REPORT_SEARCH,
+    MAX_REPORT_TAG,
+)
 from npcam.common.whole_files import parse_unique, read_bytes
 from npcam.report.canonical import canonical
 from npcam.report.photograph import MIME
-from npcam.report.shape import check_shape
+from npcam.report.shape import FORMAT, VERSION, check_shape
 
 DATA_ID = "npcam-report"  # of the script element that holds the data
 NUMBER = "data-photo"  # the attribute of a photograph's <img>: its place among the photographs
@@ -63,8 +69,10 @@ def read_report(path: str | Path) -> Report:
         raise InputError(f"{path}: holds {len(elements.texts)} elements with a report's data; it must be one")
     text = _whole(elements.texts[0], long_ones).strip()
     data = parse_unique(text, f"{path}: its data")
-    if isinstance(data, dict) and data.get("format") == "npcam-report" and data.get("version") != 1:
-        raise InputError(f"{path}: a report of another version than 1; use the npcam that wrote it")
+    if isinstance(data, dict) and data.get("format", FORMAT) != FORMAT:
+        raise InputError(f"{path}: holds the data of another program than npcam; {_ADVICE}")
+    if isinstance(data, dict) and data.get("version", VERSION) != VERSION:
+        raise InputError(f"{path}: a report of another version than {VERSION}; use the npcam that wrote it")
     check_shape(data, str(path))
     sources = {number: _whole(source, long_ones) for number, source in elements.sources.items()}
     pictures = _pictures(sources, len(data["photos"]), str(path))
@@ -88,8 +96,9 @@ def _without_long_runs(page: str, path: str) -> tuple[str, list[str]]:
         return f"\0{len(runs) - 1}\0"
 
     short = re.sub(r"[A-Za-z0-9+/=]+", mark, page)
-    if short.count("<") * len(short) > MAX_REPORT_SEARCH:
-        raise InputError(f"{path}: has more tags and words than any report; {_ADVICE}")
+    endless = re.search(rf"<[A-Za-z/](?![^>]{{0,{MAX_REPORT_TAG}}}>)", short)
+    if endless or short.count("<") * len(short) > MAX_REPORT_SEARCH:
+        raise InputError(f"{path}: has longer tags, or more of them, than any report; {_ADVICE}")
     return short, runs
 
 
@@ -110,7 +119,7 @@ class _Elements(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._inside = False
-        given = dict(attrs)
+        given = dict(reversed(attrs))  # of two the first counts, as in browsers
         ours = given.get("id") == DATA_ID or NUMBER in given
         if ours and len(given) != len(attrs):
             raise InputError(f"{self.path}: an element of the report has an attribute twice")

@@ -8,11 +8,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from npcam.common.errors import InputError
 from npcam.common.limits import MAX_REPORT_LIST, MAX_REPORT_PHOTOS, MAX_REPORT_TEXT
 from npcam.common.text import some_names
-from npcam.report.canonical import encoded_length
+from npcam.report.canonical import decode
 
+FORMAT = "npcam-report"
+VERSION = 1
 _LARGEST = 2**40  # a count, or a size in pixels: more than there are of anything
 _DEPTH = 8  # of what is taken as it is
 
@@ -191,10 +195,10 @@ def check_shape(data: Any, path: str) -> None:
             raise InputError(
                 f"{path}: {where}: of the shape {shape}, not the network's {data['model']['map']}"
             )
-        _check_length(photo["features"]["float32"], math.prod(shape), path, where)
+        _check_array(photo["features"]["float32"], tuple(shape), path, where)
         for one in photo["classes"]:
             what = f"photo {number}, weights of {one['name'][:80]}"
-            _check_length(one["weights"], shape[2], path, what)
+            _check_array(one["weights"], (shape[2],), path, what)
 
 
 def _check(value: Any, spec: Any, path: str, where: str) -> None:
@@ -229,11 +233,14 @@ def _check_keys(value: Any, spec: Mapping[str, Any], path: str, where: str) -> N
         _check(value[key], of, path, key if where == "its data" else f"{where}, {key}")
 
 
-def _check_length(text: str, count: int, path: str, where: str) -> None:
-    """Raise InputError unless so many numbers make a text as long as this."""
-    if len(text) != encoded_length(count):
-        found = f"{len(text):,} letters, where {count:,} numbers take {encoded_length(count):,}"
-        raise InputError(f"{path}: {where}: {found}")
+def _check_array(text: str, shape: tuple[int, ...], path: str, where: str) -> None:
+    """Raise InputError unless a text holds finite numbers of this shape; its length is looked at first."""
+    try:
+        array = decode(text, shape)
+    except ValueError as error:
+        raise InputError(f"{path}: {where}: {error}") from error
+    if not np.isfinite(array).all():
+        raise InputError(f"{path}: {where}: holds numbers that are not finite")
 
 
 def _shown(value: Any) -> str:
