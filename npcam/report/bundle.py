@@ -172,8 +172,10 @@ def photo_itself(photo: "Image", pixels: Array, picture: bytes, size: tuple[int,
 
 
 def digits_data(model: Model, pixels: Array, target: int, options: Options) -> dict[str, Any]:
-    """What rounding may do to the explanation of one class."""
+    """What rounding to float32 may do to the explanation of one class, whatever the model computes in."""
     from npcam.verify.digits import as_json, digits
 
+    if model.dtype != np.float32:
+        model = Model(model.weights, np.float32, engine="reference")
     found = digits(model, model.preprocess(pixels[None]), target, options.align, options.threshold)
     return as_json(found, model.class_names)

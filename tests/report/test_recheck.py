@@ -21,6 +21,7 @@ from helpers.reported import (
 from PIL import Image
 
 from npcam.common.errors import InputError
+from npcam.images.photos import open_photo
 from npcam.images.preprocess import load_image
 from npcam.model import load_model
 from npcam.report import bundle as bundles
@@ -111,13 +112,12 @@ def test_another_encoder(place, tmp_path):
     rng = np.random.default_rng(0)
 
     def anew():
-        noisy = [
-            np.clip(np.asarray(Image.open(place / name), int) + rng.integers(-1, 2), 0, 255).astype(np.uint8)
-            for name in ("one.png", "two.jpg")
-        ]
-        return [jpeg(pixels) for pixels in noisy]
+        for name in ("one.png", "two.jpg"):
+            pixels = np.asarray(open_photo(place / name), int)
+            noise = rng.integers(-1, 2, pixels.shape)
+            yield jpeg(np.clip(pixels + noise, 0, 255).astype(np.uint8))
 
-    made = anew()
+    made = list(anew())
 
     def change(data):
         for photo, picture in zip(data["photos"], made, strict=True):
@@ -215,7 +215,7 @@ ALTERED = {
     ),
     "maps needed": (at(*FIRST, "maps", "needed", "90")(lambda n: n - 1), "photo 1, maps needed for 90 % of"),
     "a feature": (at("features", "float32")(one_float(1.01)), "photo 1, maps at"),
-    "all features": (at("features", "float32")(lambda text: "A" * (len(text) - 1) + "="), "photo 1, maps at"),
+    "the largest feature": (at("features", "float32")(one_float(0)), "photo 1, maps at"),
     "a class's name": (at(*FIRST, "name")(lambda _: "dog"), "photo 1, name of"),
     "a class": (at(*FIRST, "index")(lambda i: (i + 1) % 5), "photo 1, classes"),
     "a class that there is not": (at(*FIRST, "index")(lambda _: 5), "photo 1, classes"),
@@ -262,7 +262,7 @@ ALTERED = {
     "threshold": (in_options(threshold=0.25), "photo 1, "),
     "interpolation": (in_options(interpolation="bilinear"), "photo 1, input sha256"),
     "alignment": (in_options(align="centers"), "photo 1, "),
-    "top": (in_options(top=2), "photo 1, classes"),
+    "top": (in_options(top=1), "photo 1, classes"),
     "targets": (in_options(targets=["cat"]), "photo 1, class explained first"),
     "targets forgotten": (in_options(targets=None), "photo 1, class explained first"),
     "digits forgotten": (in_options(digits=False), "photo 1, digits"),
@@ -285,7 +285,6 @@ def test_an_alteration_is_found(place, what, tmp_path):
 def test_a_whole_story_made_up(place, tmp_path):
     """Maps one percent larger, and all that follows worked out anew: the maps are not the network's."""
     from npcam.explain import Pass
-    from npcam.images.photos import open_photo
     from npcam.report.explained import explained
 
     model = load_model(place / "narrow.h5")
@@ -401,8 +400,7 @@ def test_pictures_swapped(place, tmp_path):
 def test_another_page_around_the_data(place, change, tmp_path):
     """Words, script, comments, line ends: the page is not the one that its data make."""
     report = edit(place / "honest.html", change, tmp_path / "edited.html")
-    (only,) = check(report, place).differences
-    assert only.where.startswith("the page, ")
+    assert check(report, place).differences[-1].where.startswith("the page, ")
 
 
 def test_data_written_otherwise(place, tmp_path):
@@ -509,7 +507,7 @@ def test_classes_that_rounding_may_put_the_other_way_round(place):
     model = load_model(place / "narrow.h5")
     pixels = load_image(place / "one.png", (40, 56))
     true = exact(model, pixels)
-    photo = Image.open(place / "one.png")
+    photo = open_photo(place / "one.png")
     first, second, *_ = [int(i) for i in np.argsort(-true.probabilities)]
     options = Options(top=2)
 
