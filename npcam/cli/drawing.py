@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npcam.cli.names import Names, map_path, names_a_picture
-from npcam.cli.options import add_threshold_option, positive
+from npcam.cli.options import positive
 from npcam.cli.outputs import save_map
 from npcam.common.errors import InputError
 from npcam.pictures.saved import FORMATS, Origin, save_picture
@@ -54,7 +54,6 @@ def add_drawing_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="a box around each of the N connected parts with the most evidence, instead of one",
     )
-    add_threshold_option(parser)
     parser.add_argument(
         "--max-size",
         type=positive,

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 from npcam.cli.drawing import add_drawing_options, check_drawing, makes_several
 from npcam.cli.explaining import Explained, Explaining, options_in_json
 from npcam.cli.names import Names, names_a_picture
-from npcam.cli.options import Command, add_reading_options, add_weights_option, complain, positive
+from npcam.cli.options import (
+    Command,
+    add_explaining_options,
+    add_reading_options,
+    add_weights_option,
+    complain,
+    positive,
+)
 from npcam.cli.outputs import make_folder
 from npcam.cli.telling import Told, add_telling_options, check_table
 from npcam.common.errors import InputError
@@ -75,6 +82,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--save-map", action="store_true", help="also write the signed map itself, PHOTO_cam.npy"
     )
     add_drawing_options(parser)
+    add_explaining_options(parser)
     add_reading_options(parser)
 
 

@@ -27,31 +27,17 @@ def add_weights_option(parser: argparse.ArgumentParser) -> None:
 
 
 def add_reading_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say how a photograph is read, and how its map is enlarged."""
-    parser.add_argument(
-        "--interpolation",
-        default="nearest",
-        help="how to resize: nearest, as Keras does, bilinear, ... (default: nearest)",
-    )
-    parser.add_argument(
-        "--exif-transpose", action="store_true", help="turn photographs upright, which Keras does not"
-    )
+    """Add the options that say how a photograph becomes an input, and a map a heat map."""
     parser.add_argument(
         "--align",
         choices=["corners", "centers"],
         default="corners",
         help="how to upsample: corners, as SciPy does, or half-pixel centers (default: corners)",
     )
-
-
-def add_threshold_option(parser: argparse.ArgumentParser) -> None:
-    """Add the option `--threshold`."""
     parser.add_argument(
-        "--threshold",
-        type=float,
-        default=0.2,
-        metavar="T",
-        help="boxes are drawn around what is above this share of the map's maximum (default: 0.2)",
+        "--interpolation",
+        default="nearest",
+        help="how to resize photographs: nearest, as Keras does, bilinear, ... (default: nearest)",
     )
 
 
@@ -70,6 +56,20 @@ def size(text: str) -> tuple[int, int]:
         msg = f"expected a number of pixels, or HEIGHTxWIDTH, got {text!r}"
         raise argparse.ArgumentTypeError(msg)
     return int(sides[0]), int(sides[-1])
+
+
+def add_explaining_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--exif-transpose` and `--threshold`: how a photograph is turned, and where boxes are drawn."""
+    parser.add_argument(
+        "--exif-transpose", action="store_true", help="turn photographs upright, which Keras does not"
+    )
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        default=0.2,
+        metavar="T",
+        help="boxes are drawn around what is above this share of the map's maximum (default: 0.2)",
+    )
 
 
 def complain(message: str) -> int:

@@ -13,8 +13,8 @@ from urllib.parse import quote
 from npcam.cli.names import stems
 from npcam.cli.options import (
     Command,
+    add_explaining_options,
     add_reading_options,
-    add_threshold_option,
     add_weights_option,
     complain,
     positive,
@@ -81,8 +81,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help=f"of more than {TOGETHER} photographs, also write a page for each, beside the index",
     )
+    add_explaining_options(parser)
     add_reading_options(parser)
-    add_threshold_option(parser)
 
 
 def report(options: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from helpers.reported import NAMES, NOTES, make_parts, make_photographs, make_report, make_weights
+from helpers.forged import NAMES, NOTES, make_parts, make_photographs, make_report, make_weights
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -128,7 +128,7 @@ def test_the_whole_sum_is_never_enough():
 
 
 def test_options_and_threads_change_what_they_should(made):
-    """Options stand in the data and change it; two threads change nothing but rounding; top counts classes."""
+    """Options stand in the data and change it; two threads change rounding alone; top counts classes."""
     _, weights, photos, data, _ = made
     options = Options(top=2, interpolation="bilinear", align="centers", threshold=0.5)
     plain, _ = make_parts(weights, photos, options)
@@ -219,7 +219,7 @@ def test_a_large_photograph_is_shown_small():
 
 
 def test_what_quantising_may_do():
-    """Saving keeps each block within the bound, for noise, which is hardest; the bound is not far above it."""
+    """Saving keeps each block within the bound, noise too, which is hardest; the bound is not far above."""
     rng = np.random.default_rng(0)
     for pixels in (
         rng.integers(0, 256, (64, 80, 3)),

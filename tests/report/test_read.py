@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from helpers.reported import DATA, edit, edit_data, make_photographs, make_report, make_weights, with_data
+from helpers.forged import DATA, edit, edit_data, make_photographs, make_report, make_weights, with_data
 
 from npcam.common import limits
 from npcam.common.errors import InputError
@@ -212,10 +212,10 @@ def test_files_that_are_no_pages(honest, tmp_path, monkeypatch):
     "piece", ["<a ", "<!--", "</", "<![CDATA[", "<a b='", '<a b=">', "<script", "&#", "<?"]
 )
 def test_tags_without_an_end(piece, tmp_path):
-    """Thousands of them are refused within seconds; each sought to the end of the page, they would take hours."""
+    """Thousands are refused within seconds; each sought to the end of the page, they would take hours."""
     (tmp_path / "long.html").write_text((piece + "x y " * 20) * 20_000)
     began = time.monotonic()
-    with pytest.raises(InputError, match="holds no report|longer tags, or more of them"):
+    with pytest.raises(InputError, match=r"holds no report|longer tags, or more of them"):
         read_report(tmp_path / "long.html")
     assert time.monotonic() - began < 60
 

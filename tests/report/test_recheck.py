@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.reported import (
+from helpers.forged import (
     NAMES,
     edit,
     edit_data,
@@ -441,7 +441,7 @@ def test_what_is_not_looked_at_is_said(place, tmp_path):
 
 
 def test_another_decoder(place, tmp_path, monkeypatch):
-    """Other pixels from the same file, with another Pillow: nothing can be said. With the same: it is false."""
+    """Other pixels from the same file: with another Pillow nothing can be said, with the same it is false."""
 
     def change(data):
         data["photos"][1]["input_sha256"] = "0" * 64
