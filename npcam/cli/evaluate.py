@@ -1,20 +1,24 @@
 """`npcam evaluate`: how often a network is right on labelled photographs, and whether maps find objects."""
 
 import argparse
+import os
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npcam.cli.options import Command, add_weights_option
-from npcam.cli.outputs import make_folder
-from npcam.common.files import require_apart, sha256_file
+from npcam.cli.sharing import add_sharing_options, check_sharing, shared
+from npcam.common.errors import InputError
+from npcam.common.files import make_folder, require_apart, same_place, sha256_file
 from npcam.common.text import say, show, to_json
-from npcam.common.threads import cores
 from npcam.common.version import __version__
 from npcam.common.where import weights_path
 
 if TYPE_CHECKING:
     from npcam.datasets.photographs import Dataset
+    from npcam.localise.evaluation import Evaluating
+    from npcam.localise.journal import Rows
     from npcam.model import Model
 
 EXAMPLES = """\
@@ -77,6 +81,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_false",
         help="draw no small picture of each photograph, and so no contact sheets",
     )
+    add_sharing_options(parser)
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -84,27 +89,36 @@ def evaluate(options: argparse.Namespace) -> int:
     from npcam.datasets.read import read_dataset
     from npcam.images.preprocess import check_interpolation
     from npcam.localise.accuracy import metrics
-    from npcam.localise.results import write_results
+    from npcam.localise.results import CHARTS, SHEETS, write_results
     from npcam.model import load_model
 
     check_interpolation(options.interpolation)
+    check_sharing(options)
     model = load_model(options.weights, threads=1)
     dataset = read_dataset(options.folder, options.boxes, model)
+    work = _work(options, model, dataset)
     inputs = [one for one in (options.folder, options.boxes, options.weights) if one is not None]
-    make_folder(options.output, "-o")
+    _require_outside(options)
     for path, option in ((options.coco, "--coco"), (options.score_maps, "--score-maps")):
         if path is not None:
             require_apart(path, inputs, f"choose another {option}")
-            make_folder(path if option == "--score-maps" else path.parent, option)
+    own = ("metrics.json", "per_photo.csv", "rows.jsonl", "index.html", *CHARTS, *SHEETS)
+    if options.coco and any(same_place(options.coco, options.output / name) for name in own):
+        raise InputError(f"{options.coco}: is one of the results; choose another --coco")
+    make_folder(options.output, "-o")
+    if options.coco is not None:
+        make_folder(options.coco.parent, "--coco")
+    if options.score_maps is not None:
+        make_folder(options.score_maps, "--score-maps")
     notes = (*model.weights.assumptions, *dataset.notes)
     for note in notes:
         say(f"npcam: note: {note}", error=True)
     provenance = _provenance(options, dataset)
-    rows = _measure(options, model, dataset, provenance)
+    rows = _measure(options, work, provenance)
     found = {**metrics(rows), "provenance": {**provenance, "notes": list(notes)}}
     title = f"{weights_path(options.weights).name} on {Path(options.folder).resolve().name}"
     left_out = write_results(options.output, found, rows, title, notes)
-    left_out += _for_others(options, rows)
+    left_out += _for_others(options, dataset, rows)
     for row in rows:
         if "error" in row:
             say(f"npcam: {row['error']}", error=True)
@@ -127,7 +141,7 @@ def _provenance(options: argparse.Namespace, dataset: "Dataset") -> dict[str, An
         "weights": weights.name,
         "weights_sha256": sha256_file(weights),
         "dataset": {
-            "folder": str(options.folder),
+            "folder": str(Path(options.folder)),
             "boxes": options.boxes and str(options.boxes),
             "kind": dataset.kind,
             "photographs": len(dataset.photographs),
@@ -142,15 +156,18 @@ def _provenance(options: argparse.Namespace, dataset: "Dataset") -> dict[str, An
     }
 
 
-def _measure(
-    options: argparse.Namespace, model: "Model", dataset: "Dataset", provenance: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    """A row for each photograph; those that an earlier run has measured are taken from it."""
+def _require_outside(options: argparse.Namespace) -> None:
+    """See to it that no result becomes a photograph of the next run."""
+    folder, output = (Path(os.path.realpath(path)) for path in (options.folder, options.output))
+    if output.is_relative_to(folder):
+        msg = f"{options.output}: lies in {options.folder}, which is searched for photographs"
+        raise InputError(f"{msg}; choose another -o")
+
+
+def _work(options: argparse.Namespace, model: "Model", dataset: "Dataset") -> "Evaluating":
+    """What is done with each batch of photographs."""
     from npcam.localise.evaluation import Evaluating, Settings
-    from npcam.localise.journal import Journal
-    from npcam.stream.batches import BATCH, Reading, cut
-    from npcam.stream.pool import in_order
-    from npcam.stream.progress import Progress
+    from npcam.stream.batches import Reading
 
     settings = Settings(
         predicted=options.map_of == "predicted",
@@ -158,32 +175,51 @@ def _measure(
         pictures=options.output / "pictures" if options.pictures else None,
         score_maps=options.score_maps,
     )
-    photographs = dataset.photographs
     reading = Reading(options.interpolation, align=options.align)
-    work = Evaluating(model, photographs, reading, settings)
+    return Evaluating(model, dataset.photographs, reading, settings)
+
+
+def _measure(options: argparse.Namespace, work: "Evaluating", provenance: Mapping[str, Any]) -> "Rows":
+    """A row for each photograph; those that an earlier run has measured are taken from it."""
+    from npcam.localise.journal import Journal
+    from npcam.stream.batches import BATCH, cut
+    from npcam.stream.progress import Progress
+
+    photographs = work.photographs
     batches = cut(len(photographs), first=BATCH)
-    about = {**provenance, "pictures": options.pictures, "score_maps": str(options.score_maps)}
+    # What tells one evaluation from another, wherever its files lie: not the paths.
+    dataset = {key: value for key, value in provenance["dataset"].items() if key not in ("folder", "boxes")}
+    written = {"pictures": options.pictures, "score_maps": options.score_maps is not None}
+    about = {**provenance, "dataset": dataset, "written": written}
     with Journal(options.output / "rows.jsonl", about, photographs, batches) as journal:
         left = [batch for batch in batches if batch.start >= len(journal.rows)]
         if journal.rows and left:
             done = f"{len(journal.rows):,} of {len(photographs):,} photographs"
             say(f"npcam: note: {done} were measured before; going on", error=True)
-        with Progress(len(photographs)) as progress:
-            progress.advance(len(journal.rows))
-            for rows in in_order(work, left, max(1, min(cores(), len(left))), work.stop):
+        work.require_written(journal.rows)
+        if not left:
+            return journal.rows
+        with (
+            Progress(len(photographs), before=len(journal.rows)) as progress,
+            shared(options, len(left), options.output) as in_order,
+            closing(in_order(work, left)) as found,
+        ):
+            for rows in found:
                 journal.add(rows)
                 progress.advance(len(rows))
         return journal.rows
 
 
-def _for_others(options: argparse.Namespace, rows: list[dict[str, Any]]) -> list[str]:
+def _for_others(options: argparse.Namespace, dataset: "Dataset", rows: "Rows") -> list[str]:
     """What other people's evaluators read; what a user should know of it."""
     from npcam.localise.coco_results import write_coco
     from npcam.localise.score_maps import write_metadata
 
     notes: list[str] = []
     if options.coco:
-        write_coco(options.coco, rows)
+        _, without = write_coco(options.coco, rows, dataset.image_ids, dataset.category_ids)
+        if without:
+            notes.append(f"{options.coco}: {without:,} boxes are left out, for which the data set has no id")
     if options.score_maps:
         notes += write_metadata(options.score_maps, rows)
     return notes

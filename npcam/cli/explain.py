@@ -2,13 +2,11 @@
 
 import argparse
 import sys
-from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from npcam.cli.drawing import add_drawing_options, check_drawing, makes_several
-from npcam.cli.explaining import Explained, Explaining, options_in_json
+from npcam.cli.explaining import Explaining, options_in_json
 from npcam.cli.names import Names, names_a_picture
 from npcam.cli.options import (
     Command,
@@ -18,18 +16,13 @@ from npcam.cli.options import (
     complain,
     positive,
 )
-from npcam.cli.outputs import make_folder
+from npcam.cli.sharing import add_sharing_options, check_sharing, shared
 from npcam.cli.telling import Told, add_telling_options, check_table
 from npcam.common.errors import InputError
-from npcam.common.files import require_apart, sha256_file
+from npcam.common.files import make_folder, require_apart, sha256_file
 from npcam.common.text import say
-from npcam.common.threads import cores
 from npcam.common.version import __version__
 from npcam.common.where import weights_path
-
-if TYPE_CHECKING:
-    from npcam.model import Model
-    from npcam.stream.batches import Failed
 
 EXAMPLES = """\
 examples:
@@ -40,6 +33,7 @@ examples:
   npcam explain cat.jpg --target dog         where does it see a dog?
   npcam explain cat.jpg --target top3        the three most probable classes, side by side
   npcam explain cat.jpg --versus dog         why a cat, and not a dog?
+  npcam explain photos --workers 4           processes, or --scheduler tcp://HOST:8786
   npcam explain cat.jpg --weights resnet50.h5 --colormap jet"""
 
 
@@ -84,6 +78,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_drawing_options(parser)
     add_explaining_options(parser)
     add_reading_options(parser)
+    add_sharing_options(parser)
 
 
 def explain_photographs(options: argparse.Namespace) -> int:
@@ -91,12 +86,14 @@ def explain_photographs(options: argparse.Namespace) -> int:
     from npcam.explain import check_threshold
     from npcam.images.preprocess import check_interpolation
     from npcam.model import load_model
+    from npcam.stream.batches import Batches, Reading, cut
     from npcam.stream.listing import list_photographs
 
     check_drawing(options)
     check_threshold(options.threshold)
     check_interpolation(options.interpolation)
     check_table(options)
+    check_sharing(options)
     listing = list_photographs(options.photos, getattr(sys.stdin, "buffer", None))
     photos = listing.photos
     if names_a_picture(options.output) and (len(photos) > 1 or makes_several(options)):
@@ -110,7 +107,8 @@ def explain_photographs(options: argparse.Namespace) -> int:
         model.class_indices(options.target)
     if options.versus is not None:
         model.class_index(options.versus)
-    make_folder(options.output.parent if names_a_picture(options.output) else options.output, "-o")
+    folder = options.output.parent if names_a_picture(options.output) else options.output
+    make_folder(folder, "-o")
     for note in (*model.weights.assumptions, *listing.notes):
         say(f"npcam: note: {note}", error=True)
     for _, message in listing.errors:
@@ -128,28 +126,17 @@ def explain_photographs(options: argparse.Namespace) -> int:
             require_apart(path, photos, f"choose another {option}")
             make_folder(path.parent, option)
     names = Names(photos, options.output, weights.stem, options.format)
-    with Told(options, len(photos)) as told:
+    reading = Reading(options.interpolation, options.exif_transpose, options.align, options.threshold)
+    work = Batches(model, photos, reading, Explaining(options, names, sha256, provenance))
+    batches = cut(len(photos))
+    with Told(options, len(photos)) as told, shared(options, len(batches), folder) as in_order:
         for name, message in listing.errors:
             told.add({"photo": name, "error": message})
-        explaining = Explaining(options, names, sha256, provenance)
-        with closing(_in_order(model, photos, explaining, options)) as results:
-            for one in results:
-                told.take(one)
+        with closing(in_order(work, batches)) as results:
+            for found in results:
+                for one in found:
+                    told.take(one)
     return 2 if told.failed else 0
-
-
-def _in_order(
-    model: "Model", photos: Sequence[str], explaining: Explaining, options: argparse.Namespace
-) -> "Generator[Explained | Failed]":
-    """Every photograph's explanation, several at the same time."""
-    from npcam.stream.batches import Batches, Reading, cut
-    from npcam.stream.pool import in_order
-
-    reading = Reading(options.interpolation, options.exif_transpose, options.align, options.threshold)
-    work = Batches(model, photos, reading, explaining)
-    batches = cut(len(photos))
-    for found in in_order(work, batches, max(1, min(cores(), len(batches))), work.stop):
-        yield from found
 
 
 EXPLAIN = Command(

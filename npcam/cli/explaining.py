@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from npcam.stream.batches import Seen
 
 # What a result does not depend on.
-_ASIDE = ("photos", "weights", "output", "json", "jsonl", "csv", "sort", "contact_sheet", "run", "top")
+_ASIDE = (
+    *("photos", "weights", "output", "json", "jsonl", "csv", "sort", "contact_sheet", "run", "top"),
+    *("workers", "scheduler"),
+)
 
 
 class Explained(NamedTuple):

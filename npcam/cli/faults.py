@@ -4,8 +4,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from npcam.cli.outputs import make_folder
-from npcam.common.files import replacing
+from npcam.common.files import make_folder, replacing
 from npcam.common.text import say
 
 if TYPE_CHECKING:

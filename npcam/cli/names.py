@@ -13,6 +13,7 @@ from npcam.common.files import open_file, require_apart, shorten
 from npcam.pictures.saved import FORMATS, Origin, is_jpeg, origin_of
 
 LONGEST_END = len("_cam-99999.png")
+LONGEST_NUMBER = len("-99999")
 LONGEST_CLASS = 100  # bytes of what a name says of its classes
 LONGEST_FOLDER = 60  # bytes of what it says of folders or weights, where that tells it from another one
 
@@ -62,7 +63,7 @@ class Names:
         self._folder = output.parent if self._one else output
         self._photos, self._weights, self._format = photos, weights, picture_format
         self._longest = _longest(self._folder)
-        longest = self._longest - LONGEST_END - len("-99999")
+        longest = self._longest - LONGEST_END - LONGEST_NUMBER
         self._stems = _numbered([shorten(stem, max(1, longest)) for stem in stems(photos)])
         if self._one:
             require_apart(self._one, photos, "choose another -o")

@@ -1,4 +1,4 @@
-"""Maps as files, and the folder for what is written.
+"""Maps as files.
 
 A map has the header of an `.npy` file with more spaces at its end than NumPy leaves, which every
 reader skips: so a later run knows its own.
@@ -9,25 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from npcam.common.errors import InputError
 from npcam.common.files import replacing
 from npcam.shapes import Array
 
 NPY = b"\x93NUMPY\x01\x00"
 MAP_HEADER = 448  # bytes in front of a map's numbers; NumPy's own header of it has 128
-
-
-def make_folder(folder: Path, option: str) -> None:
-    """Have the folder that an option names, and those that it lies in.
-
-    Raises:
-        InputError: it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{folder}: cannot make this folder ({reason}); choose another {option}") from error
 
 
 def save_map(array: Array, path: Path) -> None:

@@ -19,9 +19,8 @@ from npcam.cli.options import (
     complain,
     positive,
 )
-from npcam.cli.outputs import make_folder
 from npcam.common.errors import InputError
-from npcam.common.files import open_file, require_apart, shorten
+from npcam.common.files import make_folder, open_file, require_apart, shorten
 from npcam.common.text import say
 from npcam.common.threads import cores
 from npcam.common.where import weights_path

@@ -38,7 +38,7 @@ class SmallPictures:
         if isinstance(one, Explained):
             picture, words, result = one.thumbnail, one.caption, one.result
         else:
-            picture, words, result = None, (one.path, "cannot be read"), {"photo": one.path}
+            picture, words, result = None, (Path(one.path).name, "cannot be read"), {"photo": one.path}
         if self._sort:
             self._kept.append({**result, "picture": picture and _packed(picture), "words": words})
         else:

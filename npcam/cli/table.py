@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from npcam.common.files import replacing
+from npcam.common.files import replacing, require_file
 
 COLUMNS = (
     *("photo", "photo_sha256", "width", "height", "exif_orientation"),
@@ -23,7 +23,13 @@ class Table:
     """Rows, in the order in which they came or sorted, and written as a whole."""
 
     def __init__(self, path: Path, sort: str | None) -> None:
-        """Begin a table for a path."""
+        """Begin a table for a path.
+
+        Raises:
+            InputError: something is there that is no file, which would else be found after all the work.
+        """
+        if path.exists():
+            require_file(path, "choose another --csv")
         self._path, self._sort = path, sort
         self._rows: list[tuple[Any, tuple[str, ...]]] = []
 

@@ -146,6 +146,45 @@ def replacing(path: str | Path, durable: bool = True) -> Iterator[Path]:
         _discard(temporary)
 
 
+def make_folder(folder: Path, option: str) -> None:
+    """Have the folder that an option names, and those that it lies in.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{folder}: cannot make this folder ({reason}); choose another {option}") from error
+
+
+@contextmanager
+def witness(folder: str | Path | None) -> Iterator[Path | None]:
+    """A file in a folder for as long as a block lasts: whoever sees it sees that very folder.
+
+    At its end, what killed processes left unfinished in the folder is removed, too.
+
+    Args:
+        folder: where; None for no folder and no file.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    if folder is None:
+        yield None
+        return
+    file = Path(folder, f".witness.{_mark()}-{secrets.token_hex(4)}.part")
+    try:
+        unfinished.add(os.fspath(file))
+        _create(file, folder)
+        yield file
+    finally:
+        _discard(file)
+        with suppress(OSError):
+            _sweep.__wrapped__(os.fspath(folder), os.getpid())
+
+
 def shorten(name: str, most: int) -> str:
     """The beginning of a name that takes no more bytes than `most`, in whole characters.
 
@@ -208,6 +247,17 @@ def _digest(path: str | Path, digest: Any) -> str:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
     return str(digest.hexdigest())
+
+
+def runs(process: int) -> bool:
+    """Whether there is a process of that number."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # somebody else's, or a system that has no such call
+        return True
+    return True
 
 
 def _place(path: str | Path) -> Path:
@@ -274,19 +324,8 @@ def _sweep(folder: str, _process: int) -> None:
                 continue
             with suppress(OSError):
                 old = time.time() - entry.stat(follow_symlinks=False).st_mtime > ABANDONED
-                if old or (found[1] == _machine() and not _runs(int(found[2]))):
+                if old or (found[1] == _machine() and not runs(int(found[2]))):
                     Path(entry.path).unlink()
-
-
-def _runs(process: int) -> bool:
-    """Whether there is a process of that number."""
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:  # somebody else's, or a system that has no such call
-        return True
-    return True
 
 
 def _mark() -> str:

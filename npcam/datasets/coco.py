@@ -7,6 +7,7 @@ from typing import Any
 from npcam.common.errors import InputError
 from npcam.common.text import some_names
 from npcam.datasets.photographs import (
+    CocoIds,
     Listed,
     NoAreaError,
     Size,
@@ -34,7 +35,7 @@ def is_coco(found: Any) -> bool:
 
 def read_coco(
     found: Mapping[str, Any], path: str | Path, places: Places
-) -> tuple[dict[str, Listed], list[str]]:
+) -> tuple[dict[str, Listed], list[str], CocoIds]:
     """What COCO's instances say of the photographs of a folder.
 
     `bbox` is left, top, width and height, continuous, from 0. Crowds (`iscrowd`) are groups that
@@ -46,7 +47,7 @@ def read_coco(
         places: the photographs.
 
     Returns:
-        By name, what is listed; a note for each kind of what is left out.
+        By name, what is listed; a note for each kind of what is left out; the file's own ids.
 
     Raises:
         InputError: a part is missing, an id is there twice or nowhere, or a number is none.
@@ -82,7 +83,8 @@ def read_coco(
     if crowds:
         first = some_names(crowds, 3)
         notes.append(f"{counted(len(crowds), 'crowd')} left out (iscrowd; first in: {first})")
-    return listed, [*notes, no_area(empty)] if empty else notes
+    ids = CocoIds({name: key for key, name in here.items()}, {name: key for key, name in names.items()})
+    return listed, [*notes, no_area(empty)] if empty else notes, ids
 
 
 def _images(

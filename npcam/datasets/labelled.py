@@ -7,7 +7,7 @@ from typing import NamedTuple
 from npcam.common.errors import InputError
 from npcam.common.text import some_names
 from npcam.datasets.classes import Classes
-from npcam.datasets.photographs import Box, Listed, Photograph
+from npcam.datasets.photographs import Box, CocoIds, Listed, Photograph
 from npcam.datasets.places import Places, class_folder, counted
 
 SHOWN = 3  # names that a note lists
@@ -20,11 +20,13 @@ class Said(NamedTuple):
         kind: what it is.
         listed: by the photograph's name.
         notes: of what is left out.
+        ids: COCO's, where it is COCO's.
     """
 
     kind: str
     listed: dict[str, Listed]
     notes: list[str]
+    ids: CocoIds | None = None
 
 
 def labelled(

@@ -1,8 +1,8 @@
 """What a data set says of its photographs: their classes, and the boxes of the objects in them."""
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -65,6 +65,18 @@ class Photograph(NamedTuple):
     size: Size | None = None
 
 
+class CocoIds(NamedTuple):
+    """What COCO's JSON calls things by.
+
+    Attributes:
+        images: the id of each photograph, by its name.
+        categories: the id of each class, by its name there.
+    """
+
+    images: Mapping[str, Any]
+    categories: Mapping[str, Any]
+
+
 class Dataset(NamedTuple):
     """Labelled photographs.
 
@@ -72,11 +84,15 @@ class Dataset(NamedTuple):
         photographs: sorted by name.
         kind: what was found: "folders", "ILSVRC CLS-LOC", "PASCAL VOC", "COCO", "CSV" or "JSON".
         notes: one line each for what was left out, and for what was taken for granted.
+        image_ids: COCO's id of each photograph, by its name; None for other kinds.
+        category_ids: COCO's id of each class, by its index in the model; None for other kinds.
     """
 
     photographs: tuple[Photograph, ...]
     kind: str
     notes: tuple[str, ...]
+    image_ids: Mapping[str, Any] | None = None
+    category_ids: Mapping[int, Any] | None = None
 
 
 class NoAreaError(InputError):

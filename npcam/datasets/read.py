@@ -71,7 +71,11 @@ def read_dataset(folder: str | Path, boxes: str | Path | None, model: Model) -> 
     notes += [*said.notes, *classes.notes, *classes.translations(), *left_out]
     if not photographs:
         raise InputError(f"{folder}: no photograph of the model's classes; {'; '.join(left_out)}")
-    return Dataset(tuple(photographs), said.kind, tuple(notes))
+    if said.ids is None:
+        return Dataset(tuple(photographs), said.kind, tuple(notes))
+    found = {name: classes.find(name) for name in said.ids.categories}
+    categories = {label: said.ids.categories[name] for name, label in found.items() if label is not None}
+    return Dataset(tuple(photographs), said.kind, tuple(notes), said.ids.images, categories)
 
 
 def _require_folder(folder: str | Path) -> Path:

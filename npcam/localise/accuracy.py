@@ -41,7 +41,7 @@ def metrics(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
         - `photographs`, `with_boxes`, `unreadable`: how many.
         - `top1`, `top5`: the class is the most probable, or one of the five most probable.
-        - `average_drop`, `average_increase`: as shares, not per cent.
+        - `average_drop`, `average_increase`: as shares, not per cent; None without probabilities.
         - `max_box_acc`: `v1`, `v2`, `iou30`, `iou50`, `iou70`, each at the threshold that is best for it.
         - `threshold`: the one that V1 is best at, and `thresholds`: of each figure; the lowest of several.
         - `cross_fitted`: the same five and `top1_localisation`, at the threshold that is best for the other
@@ -93,7 +93,8 @@ def _figures(table: Table) -> dict[str, Any]:
     right, records, hits = table.right, table.records, table.hits
     boxes = records[records["boxed"]]
     if len(records):
-        columns = [right, *(records[name] for name in ("in_five", "drop", "increase"))]
+        rises = np.where(np.isnan(records["drop"]), math.nan, records["increase"])
+        columns = [right, records["in_five"], records["drop"], rises]
         found |= zip(OF_ALL, _shares(columns), strict=True)
     if hits is not None:
         own, centred, grid = (boxes[name] >= ENOUGH for name in ("iou", "centred_iou", "grid_iou"))

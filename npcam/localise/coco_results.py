@@ -11,9 +11,9 @@ from npcam.common.files import replacing
 def write_coco(
     path: str | Path,
     rows: Iterable[Mapping[str, Any]],
-    image_ids: Mapping[str, int] | None = None,
-    category_ids: Mapping[int, int] | None = None,
-) -> int:
+    image_ids: Mapping[str, Any] | None = None,
+    category_ids: Mapping[int, Any] | None = None,
+) -> tuple[int, int]:
     """Write the boxes as COCO results: `image_id`, `category_id`, `bbox` [x, y, width, height], `score`.
 
     A photograph has one detection: the box around the evidence for the class that was explained, with
@@ -22,12 +22,13 @@ def write_coco(
     Args:
         path: the file; the old one is replaced as a whole.
         rows: of `npcam evaluate`; they are written in their order.
-        image_ids: COCO's number of each photograph, by its name; None for data sets that are not
+        image_ids: COCO's id of each photograph, by its name; None for data sets that are not
             COCO's: `image_id` is the photograph's name then.
-        category_ids: COCO's number of each class, by its index in the model; None: the index itself.
+        category_ids: COCO's id of each class, by its index in the model; None: the index itself.
 
     Returns:
-        How many detections were written.
+        How many detections were written, and how many were not because COCO has no id for their
+        photograph or class.
 
     Raises:
         InputError: it cannot be written.
@@ -39,21 +40,26 @@ def write_coco(
     ...     json.loads(Path(folder, "a.json").read_text())[0]
     {'image_id': 'cat/x.jpg', 'category_id': 2, 'bbox': [10, 20, 20, 40], 'score': 0.75}
     """
-    count = 0
+    count = without = 0
     with replacing(path) as unfinished, unfinished.open("w", encoding="ascii") as file:
         file.write("[")
         for row in rows:
             if row.get("box") is None:
                 continue
+            if (image_ids is not None and row["photo"] not in image_ids) or (
+                category_ids is not None and row["explained"] not in category_ids
+            ):
+                without += 1
+                continue
             file.write(",\n" if count else "\n")
             file.write(json.dumps(_detection(row, image_ids, category_ids), allow_nan=False))
             count += 1
         file.write("\n]\n")
-    return count
+    return count, without
 
 
 def _detection(
-    row: Mapping[str, Any], image_ids: Mapping[str, int] | None, category_ids: Mapping[int, int] | None
+    row: Mapping[str, Any], image_ids: Mapping[str, Any] | None, category_ids: Mapping[int, Any] | None
 ) -> dict[str, Any]:
     """One photograph's box."""
     x0, y0, x1, y1 = row["box"]

@@ -1,18 +1,21 @@
 """Labelled photographs measured, a batch at a time: one row of results for each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from npcam.common.errors import InputError
+from npcam.common.files import make_folder
 from npcam.datasets.photographs import Photograph, boxes_on
 from npcam.explain import Explanation, Pass
 from npcam.images.preprocess import to_input
 from npcam.localise.contours import unit_map
+from npcam.localise.journal import sha256_if_there
 from npcam.localise.measure import of_boxes, of_classes, of_drop
-from npcam.localise.score_maps import write_score_map
+from npcam.localise.score_maps import require_side, score_map_path, write_score_map
 from npcam.localise.sheets import thumbnail
 from npcam.model import Model
 from npcam.pictures.saved import Origin, save_picture
@@ -51,6 +54,10 @@ class _Measured(NamedTuple):
     probability: float
 
 
+class _NotWrittenError(Exception):
+    """No fault of a photograph's, so it ends the run: no row may say that it cannot be read."""
+
+
 @dataclass
 class Evaluating:
     """What is done with one batch: call it with the places of its photographs in the list.
@@ -60,6 +67,9 @@ class Evaluating:
         photographs: all of the data set.
         reading: how they are read; its threshold is that of npcam's own box.
         settings: what is measured and written.
+
+    Raises:
+        InputError: score maps are asked for, and the network's are of another size.
     """
 
     model: Model
@@ -69,6 +79,8 @@ class Evaluating:
     _batches: Batches[_Measured] = field(init=False)
 
     def __post_init__(self) -> None:
+        if self.settings.score_maps is not None:
+            require_side(self.model.input_size)
         paths = [photograph.path for photograph in self.photographs]
         self._batches = Batches(self.model, paths, self.reading, self._measure)
 
@@ -78,8 +90,15 @@ class Evaluating:
         return self._batches.stop
 
     def __call__(self, batch: range) -> list[dict[str, Any]]:
-        """A row for each photograph of a batch, see `npcam.localise.measure`; fewer once it was stopped."""
-        found = self._batches(batch)
+        """A row for each photograph of a batch, see `npcam.localise.measure`; fewer once it was stopped.
+
+        Raises:
+            InputError: a picture or a score map cannot be written.
+        """
+        try:
+            found = self._batches(batch)
+        except _NotWrittenError as error:
+            raise InputError(str(error)) from error
         measured = [one for one in found if isinstance(one, _Measured)]
         if measured and self.model.gives_probabilities:
             after = self.model.predict(np.stack([one.masked for one in measured]))  # (n, classes)
@@ -87,8 +106,26 @@ class Evaluating:
                 one.row.update(of_drop(one.probability, float(probabilities[one.predicted])))
         return [self._failed(one) if isinstance(one, Failed) else one.row for one in found]
 
+    def require_written(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Raise InputError where a file is missing that an earlier run has written with a row of these."""
+        for row in rows:
+            if "error" in row:
+                continue
+            name, paths = row["photo"], []
+            if self.settings.pictures is not None:
+                paths.append(picture_path(self.settings.pictures, name))
+            if self.settings.score_maps is not None:
+                paths.append(score_map_path(self.settings.score_maps, name))
+            for path in paths:
+                if not path.is_file():
+                    msg = f"{path}: is missing, though {name} was measured; bring it back, or begin anew"
+                    raise InputError(f"{msg}: remove rows.jsonl")
+
     def _failed(self, one: Failed) -> dict[str, Any]:
-        return {"photo": self.photographs[one.number].name, "error": one.message}
+        """The row of a photograph that cannot be used, with its file's hash where there is one."""
+        row = {"photo": self.photographs[one.number].name, "error": one.message}
+        sha256 = sha256_if_there(one.path)
+        return row if sha256 is None else {**row, "photo_sha256": sha256}
 
     def _measure(self, one: Seen) -> _Measured:
         """What is measured of one photograph, from its pass."""
@@ -109,14 +146,24 @@ class Evaluating:
             row |= of_boxes(e.heatmap, e.cam.shape, boxes.tolist(), (height, width), self.settings.raw)
         else:
             row["box"] = e.box and list(e.box)
-        if self.settings.score_maps is not None:
-            write_score_map(self.settings.score_maps, photograph.name, unit_map(e.heatmap, self.settings.raw))
-        if self.settings.pictures is not None:
-            path = picture_path(self.settings.pictures, photograph.name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save_picture(thumbnail(e, boxes.tolist(), PICTURE), path, Origin(one.sha256))
-        probability = predicted.probability
-        return _Measured(row, self._masked(seen, predicted), predicted.target, probability)
+        self._write(photograph.name, e, boxes, one.sha256)
+        return _Measured(row, self._masked(seen, predicted), predicted.target, predicted.probability)
+
+    def _write(self, name: str, e: Explanation, boxes: Array, sha256: str) -> None:
+        """Write the files of one photograph; where that fails, it would for all others, too."""
+        maps, pictures, scores = self.settings.score_maps, self.settings.pictures, None
+        if maps is not None:
+            scores = unit_map(e.heatmap, self.settings.raw)
+        picture = None if pictures is None else thumbnail(e, boxes.tolist(), PICTURE)
+        try:
+            if maps is not None and scores is not None:
+                write_score_map(maps, name, scores)
+            if pictures is not None and picture is not None:
+                path = picture_path(pictures, name)
+                make_folder(path.parent, "-o")
+                save_picture(picture, path, Origin(sha256))
+        except InputError as error:
+            raise _NotWrittenError(str(error)) from error
 
     def _masked(self, seen: Pass, predicted: Explanation) -> Array:
         """The network's input, dimmed where nothing speaks for the predicted class: (H, W, 3) float32."""

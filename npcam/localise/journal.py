@@ -1,20 +1,52 @@
 """Rows written as they come, so that a run that was stopped goes on where it was.
 
 The file has a line that says of what the rows are, and then a line for each photograph, in the order of
-the data set. A last line that was cut short is dropped.
+the data set. What was cut short is dropped, and so is the rest of a batch that was begun: what is kept is
+never written again. Where a photograph that could not be read was mended, it goes on from there.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, overload
 
 from npcam.common.errors import InputError
 from npcam.common.files import open_file, sha256_of_file
 from npcam.datasets.photographs import Photograph
+
+if TYPE_CHECKING:
+    from io import FileIO
+
+
+class Rows(Sequence[dict[str, Any]]):
+    """Rows as the lines of JSON that they are written in: a third of what they take unpacked.
+
+    >>> rows = Rows([b'{"photo": "a.jpg"}'])
+    >>> rows[0], len(rows), list(rows[:1]) == list(rows)
+    ({'photo': 'a.jpg'}, 1, True)
+    """
+
+    def __init__(self, lines: Iterable[bytes] = ()) -> None:
+        """Take lines, without the line feed."""
+        self.lines = list(lines)
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Rows": ...
+    def __getitem__(self, index: int | slice) -> "dict[str, Any] | Rows":
+        """One row unpacked, which changes nothing here; or some of them, packed."""
+        if isinstance(index, slice):
+            return Rows(self.lines[index])
+        row: dict[str, Any] = json.loads(self.lines[index])
+        return row
+
+    def __len__(self) -> int:
+        return len(self.lines)
 
 
 class Journal:
@@ -44,22 +76,13 @@ class Journal:
                 measured, or another run is writing here.
         """
         self._path, self._photographs = path, photographs
+        self.rows = Rows()
         self._file = self._open()
-        head = f"{json.dumps(about)}\n".encode()
-        data = self._file.read()
-        if not data.startswith(head[:-1]) and data:
-            raise InputError(
-                f"{path}: is of {_of_what(data, about)}; choose another -o, or remove this folder"
-            )
-        self.rows = self._read(data[len(head) :])
-        ends = [batch.stop for batch in batches if batch.stop <= len(self.rows)]
-        self.rows = self.rows[: max(ends, default=0)]
-        self._check_photographs()
-        keep = head + b"".join(map(_line, self.rows))
-        self._file.seek(0)
-        self._file.write(keep)
-        self._file.truncate(len(keep))
-        self._file.flush()
+        try:
+            self._go_on(about, batches)
+        except BaseException:
+            self._file.close()
+            raise
 
     def __enter__(self) -> "Journal":
         return self
@@ -73,22 +96,46 @@ class Journal:
         Raises:
             InputError: they cannot be written.
         """
-        try:
-            self._file.write(b"".join(map(_line, rows)))
-            self._file.flush()
-        except OSError as error:
-            raise InputError(
-                f"{self._path}: writing failed ({error.strerror or error}); make room"
-            ) from error
-        self.rows += rows
+        lines = [*map(_line, rows)]
+        self._write(b"".join(lines))
+        self.rows.lines += [line[:-1] for line in lines]
 
-    def _open(self) -> BinaryIO:
+    def _write(self, data: bytes) -> None:
+        """Put bytes at the end of the file; where there is no room, a line may be left cut short."""
+        try:
+            while data:
+                data = data[self._file.write(data) :]
+        except OSError as error:
+            msg = f"{self._path}: writing failed ({error.strerror or error}); make room, and go on"
+            raise InputError(msg) from error
+
+    def _go_on(self, about: Mapping[str, Any], batches: Sequence[range]) -> None:
+        """Read what is there, and leave the file at the end of the last batch that is done."""
+        head, data = _line(about), self._file.read()
+        if not data.startswith(head) and not head.startswith(data):  # which may have been cut short, too
+            other = _of_what(data, about)
+            raise InputError(f"{self._path}: is of {other}; choose another -o, or remove this folder")
+        lines = data[len(head) :].split(b"\n")[:-1]
+        self._require_rows(lines)
+        unchanged = self._unchanged(Rows(lines))
+        done = max((batch.stop for batch in batches if batch.stop <= unchanged), default=0)
+        self.rows = Rows(lines[:done])
+        self._write(head[len(data) :])
+        kept = self._file.seek(len(head) + sum(len(line) + 1 for line in lines[:done]))
+        if kept < len(data):
+            self._file.truncate(kept)
+
+    def _open(self) -> "FileIO":
         """The file, for this process alone."""
         try:
-            file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o666)
+            file = os.fdopen(handle, "r+b", buffering=0)  # what cannot be written is lost at once, and said
         except OSError as error:
             reason = error.strerror or error
             raise InputError(f"{self._path}: cannot write here ({reason}); choose another -o") from error
+        if not stat.S_ISREG(os.fstat(handle).st_mode):  # which might have no end
+            file.close()
+            raise InputError(f"{self._path}: cannot write here (not a file); choose another -o")
         try:
             import fcntl
 
@@ -101,32 +148,45 @@ class Journal:
             raise InputError(msg) from error
         return file
 
-    def _read(self, data: bytes) -> list[dict[str, Any]]:
-        """The rows of whole lines, which have to be those of the first photographs."""
-        *lines, _ = data.split(b"\n")
-        rows = []
+    def _require_rows(self, lines: Sequence[bytes]) -> None:
+        """See to it that whole lines are the rows of the first photographs."""
         for number, (line, photograph) in enumerate(zip(lines, self._photographs, strict=False), start=2):
             try:
                 row = json.loads(line)
-                told = row["photo"]
+                whole = row["photo"] == photograph.name and ("error" in row or "photo_sha256" in row)
             except (ValueError, TypeError, KeyError, RecursionError):
-                told = None
-            if told != photograph.name:
+                whole = False
+            if not whole:
                 msg = f"{self._path}, line {number}: is no row of {photograph.name}"
                 raise InputError(f"{msg}; remove the file to begin anew")
-            rows.append(row)
-        return rows
 
-    def _check_photographs(self) -> None:
-        """See to it that the photographs are those that were measured."""
-        for row, photograph in zip(self.rows, self._photographs, strict=False):
+    def _unchanged(self, rows: Rows) -> int:
+        """How many rows there are before a photograph that could not be read and is another one now.
+
+        Raises:
+            InputError: one that was measured has changed.
+        """
+        kept = len(rows)
+        for i, (row, photograph) in enumerate(zip(rows, self._photographs, strict=False)):
             if "error" in row:
+                if row.get("photo_sha256") != sha256_if_there(photograph.path):
+                    kept = min(kept, i)
                 continue
             with open_file(photograph.path, "it was there when it was measured") as file:
                 if row["photo_sha256"] == sha256_of_file(file):
                     continue
             msg = f"{photograph.path}: has changed since it was measured"
             raise InputError(f"{msg}; remove {self._path} to begin anew, or choose another -o")
+        return kept
+
+
+def sha256_if_there(path: str) -> str | None:
+    """SHA-256 of a photograph's file, in hex; None where it cannot be read."""
+    try:
+        with open_file(path, "") as file:
+            return sha256_of_file(file)
+    except (InputError, OSError):
+        return None
 
 
 def digest(photographs: Sequence[Photograph]) -> str:
@@ -142,8 +202,19 @@ def _line(row: Mapping[str, Any]) -> bytes:
 def _of_what(data: bytes, about: Mapping[str, Any]) -> str:
     """What another evaluation's file differs in."""
     try:
-        found = json.loads(data.split(b"\n", 1)[0])
-        other = [name for name in about if found.get(name) != about[name]]
+        found, now = (dict(_flat(one)) for one in (json.loads(data.split(b"\n", 1)[0]), about))
     except (ValueError, AttributeError, RecursionError):
-        other = []
-    return f"an evaluation with other {', '.join(other)}" if other else "something else"
+        return "something else"
+    other = [name for name in now if found.get(name) != now[name]]
+    known = other and found.keys() & now.keys()
+    return f"an evaluation with other {', '.join(other)}" if known else "something else"
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested names in one: ("options align", "corners")."""
+    for key, value in values.items():
+        name = f"{before}{key}".replace("_", " ")
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{name} ")
+        else:
+            yield name, value

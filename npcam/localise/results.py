@@ -1,6 +1,6 @@
 """The results of an evaluation, written where people and programs look for them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Row = Mapping[str, Any]
+CHARTS = ("curve.png", "confusion.png", "reliability.png")
+SHEETS = ("best.png", "worst.png", "mistakes.png")
 
 
 def write_results(
@@ -48,6 +50,7 @@ def write_results(
         charts = _write_charts(folder, found)
     except InputError as error:
         charts, left_out = [], [str(error)]
+    _remove_old(folder, CHARTS, charts)
     sheets = _write_sheets(folder, rows)
     there = [row["photo"] for row in rows if picture_path(folder / "pictures", row["photo"]).is_file()]
     thumbnails = {name: picture_path(Path("pictures"), name).as_posix() for name in there}
@@ -67,6 +70,7 @@ def write_results(
         )
     except InputError as error:
         left_out.append(str(error))
+        (folder / "index.html").unlink(missing_ok=True)
     return left_out
 
 
@@ -105,7 +109,14 @@ def _write_sheets(folder: Path, rows: Sequence[Row]) -> list[Picture]:
             drawn = draw_sheet(choice, lambda row, found=pictures: found[row["photo"]])  # type: ignore[misc]
             save_picture(drawn, folder / name, Origin())
             sheets.append(Picture(name, choice.title, f"{len(choice.rows)} photographs with their maps"))
+    _remove_old(folder, SHEETS, sheets)
     return sheets
+
+
+def _remove_old(folder: Path, names: Collection[str], pictures: Sequence[Picture]) -> None:
+    """Remove what an earlier run drew and this one did not: it would be shown as if it were of this one."""
+    for name in {*names} - {picture.file for picture in pictures}:
+        (folder / name).unlink(missing_ok=True)
 
 
 def _small(folder: Path, row: Row) -> "Image | None":

@@ -7,10 +7,26 @@ from typing import Any
 import numpy as np
 
 from npcam.common.errors import InputError
-from npcam.common.files import replacing
+from npcam.common.files import make_folder, replacing
 from npcam.shapes import Array
 
 SIDE = 224  # pixels of a score map's sides
+
+
+def require_side(size: tuple[int, int]) -> None:
+    """Raise InputError unless a network's maps are as large as the evaluator's.
+
+    Args:
+        size: (height, width) of its input.
+
+    >>> require_side((320, 240))
+    Traceback (most recent call last):
+    npcam.common.errors.InputError: --score-maps: have 224x224, this network's input 320x240; leave them out
+    """
+    if size != (SIDE, SIDE):
+        found = "x".join(map(str, size))
+        msg = f"--score-maps: have {SIDE}x{SIDE}, this network's input {found}; leave them out"
+        raise InputError(msg)
 
 
 def score_map_path(folder: str | Path, name: str) -> Path:
@@ -48,11 +64,7 @@ def write_score_map(folder: str | Path, name: str, scores: Array) -> Path:
         found = f"{scores.dtype} {scores.shape}" + (", not all from 0 to 1" if fits else "")
         raise InputError(f"{name}: expected a score map ({SIDE}, {SIDE}) of float32 from 0 to 1, got {found}")
     path = score_map_path(folder, name)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        msg = f"{path.parent}: cannot make this folder ({error.strerror}); choose another --score-maps"
-        raise InputError(msg) from error
+    make_folder(path.parent, "--score-maps")
     with replacing(path) as unfinished, unfinished.open("wb") as file:
         np.save(file, scores)
     return path

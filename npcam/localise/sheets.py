@@ -86,12 +86,15 @@ def draw_sheet(choice: Choice, picture: Callable[[Row], "Image | None"], cell: i
 def caption(row: Row) -> str:
     """What a row's photograph is and was taken for, and how good its box is.
 
-    >>> caption({"class": "cat", "predicted_class": "dog", "label": 0, "predicted": 1, "probability": 0.97})
+    >>> row = {"class": "cat", "predicted_class": "dog", "label": 0, "predicted": 1, "probability": 0.97}
+    >>> caption({**row, "drop": 0.1})
     'dog 97%, is cat'
     """
     truth = "" if row["predicted"] == row["label"] else f", is {row['class']}"
     overlap = "" if row.get("iou") is None else f"IoU {row['iou']:.2f}, "
-    return f"{overlap}{row['predicted_class']} {row['probability']:.0%}{truth}"
+    sure = row["probability"]  # where there is no drop, it is no probability but a linear top's value
+    shown = f"{sure:.0%}" if "drop" in row else f"{sure:.4g}"
+    return f"{overlap}{row['predicted_class']} {shown}{truth}"
 
 
 def thumbnail(evidence: Evidence, true_boxes: Sequence[Sequence[float]], side: int) -> "Image":

@@ -135,7 +135,9 @@ def lead(metrics: Mapping[str, Any]) -> str:
     >>> lead({"photographs": 1177, "with_boxes": 600, "unreadable": 1, "threshold": 0.331})
     '1,177 photographs, 600 of them with boxes; 1 could not be read; V1 is best at a threshold of 0.331.'
     """
-    parts = [f"{metrics['photographs']:,} photographs, {metrics['with_boxes']:,} of them with boxes"]
+    count = metrics["photographs"]
+    photographs = f"{count:,} photograph{'' if count == 1 else 's'}"
+    parts = [f"{photographs}, {metrics['with_boxes']:,} of them with boxes"]
     if metrics.get("unreadable"):
         parts.append(f"{metrics['unreadable']:,} could not be read")
     if metrics.get("threshold") is not None:

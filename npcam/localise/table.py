@@ -1,5 +1,6 @@
 """The rows of all photographs as columns, small enough for those of a large data set."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ class Table:
 
     Attributes:
         records: (n,) of RECORD: a row's fields, whether its class is one of the five most probable, and
-            whether it has true boxes; without them what is of boxes is 0.
+            whether it has true boxes; without them what is of boxes is 0. `drop` is NaN where the network
+            gives no probabilities.
         hits: of the photographs with boxes; None where none has any.
     """
 
@@ -56,7 +58,8 @@ def read_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[Table, dict[int, str],
     """Put rows into a table.
 
     Args:
-        rows: see `npcam.localise.measure`; one with `error` was not read, one without `hits` has no true box.
+        rows: see `npcam.localise.measure`; one with `error` was not read, one without `hits` has no true
+            box, one without `drop` is of a network that gives no probabilities.
 
     Returns:
         The table, a name for each class that occurs (see `class_keys`), and how many were not read.
@@ -80,7 +83,8 @@ def read_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[Table, dict[int, str],
         boxed = row.get("hits") is not None
         if boxed:
             bits[photo] = _bits(photo, row["hits"])
-        told = {**row, "in_five": row["label"] in row["top"], "boxed": boxed}
+        nothing = {"drop": math.nan, "increase": False}
+        told = {**nothing, **row, "in_five": row["label"] in row["top"], "boxed": boxed}
         told |= {} if boxed else dict.fromkeys(OF_BOXES, 0)
         records[photo] = tuple(told[name] for name in RECORD.names or ())
     table = np.array([records[photo] for photo in sorted(records)], RECORD)

@@ -44,9 +44,9 @@ def _classes(found: Mapping[str, Any]) -> str:
     of_each = found["per_class"]
     columns = [(key, name) for key, name in OF_CLASSES if share(found, key) is not None]
     rows = [("class", "photographs", "with boxes", *(name for _, name in columns))]
-    for name, figures in (("**all**", found), *of_each.items()):
+    for name, figures in (("**all**", found), *((_escaped(name), of_each[name]) for name in of_each)):
         cells = [_with_interval(share(figures, key)) for key, _ in columns]
-        rows.append((printable(name), str(figures["photographs"]), str(figures["with_boxes"]), *cells))
+        rows.append((name, str(figures["photographs"]), str(figures["with_boxes"]), *cells))
     return _table(rows)
 
 
@@ -86,6 +86,10 @@ def _with_interval(shown: Shown | None) -> str:
 
 
 def _separated(row: Sequence[str]) -> list[str]:
-    """The cells, with bars between them; a bar in a name would make two cells of it."""
-    cells = [part for cell in row for part in (cell.replace("|", "/"), "|")]
-    return cells[:-1]
+    """The cells, with bars between them."""
+    return [part for cell in row for part in (cell, "|")][:-1]
+
+
+def _escaped(name: str) -> str:
+    """A name as Markdown takes it: a bar would end its cell, and what looks like HTML would be HTML."""
+    return printable(name).replace("|", "\\|").replace("<", "\\<")

@@ -16,6 +16,7 @@ FORMATS = {"png": ".png", "jpeg": ".jpg"}
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 PARTS = 100  # of a file in front of its pixels that are looked at: a profile of colours may take many
 LONGEST_MARK = 1000  # bytes
+MAX_JPEG_SIDE = 65_500  # pixels; libjpeg writes no more, although it reads 65,535
 QUALITY = 92  # of JPEG, with colours as fine as brightness: letters and thin lines stay clean
 _MARK = re.compile(rb"npcam [^;]*(?:; photo ([0-9a-f]{64}); weights ([0-9a-f]{64}))?")
 
@@ -37,14 +38,20 @@ def save_picture(image: "Image", path: Path, origin: Origin, profile: bytes | No
         profile: the colours' ICC profile, the photograph's.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: it cannot be written, or has more pixels on a side than JPEGs have.
     """
+    suffix = path.suffix.lower()
+    if suffix != ".png" and max(image.size) > MAX_JPEG_SIDE:
+        found = (
+            f"{path}: has {max(image.size):,} pixels on its longer side, {MAX_JPEG_SIDE:,} at most in a JPEG"
+        )
+        raise InputError(f"{found}; write a PNG, or make it smaller")
     words = f"npcam {__version__}"
     if origin.photo:
         words += f"; photo {origin.photo}; weights {origin.weights}"
     colours = {"icc_profile": profile if (profile or b"")[16:20] == b"RGB " else None}
     with replacing(path, durable=False) as unfinished:
-        if path.suffix.lower() == ".png":
+        if suffix == ".png":
             from PIL.PngImagePlugin import PngInfo
 
             info = PngInfo()

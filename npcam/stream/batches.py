@@ -96,6 +96,13 @@ class Batches(Generic[Result]):
     finish: Callable[[Seen], Result]
     stop: threading.Event = field(default_factory=threading.Event)
 
+    def __getstate__(self) -> dict[str, object]:
+        """What of it goes to another process; nobody here stops it there."""
+        return {name: value for name, value in self.__dict__.items() if name != "stop"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state, stop=threading.Event())
+
     def __call__(self, batch: range) -> list[Result | Failed]:
         """The result of each photograph of a batch, or why there is none; fewer once it was stopped."""
         found: list[Result | Failed] = []

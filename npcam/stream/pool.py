@@ -1,7 +1,7 @@
 """Work shared by threads, its results in order, and no more of them at a time than is needed."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 from typing import TypeVar
@@ -15,7 +15,7 @@ AHEAD = 2  # pieces of work for each thread that are begun, or done and not fetc
 
 def in_order(
     work: Callable[[Item], Result], items: Iterable[Item], workers: int, stop: Event | None = None
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Do work on items at the same time; the results come in the items' order.
 
     Args:

@@ -15,11 +15,17 @@ class Progress:
     tqdm draws it where it is installed.
     """
 
-    def __init__(self, total: int, unit: str = "photographs") -> None:
-        """Begin to count; a terminal shows it if there is more than one thing to do."""
-        self._total, self._unit, self._done = total, unit, 0
+    def __init__(self, total: int, unit: str = "photographs", before: int = 0) -> None:
+        """Begin to count; a terminal shows it if there is more than one thing to do.
+
+        Args:
+            total: how many things there are.
+            unit: what they are.
+            before: how many of them were done before, and say nothing of how fast it goes.
+        """
+        self._total, self._unit, self._done, self._before = total, unit, before, before
         self._began = self._drawn = time.monotonic()
-        self._shown = total > 1 and sys.stderr is not None and sys.stderr.isatty()
+        self._shown = total - before > 1 and sys.stderr is not None and sys.stderr.isatty()
         self._bar: Any = self._make_bar() if self._shown else None
 
     def __enter__(self) -> "Progress":
@@ -47,7 +53,7 @@ class Progress:
             now = time.monotonic()
             if now - self._drawn >= PAUSE or self._done == self._total:
                 self._drawn = now
-                draw_over(in_words(self._done, self._total, now - self._began, self._unit))
+                draw_over(in_words(self._done, self._total, now - self._began, self._unit, self._before))
 
     def _make_bar(self) -> Any:
         """A bar of tqdm's, or None."""
@@ -56,17 +62,24 @@ class Progress:
         except ImportError:
             return None
         shown = {"leave": False, "dynamic_ncols": True, "file": sys.stderr}
-        return tqdm(total=self._total, unit=f" {self._unit}", **shown)
+        return tqdm(total=self._total, unit=f" {self._unit}", initial=self._before, **shown)
 
 
-def in_words(done: int, total: int, seconds: float, unit: str) -> str:
+def in_words(done: int, total: int, seconds: float, unit: str, before: int = 0) -> str:
     """How far it is, how fast it went so far, and how long it takes if it goes on so.
+
+    Args:
+        done: how many of all, those done `before` among them.
+        total: all.
+        seconds: what the others took.
+        unit: what they are.
+        before: how many were done by an earlier run.
 
     >>> in_words(120, 1177, 2.0, "photographs")
     '120/1177 photographs, 60.0 a second, 0:18 left'
     """
-    rate = done / max(seconds, 1e-9)
-    left = round((total - done) / max(rate, 1e-9)) if done else 0
+    rate = (done - before) / max(seconds, 1e-9)
+    left = round((total - done) / max(rate, 1e-9)) if done > before else 0
     minutes, rest = divmod(left, 60)
     hours, minutes = divmod(minutes, 60)
     shown = f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

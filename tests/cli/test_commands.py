@@ -47,7 +47,7 @@ def wide(monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")
 
 
-NAMES = ("explain", "convert", "summary", "inspect", "fetch", "verify", "record")
+NAMES = ("explain", "evaluate", "convert", "summary", "inspect", "fetch", "verify", "record")
 
 
 @pytest.mark.usefixtures("wide")
@@ -74,7 +74,7 @@ def test_version(capsys):
 
 
 # What argparse says by itself, what people call their files, and how a size is written.
-OTHER_WORDS = "positional arguments h help message and exit strange HxW"
+OTHER_WORDS = "positional arguments h help message and exit strange HxW HOST"
 
 
 @pytest.mark.usefixtures("wide")
@@ -98,7 +98,12 @@ RULES = {
     ("convert", "input_size"): "224",
     ("explain", "alpha"): "0.7; for --style flat 0.5",
     ("explain", "colormap"): "ember; for --style flat viridis",
+    ("explain", "format"): "jpeg for a JPEG, png for all others; or as -o FILE ends",
+    ("explain", "max_size"): "its own, to 6000",
+    ("explain", "sort"): "as the photographs are named",
     ("explain", "target"): "the most probable one",
+    ("explain", "workers"): "threads, one on each core",
+    ("evaluate", "workers"): "threads, one on each core",
     ("record", "backend"): "$KERAS_BACKEND, or an installed one",
     ("record", "layers"): "all, and the logits",
     ("summary", "plan"): "1",
@@ -297,13 +302,38 @@ def bad_calls(narrow, photo):
         file["conv1_bn/beta"][0] = np.nan
     Path("half.png").write_bytes(Path(photo).read_bytes()[:9_000])
     Path("empty.jpg").write_bytes(b"")
+    Path("empty").mkdir()
     Path("bomb.png").write_bytes(png_of(30_000, 30_000))
     explain = ["explain", photo, "--weights", narrow]
     return {
         "see npcam explain --help": ["explain"],
         "see npcam --help": ["expain", photo],
         "none.jpg: no such file": ["explain", "none.jpg"],
-        ".: is a directory": ["explain", "."],
+        "empty: holds no pictures": ["explain", "empty"],
+        "*.gif: no file is called like this": ["explain", "*.gif"],
+        "--json and --jsonl: two ways": [*explain, "--json", "--jsonl"],
+        "--sort: is the order of": [*explain, "--sort", "photo"],
+        "t.txt: --csv writes a .csv file": [*explain, "--csv", "t.txt"],
+        "s.jpg: --contact-sheet writes a .png file": [*explain, "--contact-sheet", "s.jpg"],
+        "cat.png: is the input cat.png itself; choose another --contact-sheet": [
+            *explain,
+            "--contact-sheet",
+            photo,
+        ],
+        "cat.png: is the input cat.png itself; choose another -o": [*explain, "-o", photo],
+        "one.png: is one picture's name, and there are 2 photographs": [
+            "explain",
+            photo,
+            photo,
+            "-o",
+            "one.png",
+        ],
+        "and there are several pictures or maps": [
+            *(*explain, "-o", "one.png", "--target", "top2", "--save-map"),
+        ],
+        "one.png: is the name of a png; leave out --format jpeg": [
+            *(*explain, "-o", "one.png", "--format", "jpeg"),
+        ],
         "empty.jpg: is empty": ["explain", "empty.jpg"],
         "half.png: is damaged or truncated": ["explain", "half.png"],
         "bomb.png: has too many pixels": ["explain", "bomb.png"],

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from npcam import InputError
-from npcam.cli.outputs import MAP_HEADER, is_map, make_folder, save_map
+from npcam.cli.outputs import MAP_HEADER, is_map, save_map
+from npcam.common.files import make_folder
 
 MAP = np.arange(-6, 6, dtype=np.float32).reshape(3, 4)
 

@@ -38,12 +38,14 @@ def read(places, **changes):
 
 def test_left_top_width_and_height_become_edges(places):
     """Each photograph has its boxes with their categories' names, clipped to the stated picture."""
-    listed, notes = read(places)
+    listed, notes, ids = read(places)
     assert listed["1.jpg"].boxes == (TrueBox("cat", (10, 20, 40.5, 60)), TrueBox("dog", (0, 0, 100, 80)))
     assert listed["2.jpg"].boxes == (TrueBox("cat", (0, 0, 10, 10)),)
     assert [entry.size for entry in listed.values()] == [(100, 80), (50, 40)]
     assert (list(listed), notes) == (["1.jpg", "2.jpg"], [])
     assert listed["1.jpg"].label is None
+    assert ids.images == {"1.jpg": 1, "2.jpg": 2}
+    assert ids.categories == {"cat": 17, "dog": 18}
 
 
 def test_crowds_empty_boxes_and_images_elsewhere(places):
@@ -56,7 +58,7 @@ def test_crowds_empty_boxes_and_images_elsewhere(places):
         {"id": 11, "image_id": 1, "category_id": 17, "bbox": [100, 2, 3, 4]},
     ]
     found["images"].append({"id": 3, "file_name": "far.jpg"})
-    listed, notes = read_coco(found, "i.json", places)
+    listed, notes, _ = read_coco(found, "i.json", places)
     assert listed == read(places)[0]
     assert notes == [
         "1 image of i.json not in the folder (first: far.jpg)",
@@ -68,7 +70,7 @@ def test_crowds_empty_boxes_and_images_elsewhere(places):
 
 def test_ids_that_are_text_and_no_sizes(places):
     """As other programs write it."""
-    listed, _ = read(
+    listed, _, _ = read(
         places,
         images=[{"id": "a", "file_name": "3.jpg"}],
         annotations=[{"id": "x", "image_id": "a", "category_id": 18, "bbox": [1, 2, 300, 400]}],

@@ -48,3 +48,27 @@ def hits(cv2, heatmap, boxes, size):
         v1 = max(iou(largest, other) for other in true) >= 0.5
         found[:, column] = [v1, best >= 0.3, best >= 0.5, best >= 0.7]
     return found
+
+
+def evaluate_folder(cv2, folder):
+    """MaxBoxAcc and MaxBoxAccV2 of the score maps in a folder, with the truth in the files beside them."""
+    files = {
+        stem: [line.split(",") for line in (folder / f"{stem}.txt").read_text("utf-8").splitlines()]
+        for stem in ("image_ids", "image_sizes", "localization")
+    }
+    sizes = {name: (int(width), int(height)) for name, width, height in files["image_sizes"]}
+    true = {name: [] for (name,) in files["image_ids"]}
+    for name, *box in files["localization"]:
+        true[name].append([int(int(c) * 224.0 / sizes[name][i % 2]) for i, c in enumerate(box)])
+    found = np.zeros((4, len(THRESHOLDS)), int)
+    for name, boxes in true.items():
+        scores = np.load(folder / f"{name}.npy", allow_pickle=False)
+        assert scores.shape == (224, 224)
+        assert scores.min() >= 0
+        assert scores.max() <= 1
+        for column, (largest, every) in enumerate(boxes_at_thresholds(cv2, scores)):
+            best = max(iou(box, other) for box in every for other in boxes)
+            v1 = max(iou(largest, other) for other in boxes) >= 0.5
+            found[:, column] += [v1, best >= 0.3, best >= 0.5, best >= 0.7]
+    v1, *ious = (found.max(axis=1) / len(true)).tolist()
+    return {"v1": v1, "v2": sum(ious) / 3, **dict(zip(("iou30", "iou50", "iou70"), ious, strict=True))}

@@ -11,7 +11,8 @@ from npcam.localise.coco_results import write_coco
 
 def test_a_detection_for_each_box(tmp_path):
     """Photographs with a box, in order: the box's corner and size, and the probability of its class."""
-    count = write_coco(tmp_path / "a.json", rows())
+    count, without = write_coco(tmp_path / "a.json", rows())
+    assert without == 0
     found = json.loads((tmp_path / "a.json").read_text())
     with_box = [row for row in rows() if row.get("box")]
     assert count == len(found) == len(with_box) > 10
@@ -38,12 +39,15 @@ def test_numbers_of_a_coco_data_set(tmp_path):
     write_coco(tmp_path / "a.json", given, ids, {0: 17, 1: 18, 2: 21})
     found = json.loads((tmp_path / "a.json").read_text())
     assert [d["image_id"] for d in found] == list(ids.values())
+    first, *others = ids
+    known = {name: ids[name] for name in others}
+    assert write_coco(tmp_path / "a.json", given, known, {0: 17, 1: 18, 2: 21}) == (len(others), 1)
     assert [d["category_id"] for d in found] == [(17, 18, 21)[row["label"]] for row in given]
 
 
 def test_no_box_at_all(tmp_path):
     """An empty list is JSON, too."""
-    assert write_coco(tmp_path / "a.json", rows(boxes=False)) == 0
+    assert write_coco(tmp_path / "a.json", rows(boxes=False)) == (0, 0)
     assert json.loads((tmp_path / "a.json").read_text()) == []
 
 

@@ -107,6 +107,8 @@ def test_a_sheet(monkeypatch):
 def test_captions():
     """What it is, what it was taken for, and its IoU where there is one."""
     row = {"class": "cat", "predicted_class": "cat", "label": 0, "predicted": 0, "probability": 0.974}
+    assert caption(row) == "cat 0.974"  # of a linear top
+    row["drop"] = 0.1
     assert caption(row) == "cat 97%"
     assert caption({**row, "iou": 0.936}) == "IoU 0.94, cat 97%"
     wrong = {**row, "predicted": 1, "predicted_class": "dog"}

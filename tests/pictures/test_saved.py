@@ -120,6 +120,18 @@ def test_whole_or_not_there(name, monkeypatch):
     assert {path.name: path.read_bytes() for path in Path().iterdir()} == {name: before}
 
 
+def test_the_longest_jpeg():
+    """One pixel more is refused before the library has its say, and is fine as a PNG."""
+    for name in ("a.jpg", "a.png"):
+        save_picture(Image.new("RGB", (65_500, 1)), Path(name), ORIGIN)
+    save_picture(Image.new("RGB", (1, 65_501)), Path("a.png"), ORIGIN)
+    with pytest.raises(
+        InputError, match=r"^b\.jpg: has 65,501 pixels on its longer side, 65,500 at most in a "
+    ):
+        save_picture(Image.new("RGB", (1, 65_501)), Path("b.jpg"), ORIGIN)
+    assert not Path("b.jpg").exists()
+
+
 @pytest.mark.parametrize(
     ("data", "expected"),
     [

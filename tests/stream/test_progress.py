@@ -52,6 +52,24 @@ def test_in_words(done, total, seconds, expected):
     assert in_words(done, total, seconds, "photographs") == expected
 
 
+def test_what_was_done_before_says_nothing_of_how_fast_it_goes():
+    """A run that goes on: ten in ten seconds, although fifty are done."""
+    assert in_words(50, 100, 10, "photographs", 40) == "50/100 photographs, 1.0 a second, 0:50 left"
+    assert in_words(40, 100, 10, "photographs", 40) == "40/100 photographs, 0.0 a second, 0:00 left"
+
+
+def test_a_run_that_goes_on(monkeypatch, plain):
+    """It begins at what was done before; where one is left, nothing is shown."""
+    terminal = look(monkeypatch)
+    with Progress(9, before=8) as shown:
+        shown.advance()
+    assert terminal.getvalue() == ""
+    with Progress(9, before=5) as shown:
+        plain[0] += 1
+        shown.advance()
+    assert terminal.getvalue().split("\r\x1b[K")[1] == "6/9 photographs, 1.0 a second, 0:03 left"
+
+
 def test_nobody_looks(monkeypatch):
     """In a file or a pipe, without standard error, and for one photograph there is nothing."""
     monkeypatch.setattr(sys, "stderr", stream := io.StringIO())
@@ -116,6 +134,9 @@ def test_with_tqdm(monkeypatch):
             shown.advance()
         shown._bar.refresh()
         assert shown._bar.n == 3
+    with Progress(9, before=5) as shown:
+        shown.advance()
+        assert (shown._bar.n, shown._bar.initial) == (6, 5)
     written = terminal.getvalue()
     assert "3/3" in written
     assert " cats" in written
