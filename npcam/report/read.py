@@ -23,6 +23,7 @@ from npcam.report.photograph import MIME
 from npcam.report.shape import FORMAT, VERSION, check_shape
 
 DATA_ID = "npcam-report"  # of the script element that holds the data
+INDEX_ID = "npcam-report-index"  # of that of an index
 NUMBER = "data-photo"  # the attribute of a photograph's <img>: its place among the photographs
 LONG = 1_000  # letters of base64 that are set aside while the page is parsed
 _BEFORE = f"data:{MIME};base64,"
@@ -63,6 +64,8 @@ def read_report(path: str | Path) -> Report:
     elements = _Elements(str(path))
     elements.feed(short)
     elements.close()
+    if elements.index and not elements.texts:
+        raise InputError(f"{path}: is an index; check the pages of its photographs, which --pages writes")
     if not elements.texts:
         raise InputError(f"{path}: holds no report (no script element with the id {DATA_ID}); {_ADVICE}")
     if len(elements.texts) > 1:
@@ -115,10 +118,12 @@ class _Elements(HTMLParser):
         self.path = path
         self.texts: list[str] = []
         self.sources: dict[str, str] = {}
+        self.index = False
         self._inside = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._inside = False
+        self.index |= ("id", INDEX_ID) in attrs
         given = dict(reversed(attrs))  # of two the first counts, as in browsers
         ours = given.get("id") == DATA_ID or NUMBER in given
         if ours and len(given) != len(attrs):

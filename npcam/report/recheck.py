@@ -106,7 +106,14 @@ def _compare_document(verdict: Verdict, report: Report) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "report.html")
-        write_page(path, report.data, report.pictures)
+        try:
+            write_page(path, report.data, report.pictures)
+        except InputError:
+            raise
+        except Exception as error:  # a template may raise anything where data do not fit together
+            found = f"none can be made of the data ({type(error).__name__})"
+            verdict.differences.append(Difference("the page", "one", found))
+            return
         anew = path.read_bytes()
     verdict.compared += 1
     if report.page != anew:

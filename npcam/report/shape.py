@@ -14,6 +14,7 @@ from npcam.common.errors import InputError
 from npcam.common.limits import MAX_REPORT_LIST, MAX_REPORT_PHOTOS, MAX_REPORT_TEXT
 from npcam.common.text import some_names
 from npcam.report.canonical import decode
+from npcam.report.photograph import MIME
 
 FORMAT = "npcam-report"
 VERSION = 1
@@ -80,6 +81,7 @@ HASH = Leaf("a SHA-256 in hex", _is_hash)
 NUMBERS = Leaf("numbers in base64", lambda value: isinstance(value, str))
 TARGET = Leaf("a class's index or name", lambda value: _is_count(value) or _is_text(value))
 PLAIN = Leaf("plain values", lambda value: isinstance(value, dict) and _is_plain(value))
+JPEG = Leaf(MIME, lambda value: value == MIME)
 BOX = Many(COUNT, 4, 4)
 
 MODEL = {
@@ -154,7 +156,7 @@ PHOTO = {
     "size": Many(COUNT, 2, 2),
     "exif_orientation": Maybe(COUNT),
     "input_sha256": HASH,
-    "picture": {"mime": TEXT, "width": COUNT, "height": COUNT, "sha256": HASH},
+    "picture": {"mime": JPEG, "width": COUNT, "height": COUNT, "sha256": HASH},
     "features": {"shape": Many(COUNT, 3, 3), "float32": NUMBERS},
     "target": COUNT,
     "classes": Many(CLASS, least=1),
@@ -196,6 +198,11 @@ def check_shape(data: Any, path: str) -> None:
                 f"{path}: {where}: of the shape {shape}, not the network's {data['model']['map']}"
             )
         _check_array(photo["features"]["float32"], tuple(shape), path, where)
+        indices = [one["index"] for one in photo["classes"]]
+        if len(set(indices)) < len(indices) or photo["target"] not in indices:
+            raise InputError(
+                f"{path}: photo {number}: a class is there twice, or the one explained is not there"
+            )
         for one in photo["classes"]:
             what = f"photo {number}, weights of {one['name'][:80]}"
             _check_array(one["weights"], (shape[2],), path, what)

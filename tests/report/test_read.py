@@ -105,6 +105,12 @@ DAMAGED = {
     "a truth value": (set_in(True, *PHOTO, "target"), "target: expected a count"),
     "a number as text": (set_in("13.2", *CLASS, "logit"), "logit: expected a finite number"),
     "a long name": (set_in("x" * 20_000, *CLASS, "name"), "name: expected a text of up to"),
+    "another kind of picture": (set_in("image/png", *PHOTO, "picture", "mime"), "mime: expected image/jpeg"),
+    "a target that is not shown": (set_in(77, *PHOTO, "target"), "the one explained is not there"),
+    "a class twice": (
+        with_data(lambda data: data["photos"][0]["classes"].append(data["photos"][0]["classes"][0])),
+        "a class is there twice",
+    ),
     "a box of three": (set_in([1, 2, 3], *CLASS, "boxes", 0, "box"), "box: expected a list of 4, found 3"),
     "a list for an object": (set_in([], "options"), "options: expected an object"),
 }
