@@ -195,6 +195,13 @@ def first_one(data):
     data["photos"][0]["target"] = data["photos"][0]["classes"][0]["index"]
 
 
+def another_class(data):
+    photo = data["photos"][0]
+    shown = {one["index"] for one in photo["classes"]}
+    one = next(one for one in photo["classes"] if one["index"] != photo["target"])
+    one["index"] = min(set(range(5)) - shown)
+
+
 FIRST = ("classes", 0)
 ALTERED = {
     "probability": (at(*FIRST, "probability")(fourth_digit), "photo 1, probability of"),
@@ -221,8 +228,8 @@ ALTERED = {
     "a feature": (at("features", "float32")(one_float(1.01)), "photo 1, maps at"),
     "the largest feature": (at("features", "float32")(one_float(0)), "photo 1, maps at"),
     "a class's name": (at(*FIRST, "name")(lambda _: "dog"), "photo 1, name of"),
-    "a class": (at(*FIRST, "index")(lambda i: (i + 1) % 5), "photo 1, classes"),
-    "a class that there is not": (at(*FIRST, "index")(lambda _: 5), "photo 1, classes"),
+    "a class": (another_class, "photo 1, classes"),
+    "a class that there is not": (at("classes", 1, "index")(lambda _: 5), "photo 1, classes"),
     "a class left out": (at("classes")(lambda some: [some[0], *some[2:]]), "photo 1, classes"),
     "classes in another order": (swapped, "photo 1, classes"),
     "the class explained first": (first_one, "photo 1, class explained first"),
