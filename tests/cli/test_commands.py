@@ -47,7 +47,18 @@ def wide(monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")
 
 
-NAMES = ("explain", "evaluate", "convert", "summary", "inspect", "fetch", "verify", "record")
+NAMES = (
+    "explain",
+    "evaluate",
+    "report",
+    "recheck",
+    "convert",
+    "summary",
+    "inspect",
+    "fetch",
+    "verify",
+    "record",
+)
 
 
 @pytest.mark.usefixtures("wide")
