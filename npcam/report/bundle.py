@@ -16,6 +16,7 @@ from npcam.common.version import __version__
 from npcam.convert.findings import in_values
 from npcam.images.preprocess import to_input
 from npcam.model import Model
+from npcam.report.audited import Auditor, audit_data
 from npcam.report.canonical import encode, sealed, sha256_of
 from npcam.report.explained import Options, explained, held, shown_classes
 from npcam.report.photograph import MIME, small_photograph
@@ -128,12 +129,13 @@ def versions() -> dict[str, str]:
     }
 
 
-def photo_data(one: Seen, options: Options) -> Reported:
+def photo_data(one: Seen, options: Options, audit: Auditor | None = None) -> Reported:
     """What a report says of one photograph, and the picture that it shows.
 
     Args:
         one: the photograph, as it went through the network.
         options: how it was read, and which classes are explained.
+        audit: what audits one class of a pass, where the options ask for that.
     """
     seen = held(one.seen)
     model = one.seen.model
@@ -149,7 +151,7 @@ def photo_data(one: Seen, options: Options) -> Reported:
         "target": target,
         "classes": explained(seen, classes),
         "digits": digits_data(model, pixels, target, options) if options.digits else None,
-        "audit": None,
+        "audit": audit_data(model, seen.photo, target, options, audit) if audit and options.audit else None,
     }
     return Reported(data, picture)
 

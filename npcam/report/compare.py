@@ -10,6 +10,7 @@ from npcam.common.errors import InputError
 from npcam.images.photos import open_photo
 from npcam.images.preprocess import to_input
 from npcam.model import Model
+from npcam.report.audited import Auditor, audit_data, compare_audit
 from npcam.report.bundle import digits_data, photo_itself, versions
 from npcam.report.canonical import decode
 from npcam.report.expected import Derived, Exact, derived, exact, expected_classes
@@ -29,6 +30,7 @@ class Checking(NamedTuple):
     report: Report
     model: Model
     options: Options
+    audit: Auditor | None = None
 
 
 def compare_photo(checking: Checking, number: int, file: Path) -> None:
@@ -42,7 +44,7 @@ def compare_photo(checking: Checking, number: int, file: Path) -> None:
     Raises:
         InputError: it cannot be read, or not to the same pixels as where the report was made.
     """
-    verdict, report, model, options = checking
+    verdict, report, model, options, audit = checking
     stated, where = report.data["photos"][number], f"photo {number + 1}"
     photo = open_photo(file, options.exif_transpose)
     pixels = to_input(photo, model.photo_size, options.interpolation, model.weights.preprocessing.grey)
@@ -69,8 +71,17 @@ def compare_photo(checking: Checking, number: int, file: Path) -> None:
             _compare_maps(verdict, where, one["maps"], follows, place)
     digits = digits_data(model, pixels, target, options) if options.digits else None
     _compare_digits(verdict, f"{where}, digits", stated["digits"], digits)
-    if stated["audit"] is not None or options.audit:
-        verdict.same(f"{where}, audit", "one", "none")
+    if options.audit != (stated["audit"] is not None):
+        verdict.same(
+            f"{where}, audit", *("one" if yes else "none" for yes in (stated["audit"], options.audit))
+        )
+    elif options.audit:
+        if audit is None:
+            raise InputError(
+                f"{report.path}: cannot be checked: it holds an audit, and nothing was given to audit"
+            )
+        found_audit = audit_data(model, photo, target, options, audit)
+        compare_audit(verdict, f"{where}, audit", stated["audit"], found_audit)
 
 
 def _require_same_decoder(report: Report, number: int, input_sha256: str) -> None:

@@ -15,6 +15,7 @@ from npcam.explain import check_threshold
 from npcam.images.preprocess import check_interpolation
 from npcam.labels import Target
 from npcam.model import Model, load_model
+from npcam.report.audited import Auditor
 from npcam.report.bundle import model_data, versions
 from npcam.report.canonical import SEAL, seal
 from npcam.report.compare import Checking, compare_photo
@@ -32,6 +33,7 @@ def recheck(
     weights: str | Path | None = None,
     photos: str | Path | None = None,
     done: Callable[[int, int], None] = lambda done, of: None,  # noqa: ARG005
+    auditor: Callable[[Model], Auditor] | None = None,
 ) -> Verdict:
     """Work out anew all that a report shows, and compare.
 
@@ -41,6 +43,7 @@ def recheck(
             fetched ones has the hash that the report says.
         photos: a folder to look for the photographs in, besides that of the report.
         done: called after each photograph: how many are done, of how many.
+        auditor: makes of the network what audits it, for reports that hold an audit.
 
     Raises:
         InputError: it cannot be checked: no report or a damaged one, or the weights or a photograph are not
@@ -51,7 +54,9 @@ def recheck(
     weights_file = find_weights(report, weights)
     model = load_model(weights_file, threads=1)
     model.require_top("be what a report is of")
-    checking = Checking(Verdict(), report, model, _options(report, model))
+    options = _options(report, model)
+    audit = auditor(model) if auditor is not None and options.audit else None
+    checking = Checking(Verdict(), report, model, options, audit)
     _compare_model(checking.verdict, report.data["model"], model_data(model, weights_file))
     for number, file in enumerate(files):
         compare_photo(checking, number, file)

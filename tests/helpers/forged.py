@@ -47,20 +47,20 @@ def make_photographs(folder):
     return [str(folder / "one.png"), str(folder / "two.jpg")]
 
 
-def make_parts(weights, photos, options=None, **model):
+def make_parts(weights, photos, options=None, audit=None, **model):
     """The network's part of a report, and each photograph's."""
     options = options or Options(targets=("crow",), top=3, digits=True)
     network = load_model(weights, **{"threads": 1} | model)
     reading = Reading(options.interpolation, options.exif_transpose, options.align, options.threshold)
-    found = Batches(network, photos, reading, lambda one: photo_data(one, options))(range(len(photos)))
+    found = Batches(network, photos, reading, lambda one: photo_data(one, options, audit))(range(len(photos)))
     return bundle(model_data(network, weights), options, [one.data for one in found]), [
         one.picture for one in found
     ]
 
 
-def make_report(path, weights, photos, options=None, **model):
+def make_report(path, weights, photos, options=None, audit=None, **model):
     """A report; its path."""
-    write_page(path, *make_parts(weights, photos, options, **model))
+    write_page(path, *make_parts(weights, photos, options, audit, **model))
     return Path(path)
 
 

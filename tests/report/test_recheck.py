@@ -276,7 +276,7 @@ ALTERED = {
     "targets": (in_options(targets=["cat"]), "photo 1, class explained first"),
     "targets forgotten": (in_options(targets=None), "photo 1, class explained first"),
     "digits forgotten": (in_options(digits=False), "photo 1, digits"),
-    "audit announced": (in_options(audit=True), "photo 1, audit"),
+    "audit announced": (in_options(audit=True), "photo 1, audit: none stated, one found"),
 }
 
 
