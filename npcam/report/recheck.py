@@ -33,7 +33,7 @@ def recheck(
     weights: str | Path | None = None,
     photos: str | Path | None = None,
     done: Callable[[int, int], None] = lambda done, of: None,  # noqa: ARG005
-    auditor: Callable[[Model], Auditor] | None = None,
+    auditor: Callable[[Model, str], Auditor] | None = None,
 ) -> Verdict:
     """Work out anew all that a report shows, and compare.
 
@@ -43,7 +43,7 @@ def recheck(
             fetched ones has the hash that the report says.
         photos: a folder to look for the photographs in, besides that of the report.
         done: called after each photograph: how many are done, of how many.
-        auditor: makes of the network what audits it, for reports that hold an audit.
+        auditor: makes of the network and the interpolation what audits a pass, for reports with an audit.
 
     Raises:
         InputError: it cannot be checked: no report or a damaged one, or the weights or a photograph are not
@@ -55,7 +55,7 @@ def recheck(
     model = load_model(weights_file, threads=1)
     model.require_top("be what a report is of")
     options = _options(report, model)
-    audit = auditor(model) if auditor is not None and options.audit else None
+    audit = auditor(model, options.interpolation) if auditor is not None and options.audit else None
     checking = Checking(Verdict(), report, model, options, audit)
     _compare_model(checking.verdict, report.data["model"], model_data(model, weights_file))
     for number, file in enumerate(files):
