@@ -38,14 +38,17 @@ def auditor(model, interpolation="nearest"):
             "title": "Deletion",
             "sentence": f"Over 35 cells the map is positive in {share:.3f} of them.",
             "value": share,
+            "paper": "Petsiuk et al. 2018",
             "low": None,
+            "high": None,
+            "interval": None,
             "picture": {"mime": "image/png", "base64": png(PICTURE)},
         }
         return {
             "figures": [figure],
             "numbers": {"logit": e.logit},
             "notes": [],
-            "done": interpolation == "nearest",
+            "done": model.has_top and interpolation == "nearest",
         }
 
     return audit
