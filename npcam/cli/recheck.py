@@ -27,7 +27,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights",
         metavar="FILE|NAME",
-        help="the weights (default: the bundled model, or fetched weights, by the hash that the report says)",
+        help="npcam weights file, or the name of a fetched one (default: the bundled model); without it, "
+        "fetched ones are taken, too, if they have the hash that the report says",
     )
     parser.add_argument(
         "--photos",

@@ -39,11 +39,11 @@ MARK = b'id="npcam-report'  # in every page that npcam report writes
 EXAMPLES = """\
 examples:
   npcam report cat.jpg -o cat.html             one page to keep, to print, and to send
-  npcam report cat.jpg dog.jpg -o pets.html    several photographs in one page, up to 12
+  npcam report cat.jpg dog.jpg -o both.html    several photographs in one page, up to 12
   npcam report cat.jpg --target cat --target dog -o cat.html
   npcam report photos -o photos.html           an index of a folder's photographs
   npcam report photos -o photos.html --pages   and a page for each, in photos_pages
-  npcam recheck cat.html                       is it true? see npcam recheck --help"""
+npcam recheck says whether such a page is true"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

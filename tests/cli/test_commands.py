@@ -115,6 +115,7 @@ RULES = {
     ("explain", "target"): "the most probable one",
     ("explain", "workers"): "threads, one on each core",
     ("evaluate", "workers"): "threads, one on each core",
+    ("recheck", "photos"): "beside the report",
     ("record", "backend"): "$KERAS_BACKEND, or an installed one",
     ("record", "layers"): "all, and the logits",
     ("summary", "plan"): "1",
