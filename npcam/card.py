@@ -22,9 +22,8 @@ def card(weights: Weights, computes_in: str) -> str:
     top = weights.tensors.get("predictions")
     names = [as_written(name) for name in weights.class_names or ()]
     listed = ": " + ", ".join(names[:NAMES]) + (", ..." if len(names) > NAMES else "") if names else ""
-    parameters = sum(array.size for arrays in weights.tensors.values() for array in arrays.values())
     rows = [
-        ("network", f"ResNet-{3 * sum(weights.architecture.blocks) + 2}, {parameters:,} parameters"),
+        ("network", network_in_words(weights)),
         ("classes", f"{len(top['bias'])}{listed}" if top else "none: a backbone"),
         ("input", f"{height}x{width} pixels, preprocessing {weights.preprocessing.name}"),
         ("computes in", computes_in),
@@ -33,3 +32,14 @@ def card(weights: Weights, computes_in: str) -> str:
         *[("assumed", note) for note in weights.assumptions],
     ]
     return html.table(rows)
+
+
+def network_in_words(weights: Weights) -> str:
+    """Which ResNet it is, and how large.
+
+    >>> from npcam.model import load_model
+    >>> network_in_words(load_model().weights)
+    'ResNet-50, 1,508,078 parameters'
+    """
+    parameters = sum(array.size for arrays in weights.tensors.values() for array in arrays.values())
+    return f"ResNet-{3 * sum(weights.architecture.blocks) + 2}, {parameters:,} parameters"

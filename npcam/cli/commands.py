@@ -10,6 +10,8 @@ from npcam.cli.audit import AUDIT
 from npcam.cli.evaluate import EVALUATE
 from npcam.cli.explain import EXPLAIN
 from npcam.cli.options import complain
+from npcam.cli.recheck import RECHECK
+from npcam.cli.report import REPORT
 from npcam.cli.verify import RECORD, VERIFY
 from npcam.cli.weights import CONVERT, FETCH, INSPECT, SUMMARY
 from npcam.common.errors import InputError
@@ -17,13 +19,17 @@ from npcam.common.interrupts import INTERRUPTED, PROGRAM, Signals
 from npcam.common.text import finish_output, open_streams, show
 from npcam.common.version import __version__
 
-COMMANDS = (EXPLAIN, EVALUATE, AUDIT, CONVERT, SUMMARY, INSPECT, FETCH, VERIFY, RECORD)
+COMMANDS = (
+    *(EXPLAIN, EVALUATE, AUDIT, REPORT, RECHECK, CONVERT, SUMMARY, INSPECT, FETCH),
+    *(VERIFY, RECORD),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status.
 
-    `npcam verify` also returns 1: it ran, and found a layer that is off.
+    `npcam verify` also returns 1: it ran, and found a layer that is off. So does `npcam recheck`: it ran, and
+    the report does not hold.
 
     Args:
         arguments: the command and its options; None for those that the program was called with.

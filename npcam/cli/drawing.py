@@ -55,13 +55,6 @@ def add_drawing_options(parser: argparse.ArgumentParser) -> None:
         help="a box around each of the N connected parts with the most evidence, instead of one",
     )
     parser.add_argument(
-        "--threshold",
-        type=float,
-        default=0.2,
-        metavar="T",
-        help="boxes are drawn around what is above this share of the map's maximum (default: 0.2)",
-    )
-    parser.add_argument(
         "--max-size",
         type=positive,
         metavar="N",

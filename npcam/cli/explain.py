@@ -8,7 +8,14 @@ from pathlib import Path
 from npcam.cli.drawing import add_drawing_options, check_drawing, makes_several
 from npcam.cli.explaining import Explaining, options_in_json
 from npcam.cli.names import Names, names_a_picture
-from npcam.cli.options import Command, add_weights_option, complain, positive
+from npcam.cli.options import (
+    Command,
+    add_explaining_options,
+    add_reading_options,
+    add_weights_option,
+    complain,
+    positive,
+)
 from npcam.cli.sharing import add_sharing_options, check_sharing, shared
 from npcam.cli.telling import Told, add_telling_options, check_table
 from npcam.common.errors import InputError
@@ -69,20 +76,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--save-map", action="store_true", help="also write the signed map itself, PHOTO_cam.npy"
     )
     add_drawing_options(parser)
-    parser.add_argument(
-        "--interpolation",
-        default="nearest",
-        help="how to resize: nearest, as Keras does, bilinear, ... (default: nearest)",
-    )
-    parser.add_argument(
-        "--exif-transpose", action="store_true", help="turn photographs upright, which Keras does not"
-    )
-    parser.add_argument(
-        "--align",
-        choices=["corners", "centers"],
-        default="corners",
-        help="how to upsample: corners, as SciPy does, or half-pixel centers (default: corners)",
-    )
+    add_explaining_options(parser)
+    add_reading_options(parser)
     add_sharing_options(parser)
 
 

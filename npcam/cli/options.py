@@ -58,6 +58,20 @@ def size(text: str) -> tuple[int, int]:
     return int(sides[0]), int(sides[-1])
 
 
+def add_explaining_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--exif-transpose` and `--threshold`: how a photograph is turned, and where boxes are drawn."""
+    parser.add_argument(
+        "--exif-transpose", action="store_true", help="turn photographs upright, which Keras does not"
+    )
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        default=0.2,
+        metavar="T",
+        help="boxes are drawn around what is above this share of the map's maximum (default: 0.2)",
+    )
+
+
 def complain(message: str) -> int:
     """Say what is wrong in one line on standard error; returns the exit status for it, 2."""
     say(f"npcam: {message}", error=True)

@@ -46,6 +46,15 @@ MAX_RECORD_BYTES = 4 * 2**30  # activations of a record in float64; a photograph
 MAX_NPZ_EXPANSION = 16  # bytes that come out of an `.npz` file for each byte in it, besides the allowance
 NPZ_ALLOWANCE = 64 * 2**20  # that may come out of an `.npz` file however small it is
 
+# Reports
+MAX_REPORT_FILE = 256 * 2**20  # a report; one photograph with the full-size network takes below 2 MB
+MAX_REPORT_SEARCH = 10**10  # "<" in a page times its letters: a comment without an end is sought to the end
+MAX_REPORT_TAG = 4_000  # letters of one tag, without a picture in it; names of 500 letters may stand there
+MAX_REPORT_PHOTOS = 1_000  # photographs of one report; npcam writes a file for up to 12
+MAX_REPORT_PICTURE = 16 * 2**20  # one picture in a report; 1,024 pixels of noise take 2 MB
+MAX_REPORT_LIST = 100_000  # members of one list: classes, boxes, notes
+MAX_REPORT_TEXT = 10_000  # characters of one name or note
+
 # Other input
 MAX_BATCH_BYTES = 256 * 2**20  # a saved batch in float32; 445 photographs of 224x224
 MAX_NPY_HEADER = 10_000  # what an `.npy` file says of its array; NumPy's own limit

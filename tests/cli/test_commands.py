@@ -47,7 +47,10 @@ def wide(monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")
 
 
-NAMES = ("explain", "evaluate", "audit", "convert", "summary", "inspect", "fetch", "verify", "record")
+NAMES = (
+    *("explain", "evaluate", "audit", "report", "recheck", "convert", "summary", "inspect", "fetch"),
+    *("verify", "record"),
+)
 
 
 @pytest.mark.usefixtures("wide")
@@ -104,6 +107,7 @@ RULES = {
     ("explain", "target"): "the most probable one",
     ("explain", "workers"): "threads, one on each core",
     ("evaluate", "workers"): "threads, one on each core",
+    ("recheck", "photos"): "beside the report",
     ("record", "backend"): "$KERAS_BACKEND, or an installed one",
     ("record", "layers"): "all, and the logits",
     ("summary", "plan"): "1",
