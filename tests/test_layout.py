@@ -42,12 +42,14 @@ USES = {
         *("model", "keras_files", "engine", "weights", "hdf5", "layers", "resnet", "ops", "images"),
         *("preprocessing", "cam", "pictures"),
     ),
+    "explore": ("model", "images", "layers", "weights", "labels", "pictures"),
     "stream": ("explain", "model", "images", "pictures"),
     "datasets": ("model", "labels"),
     "localise": ("datasets", "stream", "explain", "model", "images", "pictures", "cam", "labels", "weights"),
     "cli": (
         *(
             "localise",
+            "explore",
             "datasets",
             "stream",
             "convert",

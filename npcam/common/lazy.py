@@ -4,7 +4,7 @@ import importlib
 from typing import Any
 
 ROOMS = (
-    *("cam", "card", "cli", "common", "convert", "datasets", "engine", "hdf5", "images", "inside"),
+    *("cam", "card", "cli", "common", "convert", "datasets", "engine", "explore", "hdf5", "images", "inside"),
     *("keras_files", "labels", "layers", "localise", "model", "pictures", "preprocessing", "resnet"),
     *("shapes", "stream", "verify", "weights"),
 )

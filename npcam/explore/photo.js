@@ -1,0 +1,65 @@
+"use strict";
+// From a photograph's pixels to the network's input: Pillow's nearest pixel, and npcam/preprocessing.py's steps.
+
+// Which of `from` pixels in a row stands for each of `to`: the one under the middle, found as Pillow finds it, by adding
+// up steps in float64.
+function nearest(from, to) {
+  if (from === to) return Array.from({ length: to }, (_, at) => at);
+  const step = from / to;
+  let place = step * 0.5;
+  return Array.from({ length: to }, () => {
+    const at = Math.floor(place);
+    place += step;
+    return Math.min(at, from - 1);
+  });
+}
+
+// Pillow's grey of red, green and blue.
+function greyOf(red, green, blue) {
+  return (19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16;
+}
+
+// pixels: bytes, red, green and blue, of [height, width]; gives a tensor [height, width, 3]. Each step rounds to float32.
+function preprocess(pixels, [height, width], { grey, steps }) {
+  let shape = [height, width, grey ? 1 : 3];
+  let x = Float32Array.from(pixels);
+  if (grey) x = Float32Array.from({ length: height * width }, (_, at) => greyOf(...pixels.subarray(3 * at, 3 * at + 3)));
+  for (const { operation, values } of steps) {
+    if (operation === "channels") {
+      x = channelsOf(x, shape[2], values);
+      shape = [shape[0], shape[1], values.length];
+    } else if (operation === "enlarge") {
+      [x, shape] = enlarge(x, shape, values);
+    } else {
+      const numbers = Float32Array.from(values);
+      const change = CHANGES[operation];
+      x = x.map((value, at) => change(value, numbers[numbers.length === 1 ? 0 : at % shape[2]]));
+    }
+  }
+  return { shape, data: x };
+}
+
+const CHANGES = {
+  add: (x, y) => x + y,
+  subtract: (x, y) => x - y,
+  multiply: (x, y) => x * y,
+  divide: (x, y) => x / y,
+};
+
+function channelsOf(x, count, wanted) {
+  const y = new Float32Array((x.length / count) * wanted.length);
+  wanted.forEach((channel, k) => {
+    for (let from = channel, to = k; from < x.length; from += count, to += wanted.length) y[to] = x[from];
+  });
+  return y;
+}
+
+function enlarge(x, [h, w, c], [rows, columns]) {
+  const shape = [h * rows, w * columns, c];
+  const y = new Float32Array(shape[0] * shape[1] * c);
+  for (let at = 0; at < y.length; at += 1) {
+    const [k, j, i] = [at % c, Math.floor(at / c) % shape[1], Math.floor(at / c / shape[1])];
+    y[at] = x[(Math.floor(i / rows) * w + Math.floor(j / columns)) * c + k];
+  }
+  return [y, shape];
+}
