@@ -29,66 +29,99 @@ function zeroPadding2D(x, [[top, bottom], [left, right]]) {
 }
 
 // y[i, j, k] = bias[k] + sum over a, b, c of x[i * stride + a, j * stride + b, c] kernel[a, b, c, k]: the windows are
-// laid out as the rows of a matrix, which is multiplied with the kernel's, four rows with three columns at a time.
+// laid out as the rows of a matrix, which is multiplied with the kernel's, three rows with four columns at a time.
 function conv2D(x, { kernel, bias }, layer) {
   const padded = layer.padding === "same" ? zeroPadding2D(x, paddings(layer, x.shape[0], x.shape[1])) : x;
   const [h, w, c] = padded.shape;
   const { window: size, stride } = layer;
   const filters = bias.shape[0];
   const [height, width] = [h, w].map((side) => Math.floor((side - size) / stride) + 1);
-  const y = tensor([height, width, filters]);
-  const patch = size * size * c;
+  const [patch, places] = [size * size * c, height * width];
   const columns = columnsOf(kernel.data, patch, filters);
-  const places = height * width;
-  const rows = new Float64Array(4 * patch);
-  const sums = new Float64Array(12);
-  for (let place = 0; place < places; place += 4) {
-    const count = Math.min(4, places - place);
+  const rows = new Float64Array(ROWS * patch);
+  const y = tensor([height, width, filters]);
+  const edge = new Float32Array(ROWS * COLUMNS); // for what the last rows and columns leave over
+  for (let place = 0; place < places; place += ROWS) {
+    const count = Math.min(ROWS, places - place);
     for (let r = 0; r < count; r += 1) {
-      const i = Math.floor((place + r) / width) * stride;
-      const j = ((place + r) % width) * stride;
-      for (let a = 0, to = r; a < size; a += 1) {
-        const from = ((i + a) * w + j) * c;
-        for (let p = from; p < from + size * c; p += 1, to += 4) rows[to] = padded.data[p];
-      }
+      const corner = (Math.floor((place + r) / width) * w + ((place + r) % width)) * stride * c;
+      fill(rows, r, padded.data, corner, size, w * c, size * c);
     }
-    for (let k = 0; k < filters; k += 3) {
-      multiply(rows, columns, k * patch, patch, sums);
+    for (let k = 0; k < filters; k += COLUMNS) {
+      const wide = Math.min(COLUMNS, filters - k);
+      if (count === ROWS && wide === COLUMNS) {
+        multiply(rows, columns, k * patch, patch, bias.data, k, y.data, place * filters + k, filters);
+        continue;
+      }
+      multiply(rows, columns, k * patch, patch, bias.data, k, edge, 0, COLUMNS);
       for (let r = 0; r < count; r += 1) {
-        const at = (place + r) * filters + k;
-        for (let f = 0; f < 3 && k + f < filters; f += 1) y.data[at + f] = sums[3 * r + f] + bias.data[k + f];
+        y.data.set(edge.subarray(COLUMNS * r, COLUMNS * r + wide), (place + r) * filters + k);
       }
     }
   }
   return y;
 }
 
-// The kernel's columns in threes, those of a three interleaved; zeros after the last filter.
+const ROWS = 3;
+const COLUMNS = 4;
+
+// The kernel's columns in fours, those of a four interleaved; zeros after the last filter.
 function columnsOf(kernel, patch, filters) {
-  const columns = new Float64Array(Math.ceil(filters / 3) * 3 * patch);
+  const columns = new Float64Array(Math.ceil(filters / COLUMNS) * COLUMNS * patch);
   for (let k = 0; k < filters; k += 1) {
-    let to = (k - (k % 3)) * patch + (k % 3);
-    for (let p = 0; p < patch; p += 1, to += 3) columns[to] = kernel[p * filters + k];
+    let to = (k - (k % COLUMNS)) * patch + (k % COLUMNS);
+    for (let p = 0; p < patch; p += 1, to += COLUMNS) columns[to] = kernel[p * filters + k];
   }
   return columns;
 }
 
-// Four rows times three columns, both interleaved: twelve sums, which stay in registers.
-function multiply(rows, columns, start, patch, sums) {
-  let s00 = 0, s01 = 0, s02 = 0, s10 = 0, s11 = 0, s12 = 0, s20 = 0, s21 = 0, s22 = 0, s30 = 0, s31 = 0, s32 = 0;
-  for (let p = 0, q = start; p < 4 * patch; p += 4, q += 3) {
-    const u = columns[q], v = columns[q + 1], w = columns[q + 2];
-    let x = rows[p];
-    s00 += x * u; s01 += x * v; s02 += x * w;
-    x = rows[p + 1];
-    s10 += x * u; s11 += x * v; s12 += x * w;
-    x = rows[p + 2];
-    s20 += x * u; s21 += x * v; s22 += x * w;
-    x = rows[p + 3];
-    s30 += x * u; s31 += x * v; s32 += x * w;
+// One window as every third number of `rows`: so many lines of `length`, which lie `step` apart.
+function fill(rows, r, from, corner, lines, step, length) {
+  for (let line = 0, at = r; line < lines; line += 1) {
+    const start = corner + line * step;
+    for (let p = start; p < start + length; p += 1, at += ROWS) rows[at] = from[p];
   }
-  sums[0] = s00; sums[1] = s01; sums[2] = s02; sums[3] = s10; sums[4] = s11; sums[5] = s12;
-  sums[6] = s20; sums[7] = s21; sums[8] = s22; sums[9] = s30; sums[10] = s31; sums[11] = s32;
+}
+
+// Three rows times four columns, both interleaved: twelve sums, which stay in the processor's registers; with the bias
+// they go to y, the sums of a row `step` after those of the row before.
+function multiply(rows, columns, start, patch, bias, k, y, at, step) {
+  let a0 = 0, a1 = 0, a2 = 0, a3 = 0;
+  let b0 = 0, b1 = 0, b2 = 0, b3 = 0;
+  let c0 = 0, c1 = 0, c2 = 0, c3 = 0;
+  for (let p = 0, q = start; p < ROWS * patch; p += ROWS, q += COLUMNS) {
+    const a = rows[p];
+    const b = rows[p + 1];
+    const c = rows[p + 2];
+    let column = columns[q];
+    a0 += a * column;
+    b0 += b * column;
+    c0 += c * column;
+    column = columns[q + 1];
+    a1 += a * column;
+    b1 += b * column;
+    c1 += c * column;
+    column = columns[q + 2];
+    a2 += a * column;
+    b2 += b * column;
+    c2 += c * column;
+    column = columns[q + 3];
+    a3 += a * column;
+    b3 += b * column;
+    c3 += c * column;
+  }
+  y[at] = a0 + bias[k];
+  y[at + 1] = a1 + bias[k + 1];
+  y[at + 2] = a2 + bias[k + 2];
+  y[at + 3] = a3 + bias[k + 3];
+  y[at + step] = b0 + bias[k];
+  y[at + step + 1] = b1 + bias[k + 1];
+  y[at + step + 2] = b2 + bias[k + 2];
+  y[at + step + 3] = b3 + bias[k + 3];
+  y[at + 2 * step] = c0 + bias[k];
+  y[at + 2 * step + 1] = c1 + bias[k + 1];
+  y[at + 2 * step + 2] = c2 + bias[k + 2];
+  y[at + 2 * step + 3] = c3 + bias[k + 3];
 }
 
 // y = gamma (x - moving_mean) / sqrt(moving_variance + epsilon) + beta, channel by channel.
@@ -96,15 +129,17 @@ function batchNormalization(x, { gamma, beta, moving_mean: mean, moving_variance
   const channels = mean.shape[0];
   const scale = Float64Array.from(gamma.data, (g, k) => g / Math.sqrt(variance.data[k] + epsilon));
   const y = tensor(x.shape);
-  for (let at = 0; at < y.data.length; at += channels) {
-    for (let k = 0; k < channels; k += 1) y.data[at + k] = (x.data[at + k] - mean.data[k]) * scale[k] + beta.data[k];
+  const [from, to, centre, shift] = [x.data, y.data, mean.data, beta.data];
+  for (let at = 0; at < to.length; at += channels) {
+    for (let k = 0; k < channels; k += 1) to[at + k] = (from[at + k] - centre[k]) * scale[k] + shift[k];
   }
   return y;
 }
 
 function relu(x) {
   const y = tensor(x.shape);
-  for (let at = 0; at < y.data.length; at += 1) y.data[at] = x.data[at] < 0 ? 0 : x.data[at]; // NaN stays NaN
+  const [from, to] = [x.data, y.data];
+  for (let at = 0; at < to.length; at += 1) to[at] = from[at] < 0 ? 0 : from[at]; // NaN stays NaN
   return y;
 }
 
@@ -129,7 +164,8 @@ function maxPooling2D(x, { window: size, stride }) {
 
 function add(x, z) {
   const y = tensor(x.shape);
-  for (let at = 0; at < y.data.length; at += 1) y.data[at] = x.data[at] + z.data[at];
+  const [one, other, to] = [x.data, z.data, y.data];
+  for (let at = 0; at < to.length; at += 1) to[at] = one[at] + other[at];
   return y;
 }
 
