@@ -63,3 +63,34 @@ function enlarge(x, [h, w, c], [rows, columns]) {
   }
   return [y, shape];
 }
+
+// A photograph's file decoded by the browser: the pixels for the network, and a smaller picture to look at. Colour
+// profiles, EXIF's turn and transparency are left out, as Keras leaves them out.
+async function decode(file, [height, width], longest) {
+  const options = { colorSpaceConversion: "none", premultiplyAlpha: "none", imageOrientation: "none" };
+  const bitmap = await createImageBitmap(file, options);
+  const size = [bitmap.width, bitmap.height];
+  const strip = document.createElement("canvas"); // the rows that are wanted, as they are: none is scaled
+  [strip.width, strip.height] = [bitmap.width, height];
+  const context = strip.getContext("2d", { colorSpace: "srgb", willReadFrequently: true });
+  context.imageSmoothingEnabled = false;
+  nearest(bitmap.height, height).forEach((row, i) => {
+    context.drawImage(bitmap, 0, row, bitmap.width, 1, 0, i, bitmap.width, 1);
+  });
+  const all = context.getImageData(0, 0, bitmap.width, height).data;
+  const pixels = new Uint8Array(height * width * 3);
+  let clear = false;
+  nearest(bitmap.width, width).forEach((column, j) => {
+    for (let i = 0; i < height; i += 1) {
+      const from = (i * bitmap.width + column) * 4;
+      pixels.set(all.subarray(from, from + 3), (i * width + j) * 3);
+      clear ||= all[from + 3] < 255;
+    }
+  });
+  const share = Math.min(1, longest / Math.max(...size));
+  const view = document.createElement("canvas");
+  [view.width, view.height] = size.map((side) => Math.max(1, Math.round(side * share)));
+  view.getContext("2d").drawImage(bitmap, 0, 0, view.width, view.height);
+  bitmap.close();
+  return { pixels, view, size, clear };
+}
