@@ -13,9 +13,9 @@ const state = {
   pixels: null, // what the network is given: bytes, red, green, blue
   layer: "conv1_conv",
   channel: 0,
-  at: [0, 0],
+  at: about.input_size.map((side) => side >> 2), // the middle of the first convolution's maps
   target: 0,
-  added: 0, // maps in the growing sum
+  added: 1, // maps in the growing sum
   off: new Set(),
   shapes: {}, // of layers that were looked at
   results: null,
@@ -126,7 +126,6 @@ function drawClasses() {
     const one = button(place, "", () => {
       state.target = k;
       state.chosen = true;
-      state.added = null;
       drawClasses();
       drawEvidence();
     });
@@ -500,7 +499,7 @@ async function drawEvidence() {
   evidence = { shape, data, weights, gains, bias, order: byShare(gains) };
   const slider = $("count");
   slider.max = weights.length;
-  if (state.added === null || state.added === 0) state.added = weights.length;
+  state.added = Math.min(state.added, weights.length);
   slider.value = state.added;
   $("evidence-words").textContent = `Each of the ${weights.length} last maps (${found.layer}) has a weight for `
     + `${about.class_names[state.target]}. The sum of the maps, each times its weight, is the class activation map: `

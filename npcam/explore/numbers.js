@@ -82,11 +82,9 @@ function windows(place, n, look) {
   make(place, "p", `Channel ${chosen} of ${n.layer.inputs[0]}: window, kernel, and the products of the two`);
   const row = make(place, "div", undefined, "matrices");
   matrix(row, "window", of(n.values), n.size, digits);
-  make(row, "span", "\u00d7", "sign");
-  matrix(row, "kernel", of(n.kernel), n.size, digits);
-  make(row, "span", "=", "sign");
-  matrix(row, "products", of(n.products), n.size, String);
-  make(place, "p", `What each channel adds to the sum, the largest first:`);
+  matrix(row, "times kernel", of(n.kernel), n.size, digits);
+  matrix(row, "= products", of(n.products), n.size, String);
+  make(place, "p", "What each channel adds to the sum, the largest first:");
   listing(place, order, ["channel", "sum of its products"], look, (c) => [String(n.shares[c])]);
 }
 
