@@ -288,6 +288,7 @@ let wanted = new Set();
 async function openLayer(name, channel, at) {
   if (!state.results) return;
   const same = name === state.layer;
+  const before = state.shapes[state.layer];
   state.layer = name;
   if (channel !== undefined || !same) state.channel = channel ?? 0;
   if (at) state.at = at;
@@ -296,6 +297,10 @@ async function openLayer(name, channel, at) {
   markStrip();
   drawDiagram();
   await drawMaps();
+  const now = state.shapes[name];
+  if (!at && before?.length === 3 && now.length === 3) { // the same place of the photograph
+    state.at = state.at.map((place, axis) => Math.floor(((place + 0.5) * now[axis]) / before[axis]));
+  }
   await drawNumber();
 }
 

@@ -64,11 +64,42 @@ function enlarge(x, [h, w, c], [rows, columns]) {
   return [y, shape];
 }
 
+// A file in which no EXIF is found any more: browsers turn a photograph as it asks for, which Keras does not. Its name
+// is changed where it stands, in JPEG, PNG and WebP; all else stays.
+function withoutExif(file) {
+  const bytes = file.slice();
+  const view = new DataView(bytes.buffer);
+  const named = (at, name) => [...name].every((letter, n) => bytes[at + n] === letter.charCodeAt(0));
+  if (bytes[0] === 0xff && bytes[1] === 0xd8) { // JPEG: segments, up to the first scan
+    for (let at = 2; at + 4 <= bytes.length && bytes[at] === 0xff && bytes[at + 1] !== 0xda;) {
+      if (bytes[at + 1] === 0xe1 && named(at + 4, "Exif")) bytes[at + 4] = 0x58;
+      at += 2 + view.getUint16(at + 2);
+    }
+  } else if (named(1, "PNG")) {
+    for (let at = 8; at + 12 <= bytes.length;) {
+      const end = at + 8 + view.getUint32(at);
+      if (named(at + 4, "eXIf") && end + 4 <= bytes.length) {
+        bytes[at + 5] = 0x78; // exIf: a private chunk
+        view.setUint32(end, crc32(bytes.subarray(at + 4, end)));
+      }
+      at = end + 4;
+    }
+  } else if (named(0, "RIFF") && named(8, "WEBP")) {
+    for (let at = 12; at + 8 <= bytes.length;) {
+      if (named(at, "EXIF")) bytes[at] = 0x58;
+      const size = view.getUint32(at + 4, true);
+      at += 8 + size + (size % 2);
+    }
+  }
+  return bytes;
+}
+
 // A photograph's file decoded by the browser: the pixels for the network, and a smaller picture to look at. Colour
 // profiles, EXIF's turn and transparency are left out, as Keras leaves them out.
 async function decode(file, [height, width], longest) {
-  const options = { colorSpaceConversion: "none", premultiplyAlpha: "none", imageOrientation: "none" };
-  const bitmap = await createImageBitmap(file, options);
+  const bytes = withoutExif(new Uint8Array(await file.arrayBuffer()));
+  const options = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
+  const bitmap = await createImageBitmap(new Blob([bytes]), options);
   const size = [bitmap.width, bitmap.height];
   const strip = document.createElement("canvas"); // the rows that are wanted, as they are: none is scaled
   [strip.width, strip.height] = [bitmap.width, height];

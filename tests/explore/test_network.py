@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from helpers.in_node import LOAD, in_node
+from helpers.left_out import left_out
 
 from npcam import ops
-from npcam.images.preprocess import to_input
 from npcam.images.photos import open_photo
-from npcam.resnet import run
+from npcam.images.preprocess import to_input
 
 RNG = np.random.default_rng(0)
 
@@ -136,43 +136,6 @@ return {{ probabilities: [...answer.shown.probabilities], logits: [...answer.sho
 """
 
 
-def changed_by_hand(model, x, off):
-    """The activations of npcam's own forward pass with some things left out."""
-    found = {"input_layer": x}
-
-    def keep(name, value):
-        block, _, part = name.rpartition("_")
-        if part == "add" and block in off:
-            table = {layer.name: layer for layer in model.layers}
-            value = found[table[name].inputs[0]]
-        if name in off:
-            value = found[name.replace("_bn", "_conv")]
-        channels = [int(one.split(":")[1]) for one in off if one.startswith(f"{name}:")]
-        if channels:
-            value = value.copy()
-            value[..., channels] = 0
-        found[name] = value
-        return value
-
-    from npcam.resnet import features, head
-
-    maps = features(x, model.tensors, model.arch, keep)
-    head(maps, model.tensors, model.arch, keep)
-    return found
-
-
-class Wide:
-    """A model's table and its tensors in float64."""
-
-    def __init__(self, model):
-        from npcam.layers import layers
-        from npcam.weights import cast
-
-        self.arch = model.weights.architecture
-        self.layers = layers(self.arch)
-        self.tensors = cast(model.weights.tensors, np.float64)
-
-
 @pytest.mark.parametrize(
     "off",
     [
@@ -189,18 +152,18 @@ def test_the_whole_network_and_its_switches(other, off):
     model, page, pixels = other
     found = in_node(page, RUN, off)
     x = model.preprocess(to_input(open_photo(pixels), model.photo_size)[None])
-    exact = changed_by_hand(Wide(model), x.astype(np.float64), off)
-    assert list(found["outputs"]) == [layer.name for layer in Wide(model).layers]
+    exact = left_out(model, x, off)
+    assert list(found["outputs"]) == list(exact)
     for name, values in found["outputs"].items():
         wanted = exact[name].ravel()
         # Each layer rounds once, to 6e-8 of its numbers; a dozen layers, each of which may double it.
         tolerance = 2e-5 * np.abs(wanted).max() + 1e-12
         assert np.abs(np.array(values) - wanted).max() <= tolerance, name
-    plain = run(x.astype(np.float64), Wide(model).tensors, model.weights.architecture)
-    np.testing.assert_allclose(found["plain"], plain.probabilities[0], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found["plain"], left_out(model, x, [])["predictions"][0], rtol=0, atol=1e-6)
     changed = [name for name in found["outputs"] if name not in found["same"]]
     assert bool(changed) == bool(off)
     if off:  # what comes before the first switch is not computed again
         names = list(found["outputs"])
-        assert changed[0] == next(n for n in names if any(o.split(":")[0] in (n, n.removesuffix("_add")) for o in off))
+        switched = {one.split(":")[0] for one in off}
+        assert changed[0] == next(name for name in names if switched & {name, name.removesuffix("_add")})
         assert max(abs(a - b) for a, b in zip(found["probabilities"], found["plain"], strict=True)) > 1e-6
