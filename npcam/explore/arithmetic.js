@@ -83,7 +83,9 @@ const TERMS = {
 function takeApart(network, outputs, off, name, at, k) {
   const layer = network.layers.find((one) => one.name === name);
   const inputs = layer.inputs.map((other) => outputs[other]);
-  const switched = [name, `${name}:${k}`, ...(layer.kind === "Add" ? [blockOf(name)] : [])].find((one) => off.has(one));
+  const switched = [name, `${name}:${k}`, ...(layer.kind === "Add" ? [blockOf(name)] : [])].find((one) =>
+    off.has(one),
+  );
   const terms = TERMS[layer.kind](layer, inputs, at, k, network.weights[name]);
   return { layer, at, k, value: numberOf(outputs[name], at, k), off: switched ?? null, ...terms };
 }

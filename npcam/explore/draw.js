@@ -1,3 +1,4 @@
+"use strict";
 // Maps as pictures, and numbers as words.
 
 function make(parent, tag, text, kind) {
@@ -58,8 +59,8 @@ function paintMap(canvas, values, [h, w], colours, scale) {
   context.putImageData(picture, 0, 0);
 }
 
-function rangeOf(values) {
-  let [low, high] = [0, 0];
+// The smallest and the largest number, and 0 between them.
+function rangeOf(values, low = 0, high = 0) {
   for (const x of values) {
     if (x < low) low = x;
     if (x > high) high = x;
@@ -67,16 +68,21 @@ function rangeOf(values) {
   return { low, high };
 }
 
-// Pixels (bytes, red, green, blue) on a canvas; a map, where there is one, is laid over them as a tint that follows it.
-function paintPixels(canvas, pixels, [h, w], tint, colours) {
+// The same without the 0, in words.
+function fromTo(values) {
+  const { low, high } = rangeOf(values, Infinity, -Infinity);
+  return low === high ? few(low) : `${few(low)} to ${few(high)}`;
+}
+
+// Pixels (bytes, red, green, blue) on a canvas; a map, where there is one, is laid over them as a tint that follows it,
+// fullest at `largest`.
+function paintPixels(canvas, pixels, [h, w], tint, largest, colours) {
   [canvas.height, canvas.width] = [h, w];
   const context = canvas.getContext("2d");
   const picture = context.createImageData(w, h);
-  const scale = tint && rangeOf(tint);
-  const largest = tint && (Math.max(scale.high, -scale.low) || 1);
   const index = tint && colourer(colours, { low: -largest, high: largest });
   for (let at = 0; at < h * w; at += 1) {
-    const share = tint ? 0.85 * Math.abs(tint[at] / largest) : 0;
+    const share = tint ? 0.85 * Math.min(1, Math.abs(tint[at] / largest)) : 0;
     const from = tint ? index(tint[at]) : 0;
     for (let c = 0; c < 3; c += 1) {
       picture.data[4 * at + c] = pixels[3 * at + c] * (1 - share) + colours.signed[from + c] * share;
@@ -98,8 +104,9 @@ function enlarged(map, [h, w], [height, width]) {
       const left = Math.min(Math.floor(x), Math.max(0, w - 2));
       const right = Math.min(left + 1, w - 1);
       const [v, u] = [y - top, x - left];
-      large[i * width + j] = (1 - v) * ((1 - u) * map[top * w + left] + u * map[top * w + right])
-        + v * ((1 - u) * map[below * w + left] + u * map[below * w + right]);
+      large[i * width + j] =
+        (1 - v) * ((1 - u) * map[top * w + left] + u * map[top * w + right]) +
+        v * ((1 - u) * map[below * w + left] + u * map[below * w + right]);
     }
   }
   return large;
@@ -113,16 +120,25 @@ function rove(group) {
     const at = buttons.indexOf(document.activeElement);
     if (at < 0) return;
     const here = buttons[at].getBoundingClientRect();
-    const inLine = (down) => { // the nearest one in the next line
-      const lines = buttons.filter((one) => down * (one.getBoundingClientRect().top - here.top) > here.height / 2);
+    const inLine = (down) => {
+      // the nearest one in the next line
+      const lines = buttons.filter(
+        (one) => down * (one.getBoundingClientRect().top - here.top) > here.height / 2,
+      );
       const distance = (one) => {
         const there = one.getBoundingClientRect();
         return Math.abs(there.top - here.top) * 1e4 + Math.abs(there.left - here.left);
       };
       return lines.reduce((best, one) => (best && distance(best) <= distance(one) ? best : one), null);
     };
-    const next = { ArrowRight: () => buttons[at + 1], ArrowLeft: () => buttons[at - 1], Home: () => buttons[0],
-      End: () => buttons.at(-1), ArrowDown: () => inLine(1), ArrowUp: () => inLine(-1) }[event.key]?.();
+    const next = {
+      ArrowRight: () => buttons[at + 1],
+      ArrowLeft: () => buttons[at - 1],
+      Home: () => buttons[0],
+      End: () => buttons.at(-1),
+      ArrowDown: () => inLine(1),
+      ArrowUp: () => inLine(-1),
+    }[event.key]?.();
     if (!next) return;
     event.preventDefault();
     makeReachable(group, next);

@@ -11,7 +11,11 @@ function tensor(shape, data) {
 
 // Zeros on each side: [[top, bottom], [left, right]].
 function paddings(layer, height, width) {
-  if (layer.padding !== "same") return [[layer.padding, layer.padding], [layer.padding, layer.padding]];
+  if (layer.padding !== "same")
+    return [
+      [layer.padding, layer.padding],
+      [layer.padding, layer.padding],
+    ];
   return [height, width].map((size) => {
     const steps = Math.ceil(size / layer.stride);
     const zeros = Math.max(0, (steps - 1) * layer.stride + layer.window - size);
@@ -86,9 +90,18 @@ function fill(rows, r, from, corner, lines, step, length) {
 // Three rows times four columns, both interleaved: twelve sums, which stay in the processor's registers; with the bias
 // they go to y, the sums of a row `step` after those of the row before.
 function multiply(rows, columns, start, patch, bias, k, y, at, step) {
-  let a0 = 0, a1 = 0, a2 = 0, a3 = 0;
-  let b0 = 0, b1 = 0, b2 = 0, b3 = 0;
-  let c0 = 0, c1 = 0, c2 = 0, c3 = 0;
+  let a0 = 0,
+    a1 = 0,
+    a2 = 0,
+    a3 = 0;
+  let b0 = 0,
+    b1 = 0,
+    b2 = 0,
+    b3 = 0;
+  let c0 = 0,
+    c1 = 0,
+    c2 = 0,
+    c3 = 0;
   for (let p = 0, q = start; p < ROWS * patch; p += ROWS, q += COLUMNS) {
     const a = rows[p];
     const b = rows[p + 1];
@@ -173,7 +186,10 @@ function globalAveragePooling2D(x) {
   const [h, w, c] = x.shape;
   const sums = new Float64Array(c);
   for (let at = 0; at < x.data.length; at += c) for (let k = 0; k < c; k += 1) sums[k] += x.data[at + k];
-  return tensor([c], Float32Array.from(sums, (sum) => sum / (h * w)));
+  return tensor(
+    [c],
+    Float32Array.from(sums, (sum) => sum / (h * w)),
+  );
 }
 
 function dense(x, { kernel, bias }) {
@@ -182,7 +198,10 @@ function dense(x, { kernel, bias }) {
   x.data.forEach((value, c) => {
     for (let k = 0; k < classes; k += 1) sums[k] += value * kernel.data[c * classes + k];
   });
-  return tensor([classes], Float32Array.from(sums, (sum, k) => sum + bias.data[k]));
+  return tensor(
+    [classes],
+    Float32Array.from(sums, (sum, k) => sum + bias.data[k]),
+  );
 }
 
 // The maximum taken off changes nothing but keeps exp from overflowing.
@@ -190,11 +209,17 @@ function softmax(x) {
   const largest = x.data.reduce((a, b) => Math.max(a, b), -Infinity);
   const powers = Float64Array.from(x.data, (value) => Math.exp(value - largest));
   const sum = powers.reduce((a, b) => a + b, 0);
-  return tensor(x.shape, Float32Array.from(powers, (power) => power / sum));
+  return tensor(
+    x.shape,
+    Float32Array.from(powers, (power) => power / sum),
+  );
 }
 
 function sigmoid(x) {
-  return tensor(x.shape, x.data.map((value) => 0.5 + 0.5 * Math.tanh(0.5 * value)));
+  return tensor(
+    x.shape,
+    x.data.map((value) => 0.5 + 0.5 * Math.tanh(0.5 * value)),
+  );
 }
 
 const ACTIVATIONS = { softmax, sigmoid, linear: (x) => x };
@@ -247,7 +272,9 @@ function blockOf(name) {
 }
 
 function channelsOff(off, name) {
-  return [...off].filter((one) => one.startsWith(`${name}:`)).map((one) => Number(one.slice(name.length + 1)));
+  return [...off]
+    .filter((one) => one.startsWith(`${name}:`))
+    .map((one) => Number(one.slice(name.length + 1)));
 }
 
 function without(x, channels) {

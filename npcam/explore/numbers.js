@@ -5,9 +5,14 @@ const FIRST = 8; // channels listed at first, those that add most
 // Each kind of layer: what its number was computed from, under a heading of its own.
 const WORDS = {
   InputLayer: (place) => make(place, "p", "A pixel of the photograph, after the preprocessing."),
-  ZeroPadding2D: (place, n) => make(place, "p", n.inside
-    ? `The number of row ${n.from[0]}, column ${n.from[1]} of ${n.layer.inputs[0]}, moved.`
-    : "A zero that the padding puts around the maps."),
+  ZeroPadding2D: (place, n) =>
+    make(
+      place,
+      "p",
+      n.inside
+        ? `The number of row ${n.from[0]}, column ${n.from[1]} of ${n.layer.inputs[0]}, moved.`
+        : "A zero that the padding puts around the maps.",
+    ),
   Conv2D: (place, n, look) => {
     if (n.size === 1) productList(place, n, n.layer.inputs[0], look);
     else windows(place, n, look);
@@ -16,25 +21,35 @@ const WORDS = {
   BatchNormalization: (place, n) => {
     const scale = n.gamma / Math.sqrt(n.moving_variance + n.epsilon);
     lines(place, [
-      ["gamma", digits(n.gamma)], ["moving_mean", digits(n.moving_mean)], ["moving_variance", digits(n.moving_variance)],
-      ["epsilon", String(n.epsilon)], ["beta", digits(n.beta)],
+      ["gamma", digits(n.gamma)],
+      ["moving_mean", digits(n.moving_mean)],
+      ["moving_variance", digits(n.moving_variance)],
+      ["epsilon", String(n.epsilon)],
+      ["beta", digits(n.beta)],
       ["scale = gamma / sqrt(moving_variance + epsilon)", String(scale)],
-      ["(x - moving_mean) scale + beta", `(${digits(n.x)} - ${bracket(n.moving_mean)}) ${scale} + ${bracket(n.beta)}`],
+      [
+        "(x - moving_mean) scale + beta",
+        `(${digits(n.x)} - ${bracket(n.moving_mean)}) ${scale} + ${bracket(n.beta)}`,
+      ],
       ["", `= ${(n.x - n.moving_mean) * scale + n.beta}`],
     ]);
   },
   Activation: (place, n) => lines(place, [["max(x, 0)", `max(${digits(n.x)}, 0)`]]),
-  Add: (place, n) => lines(place, [
-    [n.layer.inputs[0], digits(n.x)], [n.layer.inputs[1], digits(n.z)],
-    ["their sum", `${digits(n.x)} + ${bracket(n.z)} = ${n.x + n.z}`],
-  ]),
+  Add: (place, n) =>
+    lines(place, [
+      [n.layer.inputs[0], digits(n.x)],
+      [n.layer.inputs[1], digits(n.z)],
+      ["their sum", `${digits(n.x)} + ${bracket(n.z)} = ${n.x + n.z}`],
+    ]),
   MaxPooling2D: (place, n) => {
     make(place, "p", "The largest of the numbers under the window:");
     matrix(make(place, "div", undefined, "matrices"), "", n.values, n.size, digits, n.value);
   },
-  GlobalAveragePooling2D: (place, n) => lines(place, [
-    [`the sum of the map's ${n.count.toLocaleString("en")} numbers`, String(n.sum)], [`divided by ${n.count}`, String(n.sum / n.count)],
-  ]),
+  GlobalAveragePooling2D: (place, n) =>
+    lines(place, [
+      [`the sum of the map's ${n.count.toLocaleString("en")} numbers`, String(n.sum)],
+      [`divided by ${n.count}`, String(n.sum / n.count)],
+    ]),
   Dense: (place, n, look) => {
     productList(place, n, n.layer.inputs[0], look);
     sumLines(place, n, "the logit");
@@ -54,8 +69,10 @@ function lines(place, pairs) {
 function sumLines(place, n, what = "rounded to float32") {
   const exact = n.sum + n.bias;
   lines(place, [
-    [`the sum of all ${n.products.length.toLocaleString("en")} products`, String(n.sum)], ["+ bias", digits(n.bias)],
-    ["together", String(exact)], [what, digits(Math.fround(exact))],
+    [`the sum of all ${n.products.length.toLocaleString("en")} products`, String(n.sum)],
+    ["+ bias", digits(n.bias)],
+    ["together", String(exact)],
+    [what, digits(Math.fround(exact))],
   ]);
 }
 
@@ -69,7 +86,9 @@ function productList(place, n, input, look) {
   const order = byShare(n.shares);
   make(place, "p", `Products of ${input}'s ${order.length} channels with the kernel, the largest first:`);
   listing(place, order, ["channel", "input", "kernel", "product"], look, (c) => [
-    digits(n.values[c]), digits(n.kernel[c]), String(n.products[c]),
+    digits(n.values[c]),
+    digits(n.kernel[c]),
+    String(n.products[c]),
   ]);
 }
 
@@ -136,7 +155,13 @@ function writeNumber(place, n, look) {
   const heading = make(place, "h3");
   make(heading, "span", n.layer.name, "name");
   make(heading, "span", ` ${n.layer.kind}, channel ${n.k}${where}`, "aside");
-  if (n.off !== null) make(place, "p", `Switched off here (${n.off}): what follows is what it would be computed from.`, "problem");
+  if (n.off !== null)
+    make(
+      place,
+      "p",
+      `Switched off here (${n.off}): what follows is what it would be computed from.`,
+      "problem",
+    );
   WORDS[n.layer.kind](place, n, look);
   const result = make(place, "p", undefined, "result");
   make(result, "span", n.layer.kind === "Dense" ? `after ${look.activation}: ` : "= ");

@@ -26,12 +26,18 @@ from npcam.shapes import Array
 from npcam.weights import tensors_sha256
 
 ENGINE = ("network.js", "photo.js", "arithmetic.js", "record.js")  # what the page and its worker both have
-PAGE = ("draw.js", "numbers.js", "explore.js")
+PAGE = (
+    *("draw.js", "state.js", "classes.js", "blocks.js", "maps.js", "numbers.js", "pixel.js", "evidence.js"),
+    "explore.js",
+)
 MOST_PARAMETERS = 4_000_000  # a page of 19 MB; the bundled model has 1.5 million
 MOST_PRODUCTS = 2_000_000_000  # of one pass, about a second; the bundled model has 0.4 thousand million
 VIEW = 640  # pixels of the longer side of the photograph as the page shows it
 # Dark blue, white, dark red: 0 is white, and both sides are told apart without their hue's help by words.
-SIGNED = ((0.0, 0.25, 0.5, 0.75, 1.0), ((5, 48, 97), (67, 147, 195), (247, 247, 247), (214, 96, 77), (103, 0, 31)))
+SIGNED = (
+    (0.0, 0.25, 0.5, 0.75, 1.0),
+    ((5, 48, 97), (67, 147, 195), (247, 247, 247), (214, 96, 77), (103, 0, 31)),
+)
 
 
 def write_explorer(path: str | Path, model: Model, photo: Photo | None = None, name: str = "") -> None:
@@ -145,7 +151,10 @@ def _about(model: Model, name: str) -> dict[str, Any]:
         "preprocessing": {
             "name": weights.preprocessing.name,
             "grey": weights.preprocessing.grey,
-            "steps": [step._asdict() if hasattr(step, "_asdict") else vars(step) for step in weights.preprocessing.steps],
+            "steps": [
+                step._asdict() if hasattr(step, "_asdict") else vars(step)
+                for step in weights.preprocessing.steps
+            ],
         },
         "class_names": [printable(as_written(one)) for one in names],
         "weights": [(layer, weight, array.shape) for layer, weight, array in _listed(model)],

@@ -23,7 +23,10 @@ function greyOf(red, green, blue) {
 function preprocess(pixels, [height, width], { grey, steps }) {
   let shape = [height, width, grey ? 1 : 3];
   let x = Float32Array.from(pixels);
-  if (grey) x = Float32Array.from({ length: height * width }, (_, at) => greyOf(...pixels.subarray(3 * at, 3 * at + 3)));
+  if (grey)
+    x = Float32Array.from({ length: height * width }, (_, at) =>
+      greyOf(...pixels.subarray(3 * at, 3 * at + 3)),
+    );
   for (const { operation, values } of steps) {
     if (operation === "channels") {
       x = channelsOf(x, shape[2], values);
@@ -70,7 +73,8 @@ function withoutExif(file) {
   const bytes = file.slice();
   const view = new DataView(bytes.buffer);
   const named = (at, name) => [...name].every((letter, n) => bytes[at + n] === letter.charCodeAt(0));
-  if (bytes[0] === 0xff && bytes[1] === 0xd8) { // JPEG: segments, up to the first scan
+  if (bytes[0] === 0xff && bytes[1] === 0xd8) {
+    // JPEG: segments, up to the first scan
     for (let at = 2; at + 4 <= bytes.length && bytes[at] === 0xff && bytes[at + 1] !== 0xda;) {
       if (bytes[at + 1] === 0xe1 && named(at + 4, "Exif")) bytes[at + 4] = 0x58;
       at += 2 + view.getUint16(at + 2);

@@ -29,7 +29,8 @@ function npyHeader(shape) {
 // little-endian numbers of 2 or 4 bytes: [[size, number], ...]
 function packed(fields) {
   const bytes = [];
-  for (const [size, number] of fields) for (let n = 0; n < size; n += 1) bytes.push((number / 256 ** n) & 0xff);
+  for (const [size, number] of fields)
+    for (let n = 0; n < size; n += 1) bytes.push((number / 256 ** n) & 0xff);
   return Uint8Array.from(bytes);
 }
 
@@ -48,7 +49,16 @@ function npz(outputs) {
     const body = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     const size = header.length + body.length;
     const common = [
-      [2, 20], [2, 0], [2, 0], [2, 0], [2, 0x21], [4, crc32(header, body)], [4, size], [4, size], [2, name.length], [2, 0],
+      [2, 20],
+      [2, 0],
+      [2, 0],
+      [2, 0],
+      [2, 0x21],
+      [4, crc32(header, body)],
+      [4, size],
+      [4, size],
+      [2, name.length],
+      [2, 0],
     ];
     listed.push([[[4, 0x02014b50], [2, 20], ...common, [2, 0], [2, 0], [2, 0], [4, 0], [4, at]], name]);
     put(packed([[4, 0x04034b50], ...common]));
@@ -62,6 +72,17 @@ function npz(outputs) {
     put(name);
   }
   const count = listed.length;
-  put(packed([[4, 0x06054b50], [2, 0], [2, 0], [2, count], [2, count], [4, at - start], [4, start], [2, 0]]));
+  put(
+    packed([
+      [4, 0x06054b50],
+      [2, 0],
+      [2, 0],
+      [2, count],
+      [2, count],
+      [4, at - start],
+      [4, start],
+      [2, 0],
+    ]),
+  );
   return pieces;
 }

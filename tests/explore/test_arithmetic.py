@@ -60,7 +60,9 @@ def test_a_convolutions_window_and_products(told):
         wide = np.pad(x, ((9, 9), (9, 9), (0, 0)))  # more zeros than any window looks into
         row, column = (place + 9 for place in number["from"])
         window = wide[row : row + layer.window, column : column + layer.window]
-        np.testing.assert_allclose(np.array(number["values"]), window.ravel(), rtol=0, atol=2e-5 * np.abs(x).max())
+        np.testing.assert_allclose(
+            np.array(number["values"]), window.ravel(), rtol=0, atol=2e-5 * np.abs(x).max()
+        )
         assert number["kernel"] == kernel.ravel().tolist()
         values, products = (np.array(number[key]) for key in ("values", "products"))
         np.testing.assert_array_equal(products, values * kernel.ravel().astype(np.float64))
@@ -78,7 +80,9 @@ def test_a_convolutions_window_and_products(told):
 def test_batch_norm_relu_and_sum(told):
     """gamma (x - mean) / sqrt(variance + epsilon) + beta, max(x, 0) and x + z give the number, rounded once."""
     for layer, at, channel, number, (x,), weights in of_kind(told, "BatchNormalization"):
-        assert {name: np.float32(number[name]) for name in weights} == {k: v[channel] for k, v in weights.items()}
+        assert {name: np.float32(number[name]) for name in weights} == {
+            k: v[channel] for k, v in weights.items()
+        }
         scale = number["gamma"] / np.sqrt(number["moving_variance"] + number["epsilon"])
         assert number["value"] == np.float32((number["x"] - number["moving_mean"]) * scale + number["beta"])
         assert number["epsilon"] == 1e-3

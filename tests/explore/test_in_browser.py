@@ -204,7 +204,9 @@ def test_a_map_and_a_pixel_clicked(browser, chelsea):
         windows, kernels, products = np.reshape(cells, (3, 3, 3))
         np.testing.assert_allclose(windows, window[..., source], rtol=0, atol=2e-5 * window.max())
         np.testing.assert_array_equal(kernels.astype(np.float32), kernel[..., source].astype(np.float32))
-        np.testing.assert_allclose(products, windows.astype(np.float32).astype(np.float64) * kernel[..., source], rtol=1e-15)
+        np.testing.assert_allclose(
+            products, windows.astype(np.float32).astype(np.float64) * kernel[..., source], rtol=1e-15
+        )
 
         step.get_by_role("button", name="All 32").click()
         rows = step.locator(".listing tbody tr").all_inner_texts()
@@ -297,7 +299,9 @@ def test_the_evidence_grows_to_the_logit(browser, chelsea):
         for count in (1, 7, 512, 0):
             page.evaluate(f"$('count').value = {count}; $('count').dispatchEvent(new Event('input'))")
             words = page.inner_text("#count-words")
-            shown, whole = re.match(rf"{count} of 512: mean \+ bias = (\S+); .* logit, (\S+)$", words).groups()
+            shown, whole = re.match(
+                rf"{count} of 512: mean \+ bias = (\S+); .* logit, (\S+)$", words
+            ).groups()
             assert abs(float(shown) - (bias + gains[order[:count]].sum())) < 2e-3 * abs(float(shown))
             assert abs(float(whole) - (bias + gains.sum())) < 1e-4
         page.get_by_role("button", name=as_written("dog")).click()
@@ -339,7 +343,13 @@ def test_by_keyboard_alone(browser, chelsea):
         page.focus("#own-scale")
         page.keyboard.press("Tab")
         assert page.evaluate(f"{focused}.dataset.channel") == "0"
-        for key, channel in (("ArrowRight", "1"), ("End", "63"), ("ArrowLeft", "62"), ("Home", "0"), ("ArrowRight", "1")):
+        for key, channel in (
+            ("ArrowRight", "1"),
+            ("End", "63"),
+            ("ArrowLeft", "62"),
+            ("Home", "0"),
+            ("ArrowRight", "1"),
+        ):
             page.keyboard.press(key)
             assert page.evaluate(f"{focused}.dataset.channel") == channel
         page.keyboard.press("ArrowDown")

@@ -91,7 +91,11 @@ def test_batch_norm(other):
 @pytest.mark.parametrize(
     ("call", "exact", "shape"),
     [
-        ("zeroPadding2D(given.x, [[1, 2], [3, 0]])", lambda x: ops.zero_pad2d(x, ((1, 2), (3, 0))), (4, 3, 2)),
+        (
+            "zeroPadding2D(given.x, [[1, 2], [3, 0]])",
+            lambda x: ops.zero_pad2d(x, ((1, 2), (3, 0))),
+            (4, 3, 2),
+        ),
         ("relu(given.x)", ops.relu, (4, 3, 2)),
         ("maxPooling2D(given.x, { window: 3, stride: 2 })", lambda x: ops.max_pool2d(x, 3, 2), (8, 9, 3)),
         ("maxPooling2D(given.x, { window: 2, stride: 1 })", lambda x: ops.max_pool2d(x, 2, 1), (5, 5, 4)),

@@ -26,7 +26,9 @@ def test_nearest_is_pillows(other):
     [
         *MODES.values(),
         Preprocessing("model", (Step("channels", (0, 0, 0)), Step("divide", (255.0,))), grey=True),
-        Preprocessing("model", (Step("enlarge", (2, 3)), Step("add", (0.1, 0.2, 0.3)), Step("multiply", (1 / 3,)))),
+        Preprocessing(
+            "model", (Step("enlarge", (2, 3)), Step("add", (0.1, 0.2, 0.3)), Step("multiply", (1 / 3,)))
+        ),
     ],
     ids=lambda p: p.describe()[:30],
 )

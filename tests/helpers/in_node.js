@@ -10,4 +10,6 @@ const script = (id) => new RegExp(`<script[^>]* id="${id}">([^]*?)</script>`).ex
 globalThis.pageData = (id) => script(id).trim();
 for (const id of ["engine", "worker"]) vm.runInThisContext(script(id), { filename: `${id}.js` });
 const run = vm.runInThisContext(`(async (given, require) => {${body}\n})`, { filename: "body.js" });
-run(JSON.parse(readFileSync(0, "utf-8")), require).then((found) => process.stdout.write(JSON.stringify(found ?? null)));
+run(JSON.parse(readFileSync(0, "utf-8")), require).then((found) =>
+  process.stdout.write(JSON.stringify(found ?? null)),
+);

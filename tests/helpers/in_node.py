@@ -21,9 +21,10 @@ def needs_node() -> str:
     node = shutil.which("node")
     if node is None:
         reason = "needs Node (`node`), which no package brings"
-        if os.environ.get("NPCAM_TEST_EVERYTHING") and "node" not in os.environ.get(
-            "NPCAM_TEST_WITHOUT", ""
-        ).split():
+        if (
+            os.environ.get("NPCAM_TEST_EVERYTHING")
+            and "node" not in os.environ.get("NPCAM_TEST_WITHOUT", "").split()
+        ):
             pytest.fail(reason)
         pytest.skip(reason)
     return node
