@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from npcam.cli.options import Command, add_weights_option
+from npcam.common.errors import InputError
 from npcam.common.files import make_folder, require_apart
 from npcam.common.text import say, show
 from npcam.common.where import weights_path
@@ -28,6 +29,8 @@ def explore(options: argparse.Namespace) -> int:
     from npcam.model import load_model
 
     weights = weights_path(options.weights)
+    if options.output.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"-o {options.output}: is no page's name; give one that ends in .html")
     require_apart(options.output, [options.photo, weights], "choose another -o")
     model = load_model(options.weights)
     for note in model.weights.assumptions:

@@ -86,8 +86,8 @@ def check_size(model: Model) -> None:
     if parameters <= MOST_PARAMETERS and products <= MOST_PRODUCTS:
         return
     reason = (
-        f"has {parameters:,} parameters and takes {products / 1e6:,.0f} million products for a photograph; a page "
-        f"carries up to {MOST_PARAMETERS:,} parameters and runs up to {MOST_PRODUCTS / 1e6:,.0f} million products"
+        f"has {parameters:,} parameters and takes {products / 1e6:,.0f} million products for a photograph; "
+        f"a page carries up to {MOST_PARAMETERS:,} and runs up to {MOST_PRODUCTS / 1e6:,.0f} million"
     )
     source = model.weights.source or "this network"
     raise InputError(f"explore: {source} {reason}; take a narrower network, such as the bundled one")
@@ -112,8 +112,8 @@ def cost(model: Model) -> tuple[int, int]:
 def packed(model: Model) -> bytes:
     """All weights as bytes that zlib has packed, with nothing lost.
 
-    In the order of the layers; all numbers' first bytes, then their second ones, and so on: signs and exponents
-    lie together, which packs better.
+    In the order of the layers; all numbers' first bytes, then their second ones, and so on: signs and
+    exponents lie together, which packs better.
     """
     arrays = [np.asarray(array, "<f4").ravel() for _, _, array in _listed(model)]
     planes = np.concatenate(arrays).view(np.uint8).reshape(-1, 4).T  # (4, numbers)

@@ -52,7 +52,7 @@ def test_each_number_is_the_layers_own(told):
 
 
 def test_a_convolutions_window_and_products(told):
-    """The window as NumPy cuts it out of the padded input; products exact, their sum with the bias the number."""
+    """The window as NumPy cuts it out; exact products, whose sum with the bias is the number."""
     seen = 0
     for layer, at, channel, number, (x,), weights in of_kind(told, "Conv2D"):
         assert number["size"] == layer.window
@@ -78,7 +78,7 @@ def test_a_convolutions_window_and_products(told):
 
 
 def test_batch_norm_relu_and_sum(told):
-    """gamma (x - mean) / sqrt(variance + epsilon) + beta, max(x, 0) and x + z give the number, rounded once."""
+    """gamma (x - mean) / sqrt(variance + epsilon) + beta, max(x, 0), x + z: the number, rounded once."""
     for layer, at, channel, number, (x,), weights in of_kind(told, "BatchNormalization"):
         assert {name: np.float32(number[name]) for name in weights} == {
             k: v[channel] for k, v in weights.items()
@@ -97,7 +97,7 @@ def test_batch_norm_relu_and_sum(told):
 
 def test_padding_pools_and_top(told):
     """A zero from outside or a number moved; the largest under a window; a mean; the logit's products."""
-    for layer, at, channel, number, (x,), _ in of_kind(told, "ZeroPadding2D"):
+    for layer, at, _, number, (x,), _ in of_kind(told, "ZeroPadding2D"):
         from_ = [place - layer.padding for place in at]
         inside = all(0 <= place < side for place, side in zip(from_, x.shape, strict=False))
         assert (number["inside"], number["from"]) == (inside, from_)

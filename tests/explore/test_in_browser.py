@@ -1,4 +1,4 @@
-"""The page in a browser: photographs dropped in, pixels clicked, blocks switched off; its numbers against npcam's."""
+"""The page in a browser: photographs dropped in, pixels clicked, blocks left out; the numbers are npcam's."""
 
 import base64
 import io
@@ -31,7 +31,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def chelsea(tmp_path_factory):
-    """The bundled model, its page with a photograph, the photograph's pixels, and every activation of it."""
+    """The bundled model, its page with a photograph, the photograph, every activation in float64."""
     from pathlib import Path
 
     photo = Path(__file__).parents[2] / "examples" / "chelsea.png"
@@ -121,7 +121,7 @@ FILES = {
 
 
 def test_lossless_photographs_give_npcams_pixels_and_probabilities(browser, bundled):
-    """Each file dropped in: the pixels bit for bit, the probabilities to 1e-5, the name and size as they are."""
+    """Each file dropped in: pixels bit for bit, probabilities to 1e-5, name and size as they are."""
     model, path = bundled
     with opened(browser, path) as page:
         from playwright.sync_api import expect
@@ -257,7 +257,7 @@ def test_two_maps_and_their_sum(browser, chelsea):
 
 @pytest.mark.parametrize("name", ["conv4_block3", "conv2_block1_1_bn", "conv5_block3_out:40"])
 def test_switches(browser, chelsea, name):
-    """A block, a batch norm, a channel turned off: the probabilities are npcam's without it; on again, as before."""
+    """A block, a batch norm, a channel off: npcam's probabilities without it; on again, those from before."""
     model, path, photo, exact = chelsea
     with opened(browser, path) as page:
         ready(page)
@@ -289,7 +289,7 @@ def test_switches(browser, chelsea, name):
 
 
 def test_the_evidence_grows_to_the_logit(browser, chelsea):
-    """With all maps the mean plus the bias is the logit; with some, what NumPy sums of those that add most."""
+    """With all maps the mean plus the bias is the logit; with some, NumPy's sum of those that add most."""
     model, path, _, exact = chelsea
     with opened(browser, path) as page:
         ready(page)
@@ -312,7 +312,7 @@ def test_the_evidence_grows_to_the_logit(browser, chelsea):
 
 
 def test_the_saved_record_passes_verify(browser, chelsea, tmp_path):
-    """What the button saves is judged by `npcam verify` as it stands: status 0, and the command is on the page."""
+    """What the button saves is judged by `npcam verify` as it stands: status 0; the page has the command."""
     _, path, photo, _ = chelsea
     with opened(browser, path) as page:
         ready(page)
@@ -384,7 +384,7 @@ def test_nothing_that_axe_finds_hard_to_use(browser, chelsea, scheme):
 
 @pytest.mark.parametrize("size", [(320, 640), (768, 1024), (1920, 1080)])
 def test_nothing_hangs_over_the_edge(browser, chelsea, size):
-    """From a telephone to a projector the page is as wide as its window; only wide tables scroll, by themselves."""
+    """From a telephone to a projector the page is as wide as its window; wide tables scroll by themselves."""
     with opened(browser, chelsea[1], size) as page:
         ready(page)
         for layer in ("conv1_conv", "conv5_block1_add", "predictions", "conv5_block1_3_conv"):
@@ -410,7 +410,7 @@ def test_maps_are_drawn_when_they_come_into_view(browser, chelsea):
 
 
 def test_another_network_runs_in_its_page(browser, other):
-    """Random weights, other strides, odd sizes, a sigmoid: the page opens with its photograph and npcam's values."""
+    """Random weights, other strides, odd sizes, a sigmoid: the page opens, with npcam's values."""
     model, path, pixels = other
     with opened(browser, path) as page:
         ready(page)
@@ -419,5 +419,5 @@ def test_another_network_runs_in_its_page(browser, other):
         for layer in ("input_layer", "conv1_pad", "pool1_pool", "avg_pool", "predictions"):
             page.evaluate(f"openLayer('{layer}')")
             assert eventually(page, lambda name=layer: name in page.inner_text("#h-number"), True)
-            eventually(page, lambda name=layer: page.locator("#terms .name").first.inner_text(), layer)
+            eventually(page, page.locator("#terms .name").first.inner_text, layer)
             assert page.locator("#terms .result").count() == 1

@@ -23,9 +23,12 @@ def as_tensor(x):
 
 
 BACK = """
-const tensors = (value) => value?.data && value?.shape ? { shape: value.shape, data: Float32Array.from(value.data) }
-  : Array.isArray(value) ? value.map(tensors)
-  : value && typeof value === "object" ? Object.fromEntries(Object.entries(value).map(([k, v]) => [k, tensors(v)])) : value;
+const tensors = (value) => {
+  if (!value || typeof value !== "object") return value;
+  if (Array.isArray(value)) return value.map(tensors);
+  if (value.data) return { shape: value.shape, data: Float32Array.from(value.data) };
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, tensors(one)]));
+};
 const shown = (y) => ({ shape: y.shape, data: Array.from(y.data) });
 """
 
@@ -56,7 +59,7 @@ def assert_same(found, exact):
     ],
 )
 def test_convolution(other, size, window, stride, padding, channels, filters):
-    """Every window, stride and padding of a ResNet; counts that four filters and three places do not divide."""
+    """Every window, stride and padding of a ResNet; counts that four and three do not divide."""
     x, kernel, bias = floats(*size, channels), floats(window, window, channels, filters), floats(filters)
     found = in_javascript(
         other[1],
@@ -152,7 +155,7 @@ return {{ probabilities: [...answer.shown.probabilities], logits: [...answer.sho
     ],
 )
 def test_the_whole_network_and_its_switches(other, off):
-    """Every layer, in float64 on npcam's side, with blocks, batch norms and channels left out through `keep`."""
+    """Every layer against npcam in float64, with blocks, batch norms and channels left out through `keep`."""
     model, page, pixels = other
     found = in_node(page, RUN, off)
     x = model.preprocess(to_input(open_photo(pixels), model.photo_size)[None])

@@ -39,7 +39,8 @@ def test_preprocessing_has_npcams_bits(other, preprocessing):
     steps = [{"operation": step.operation, "values": step.values} for step in preprocessing.steps]
     found = in_node(
         other[1],
-        "const y = preprocess(Uint8Array.from(given.pixels), [17, 19], given); return [y.shape, [...y.data]];",
+        """const y = preprocess(Uint8Array.from(given.pixels), [17, 19], given);
+        return [y.shape, [...y.data]];""",
         {"pixels": pixels.ravel().tolist(), "grey": preprocessing.grey, "steps": steps},
     )
     photo = np.asarray(Image.fromarray(pixels).convert("L"))[..., None] if preprocessing.grey else pixels
