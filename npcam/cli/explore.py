@@ -1,12 +1,13 @@
 """`npcam explore`: a network in a page, where it runs and shows where each number comes from."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from npcam.cli.options import Command, add_weights_option
 from npcam.common.errors import InputError
 from npcam.common.files import make_folder, require_apart
-from npcam.common.text import say, show
+from npcam.common.text import printable, say, show
 from npcam.common.where import weights_path
 
 EXAMPLES = """\
@@ -36,7 +37,8 @@ def explore(options: argparse.Namespace) -> int:
     for note in model.weights.assumptions:
         say(f"npcam: note: {note}", error=True)
     make_folder(options.output.parent, "-o")
-    write_explorer(options.output, model, options.photo, weights.stem)
+    same = f"--weights {shlex.quote(printable(options.weights))}" if options.weights else ""
+    write_explorer(options.output, model, options.photo, weights.stem, same)
     show(str(options.output))
     return 0
 

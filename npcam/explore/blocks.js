@@ -3,9 +3,8 @@
 // { title, stage, layers } in order: the input, the stem, each residual block, the top.
 const groups = [];
 for (const { name } of about.layers) {
-  const title =
-    blockOf(name) ??
-    (name === "input_layer" ? "input" : groups.length < 3 && !/^(avg|pred)/.test(name) ? "conv1" : "top");
+  const own = [/^input/, /^(conv1|pool1)/, /./].findIndex((one) => one.test(name));
+  const title = blockOf(name) ?? ["input", "conv1", "top"][own];
   if (groups.at(-1)?.title !== title) {
     groups.push({ title, stage: /^(conv\d+)_/.exec(title)?.[1] ?? title, layers: [] });
   }
@@ -37,7 +36,6 @@ async function drawStrip() {
     const { shape, mean } = means[at];
     const one = $("strip").querySelector(`[data-group="${group.title}"]`);
     const [h, w] = shape.length === 1 ? [1, 1] : shape;
-    state.shapes[named[at]] = shape;
     if (group.title === "top")
       paintMap(one.firstChild, state.results.shown.probabilities, [1, shape[0]], colours, {
         low: 0,
@@ -137,7 +135,12 @@ function addSwitch(label, name, words) {
   box.type = "checkbox";
   box.setAttribute("role", "switch");
   box.checked = !state.off.has(name);
-  box.addEventListener("change", () => turn(name, box.checked));
+  box.dataset.switch = name;
+  box.addEventListener("change", async () => {
+    await turn(name, box.checked);
+    const drawn = [...document.querySelectorAll("[data-switch]")]; // the focus stays on what was pressed
+    drawn.find((one) => one.dataset.switch === name)?.focus({ preventScroll: true });
+  });
   label.append(words);
 }
 
@@ -161,9 +164,16 @@ function drawOff() {
   $("bar").hidden = !state.off.size;
   $("off").replaceChildren();
   for (const name of state.off) {
-    button($("off"), `${name.replace(":", " channel ")} \u00d7`, () => turn(name, true)).setAttribute(
-      "aria-label",
-      `Switch ${name} on`,
-    );
+    const one = button($("off"), `${name.replace(":", " channel ")} \u00d7`, async () => {
+      await turn(name, true);
+      focusAfterBar();
+    });
+    one.setAttribute("aria-label", `Switch ${name} on`);
   }
+}
+
+// Where the focus goes when the button that had it is gone.
+function focusAfterBar() {
+  if (state.off.size) $("all-on").focus();
+  else $("strip").querySelector('[aria-pressed="true"]').focus({ preventScroll: true });
 }

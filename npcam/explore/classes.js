@@ -8,8 +8,8 @@ async function usePhoto(pixels, view, name, size, notes = []) {
   canvas.setAttribute("aria-label", `The photograph ${name}`);
   $("photo-name").textContent = `${name}, ${size.join("\u00d7")} pixels`;
   say("Computing.");
-  const { milliseconds, ...results } = await ask("run", { pixels });
-  state.results = results;
+  const { milliseconds, shapes, ...results } = await ask("run", { pixels });
+  [state.results, state.shapes] = [results, shapes];
   if (!state.chosen) state.target = largest(results.shown.logits);
   $("inside").hidden = false;
   $("try").hidden = false;
@@ -19,8 +19,15 @@ async function usePhoto(pixels, view, name, size, notes = []) {
   say(words.join(" "), notes.length > 0);
 }
 
+const CLEAR =
+  "It has transparent places: npcam drops transparency, the browser does not; there the numbers differ.";
+const GUARDED =
+  "This browser changes what a page reads of a picture, as a guard: the numbers are of other pixels.";
+
 async function openFile(file) {
   say(`Reading ${file.name}.`);
+  turns.photo = (turns.photo ?? 0) + 1;
+  const own = turns.photo;
   let photo;
   try {
     photo = await decode(file, about.photo_size, 640);
@@ -28,11 +35,8 @@ async function openFile(file) {
     say(`${file.name}: is no photograph that this browser can read; choose a JPEG, PNG or WebP.`, true);
     return;
   }
-  const notes = photo.clear
-    ? [
-        "It has transparent places: npcam drops transparency, the browser does not, and the numbers there differ.",
-      ]
-    : [];
+  if (own !== turns.photo) return; // another one came meanwhile
+  const notes = [...(photo.clear ? [CLEAR] : []), ...(canvasIsTrue() ? [] : [GUARDED])];
   await usePhoto(photo.pixels, photo.view, file.name, photo.size, notes);
 }
 

@@ -7,8 +7,7 @@ async function redraw() {
   markStrip();
   drawDiagram();
   await drawEvidence();
-  await drawMaps();
-  await drawNumber();
+  await Promise.all([drawMaps(), drawNumber()]);
 }
 
 const TRY = {
@@ -71,6 +70,7 @@ function listen() {
     const names = [...state.off];
     state.off = new Set(names.slice(0, 1));
     await turn(names[0], true);
+    focusAfterBar();
   });
   $("own-scale").addEventListener("change", drawMaps);
   $("tint").addEventListener("change", drawSum);
@@ -87,7 +87,7 @@ function listen() {
 async function begin() {
   $("about").textContent =
     `${about.name}: ${about.layers.length} layers, ${about.parameters.toLocaleString("en")} parameters, ${about.class_names.length} classes.`;
-  $("command").textContent = `npcam verify PHOTO --against page.npz --weights ${about.name}.h5`;
+  $("command").textContent = `npcam verify PHOTO --against page.npz${about.verify_options}`;
   for (const words of [
     ...about.assumptions,
     "A photograph is taken as its file's pixels are: no colour profile, no turn by EXIF, nearest pixel, as Keras does it.",

@@ -6,21 +6,19 @@ let wanted = new Set();
 async function openLayer(name, channel, at) {
   if (!state.results) return;
   const same = name === state.layer;
-  const before = state.shapes[state.layer];
+  const [before, now] = [state.shapes[state.layer], state.shapes[name]];
   state.layer = name;
   if (channel !== undefined || !same) state.channel = channel ?? 0;
   if (at) state.at = at;
+  else if (before.length === 3 && now.length === 3) {
+    // the same place of the photograph
+    state.at = state.at.map((place, axis) => Math.floor(((place + 0.5) * now[axis]) / before[axis]));
+  }
   look.source = Infinity;
   look.all = false;
   markStrip();
   drawDiagram();
-  await drawMaps();
-  const now = state.shapes[name];
-  if (!at && before?.length === 3 && now.length === 3) {
-    // the same place of the photograph
-    state.at = state.at.map((place, axis) => Math.floor(((place + 0.5) * now[axis]) / before[axis]));
-  }
-  await drawNumber();
+  await Promise.all([drawMaps(), drawNumber()]);
 }
 
 async function drawMaps() {
@@ -28,9 +26,7 @@ async function drawMaps() {
   const first = await latest("maps", "maps", { layer, channels: [] });
   if (!first) return;
   const { shape, low, high } = first;
-  state.shapes[layer] = shape;
   const channels = shape.at(-1);
-  state.channel = Math.min(state.channel, channels - 1);
   const sides = shape.length === 1 ? [1, 1] : shape.slice(0, 2);
   $("h-maps").textContent = `The ${channels} maps of ${layer}, ${sides.join("\u00d7")}`;
   if (shape.length === 1) $("h-maps").textContent = `The ${channels} numbers of ${layer}`;

@@ -146,6 +146,7 @@ function listing(place, order, titles, look, words) {
     put(order.slice(FIRST));
     more.remove();
     look.all = true;
+    body.rows[FIRST].querySelector("button").focus();
   });
 }
 

@@ -40,7 +40,9 @@ SIGNED = (
 )
 
 
-def write_explorer(path: str | Path, model: Model, photo: Photo | None = None, name: str = "") -> None:
+def write_explorer(
+    path: str | Path, model: Model, photo: Photo | None = None, name: str = "", verify_options: str = ""
+) -> None:
     """Write a network as a page in which it runs: one file that asks for nothing else.
 
     Args:
@@ -49,6 +51,7 @@ def write_explorer(path: str | Path, model: Model, photo: Photo | None = None, n
         photo: what it opens with: a path, a binary file, a Pillow image, or pixels (H, W, 3) uint8; None for
             a page that waits for one.
         name: what the page calls the network; its source's name if empty.
+        verify_options: what `npcam verify` needs to have the same network, `--weights mine.h5`.
 
     Raises:
         InputError: the network has no top or is too large for a page, the photograph cannot be read, or the
@@ -69,7 +72,7 @@ def write_explorer(path: str | Path, model: Model, photo: Photo | None = None, n
     text = Template(_read(folder, "explore.html")).substitute(
         title=_escaped(printable(f"{name}: every number of a network")),
         style=_read(folder, "explore.css").strip(),
-        network=_json(_about(model, printable(name))),
+        network=_json(_about(model, printable(name)) | {"verify_options": f" {verify_options}".rstrip()}),
         weights=base64.b64encode(packed(model)).decode(),
         photo=_json(shown),
         engine="\n".join(_read(folder, script) for script in ENGINE).strip(),

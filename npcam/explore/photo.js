@@ -98,6 +98,19 @@ function withoutExif(file) {
   return bytes;
 }
 
+// Whether a canvas gives back what was put into it; browsers that guard against being recognised may not.
+function canvasIsTrue() {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [64, 64];
+  const context = canvas.getContext("2d", { colorSpace: "srgb", willReadFrequently: true });
+  const picture = context.createImageData(64, 64);
+  picture.data.forEach((_, at) => {
+    picture.data[at] = at % 4 === 3 ? 255 : (at * 37) % 256;
+  });
+  context.putImageData(picture, 0, 0);
+  return context.getImageData(0, 0, 64, 64).data.every((value, at) => value === picture.data[at]);
+}
+
 // A photograph's file decoded by the browser: the pixels for the network, and a smaller picture to look at. Colour
 // profiles, EXIF's turn and transparency are left out, as Keras leaves them out.
 async function decode(file, [height, width], longest) {

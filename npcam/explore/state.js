@@ -17,7 +17,7 @@ const state = {
   target: 0,
   added: 1, // maps in the growing sum
   off: new Set(),
-  shapes: {}, // of layers that were looked at
+  shapes: {}, // of all layers
   results: null,
   chosen: false, // whether a person chose the class
 };

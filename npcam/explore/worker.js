@@ -26,7 +26,10 @@ const ANSWERS = {
     shown = plain;
     const milliseconds = performance.now() - begun;
     if (off.size) shown = runNetwork(network, input, off, plain.outputs);
-    return { ...results(), milliseconds };
+    const shapes = Object.fromEntries(
+      Object.entries(plain.outputs).map(([name, { shape }]) => [name, shape]),
+    );
+    return { ...results(), shapes, milliseconds };
   },
 
   switch({ names }) {

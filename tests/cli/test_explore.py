@@ -13,6 +13,7 @@ def test_it_writes_the_page_and_says_where(narrow, photo, capsys):
     assert capsys.readouterr().out == "new/page.html\n"
     text = Path("new/page.html").read_text("utf-8")
     assert "<title>narrow: every number of a network</title>" in text
+    assert f'"verify_options":" --weights {narrow}"' in text
     assert '"name":"cat.png","size":[90,60]' in text
     assert '"class_names":["cat","dog","cow","cock","crow"]' in text
 

@@ -172,6 +172,55 @@ def test_what_is_no_photograph_is_said_to_be_none(browser, bundled):
         expect(status).not_to_have_text(re.compile("transparent"))
 
 
+def test_a_browser_that_guards_its_canvas_is_told_of(browser, bundled):
+    """Where what is read is not what was drawn, the page says that the numbers are of other pixels."""
+    with opened(browser, bundled[1]) as page:
+        from playwright.sync_api import expect
+
+        status = page.locator("#status")
+        expect(status).to_have_text(re.compile("^Ready"), timeout=WAIT)
+        page.evaluate(
+            """() => {
+              const own = CanvasRenderingContext2D.prototype.getImageData;
+              CanvasRenderingContext2D.prototype.getImageData = function (...place) {
+                const picture = own.apply(this, place);
+                picture.data[0] ^= 1;
+                return picture;
+              };
+            }"""
+        )
+        dropped(page, "plain.png", FILES["plain.png"])
+        expect(status).to_have_text(re.compile("as a guard: the numbers are of other pixels"), timeout=WAIT)
+
+
+def test_the_last_of_several_photographs_and_layers_counts(browser, bundled):
+    """Files dropped and layers opened faster than they are computed: the page ends with the last."""
+    model, path = bundled
+    with opened(browser, path) as page:
+        from playwright.sync_api import expect
+
+        expect(page.locator("#status")).to_have_text(re.compile("^Ready"), timeout=WAIT)
+        for name in ("wide.png", "grey.png", "plain.png"):
+            dropped(page, name, FILES[name])
+        ready(page)
+        names = [
+            "avg_pool",
+            "conv5_block3_out",
+            "conv1_conv",
+            "predictions",
+            "conv4_block1_0_bn",
+            "conv1_pad",
+        ]
+        page.evaluate("(names) => { for (const name of names) openLayer(name); drawNumber(); }", names)
+        assert eventually(page, lambda: "conv1_pad" in page.inner_text("#h-maps"), True)
+        assert eventually(page, lambda: "conv1_pad" in page.inner_text("#h-number"), True)
+        assert eventually(page, page.locator("#terms .name").first.inner_text, "conv1_pad") == "conv1_pad"
+        title = "plain.png, 451\u00d7300 pixels"
+        assert eventually(page, lambda: page.inner_text("#photo-name"), title) == title
+        wanted = to_input(open_photo(io.BytesIO(FILES["plain.png"])), model.photo_size)
+        assert page.evaluate("Array.from(state.pixels)") == wanted.ravel().tolist()
+
+
 def shown_number(page, step=0):
     """The number at the end of a step, as text."""
     return page.locator("#terms .step").nth(step).locator(".result strong").inner_text()
@@ -316,7 +365,7 @@ def test_the_saved_record_passes_verify(browser, chelsea, tmp_path):
     _, path, photo, _ = chelsea
     with opened(browser, path) as page:
         ready(page)
-        assert "npcam verify PHOTO --against page.npz" in page.inner_text("#command")
+        assert page.inner_text("#command") == "npcam verify PHOTO --against page.npz"
         with page.expect_download(timeout=WAIT) as waiting:
             page.get_by_role("button", name="Save the numbers").click()
         waiting.value.save_as(tmp_path / "page.npz")
@@ -366,6 +415,16 @@ def test_by_keyboard_alone(browser, chelsea):
         page.keyboard.press("Shift+ArrowRight")
         place = f"row {row + 1}, column {column + 8}"
         assert eventually(page, lambda: place in page.inner_text("#h-number"), True)
+        page.get_by_role("switch", name="channel 1 of conv2_block1_out").focus()
+        page.keyboard.press("Space")
+        eventually(page, lambda: page.inner_text("#status").startswith("cat"), True)
+        kept = f"{focused}.dataset.switch"
+        assert eventually(page, lambda: page.evaluate(kept), "conv2_block1_out:1") == "conv2_block1_out:1"
+        assert not page.evaluate(f"{focused}.checked")
+        page.get_by_role("button", name="All on").focus()
+        page.keyboard.press("Enter")
+        group = "conv2_block1"
+        assert eventually(page, lambda: page.evaluate(f"{focused}.dataset.group"), group) == group
         value = float(page.inner_text("#spoken").split(": ")[1].rstrip(";"))
         wanted = exact["conv2_block1_out"][0, row + 1, column + 8, 1]
         assert abs(value - wanted) < 1e-4

@@ -12,6 +12,7 @@ from npcam.cli import main
 from npcam.images.preprocess import load_image
 from npcam.weights import write_weights
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 PHOTO = ROOT / "examples" / "chelsea.png"
 WRITE = f"""{LOAD}
