@@ -88,6 +88,8 @@ async function begin() {
   $("about").textContent =
     `${about.name}: ${about.layers.length} layers, ${about.parameters.toLocaleString("en")} parameters, ${about.class_names.length} classes.`;
   $("command").textContent = `npcam verify PHOTO --against page.npz${about.verify_options}`;
+  if (about.checked) $("checked").lastElementChild.textContent = about.checked;
+  $("checked").hidden = !about.checked;
   for (const words of [
     ...about.assumptions,
     "A photograph is taken as its file's pixels are: no colour profile, no turn by EXIF, nearest pixel, as Keras does it.",

@@ -323,7 +323,7 @@ def test_switches(browser, chelsea, name):
             page.get_by_role("switch", name=f"channel {channel} of {layer}").click()
         else:
             page.click(f'#diagram button[data-layer="{name}"]')
-            page.get_by_role("switch", name=name).click()
+            page.get_by_role("switch", name=name, exact=True).click()
         page.locator("#bar").wait_for(timeout=WAIT)
         eventually(page, lambda: page.inner_text("#status").startswith("cat"), True)
         x = model.preprocess(load_image(photo, model.photo_size)[None])
@@ -365,6 +365,7 @@ def test_the_saved_record_passes_verify(browser, chelsea, tmp_path):
     _, path, photo, _ = chelsea
     with opened(browser, path) as page:
         ready(page)
+        assert "177 layers, none further off" in page.inner_text("#checked")
         assert page.inner_text("#command") == "npcam verify PHOTO --against page.npz"
         with page.expect_download(timeout=WAIT) as waiting:
             page.get_by_role("button", name="Save the numbers").click()
@@ -473,6 +474,7 @@ def test_another_network_runs_in_its_page(browser, other):
     model, path, pixels = other
     with opened(browser, path) as page:
         ready(page)
+        assert not page.locator("#checked").is_visible()
         x = model.preprocess(to_input(open_photo(pixels), model.photo_size)[None])
         assert np.abs(probabilities(page, 7) - model.predict(x)[0]).max() < 1e-5
         for layer in ("input_layer", "conv1_pad", "pool1_pool", "avg_pool", "predictions"):

@@ -9,8 +9,9 @@ import pytest
 from helpers.in_node import LOAD, in_node
 
 from npcam.cli import main
+from npcam.explore.page import CHECKED
 from npcam.images.preprocess import load_image
-from npcam.weights import write_weights
+from npcam.weights import tensors_sha256, write_weights
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -56,12 +57,13 @@ def test_verify_compares_every_layer_and_finds_none_off(report):
     assert found["layers"][0]["max_abs"] == 0
 
 
-def test_the_docs_say_how_far_off_it_is(report):
-    """docs/explore.md says which share of what rounding may do the page's numbers take."""
+def test_page_and_docs_say_how_far_off_it_is(report, bundled):
+    """Both say, of these weights alone, which share of what rounding may do the page's numbers take."""
     found = report[1]
     share = max(layer["max_abs"] / layer["expected"] for layer in found["layers"] if layer["expected"])
-    text = (ROOT / "docs" / "explore.md").read_text()
-    layers, percent = re.search(r"(\d+) layers, none\s+further off than (\d+) %", text).groups()
+    said = CHECKED[tensors_sha256(bundled[0].weights.tensors)]
+    layers, percent = re.fullmatch(r"(\d+) layers, none further off than (\d+) %", said).groups()
+    assert said in " ".join((ROOT / "docs" / "explore.md").read_text().split())
     assert int(layers) == found["compared"]
     assert 0 < share < int(percent) / 100
 
