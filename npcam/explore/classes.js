@@ -21,6 +21,8 @@ async function usePhoto(pixels, view, name, size, notes = []) {
 
 const CLEAR =
   "It has transparent places: npcam drops transparency, the browser does not; there the numbers differ.";
+const DEEP =
+  "It has 16 bits a channel, of which npcam and the browser make 8 differently: all numbers differ.";
 const GUARDED =
   "This browser changes what a page reads of a picture, as a guard: the numbers are of other pixels.";
 
@@ -36,7 +38,7 @@ async function openFile(file) {
     return;
   }
   if (own !== turns.photo) return; // another one came meanwhile
-  const notes = [...(photo.clear ? [CLEAR] : []), ...(canvasIsTrue() ? [] : [GUARDED])];
+  const notes = [photo.clear && CLEAR, photo.deep && DEEP, !canvasIsTrue() && GUARDED].filter(Boolean);
   await usePhoto(photo.pixels, photo.view, file.name, photo.size, notes);
 }
 

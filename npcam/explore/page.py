@@ -34,7 +34,9 @@ MOST_PARAMETERS = 4_000_000  # a page of 19 MB; the bundled model has 1.5 millio
 MOST_PRODUCTS = 2_000_000_000  # of one pass, about a second; the bundled model has 0.4 thousand million
 # What `npcam verify` says of the page's numbers, by the hash of the weights; the tests keep it true.
 CHECKED = {
-    "f1929f0f936438643ddd2d0b1ef233637c88a12b16819b6ef2b6d4906296102f": "177 layers, none further off than 10 %"
+    "f1929f0f936438643ddd2d0b1ef233637c88a12b16819b6ef2b6d4906296102f": (
+        "177 layers, none further off than 10 %"
+    )
 }
 VIEW = 640  # pixels of the longer side of the photograph as the page shows it
 # Dark blue, white, dark red: 0 is white, and both sides are told apart without their hue's help by words.

@@ -140,5 +140,6 @@ async function decode(file, [height, width], longest) {
   [view.width, view.height] = size.map((side) => Math.max(1, Math.round(side * share)));
   view.getContext("2d").drawImage(bitmap, 0, 0, view.width, view.height);
   bitmap.close();
-  return { pixels, view, size, clear };
+  const deep = bytes[1] === 0x50 && bytes[24] === 16; // a PNG of 16 bits a channel
+  return { pixels, view, size, clear, deep };
 }

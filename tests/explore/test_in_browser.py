@@ -156,7 +156,7 @@ def test_a_jpeg_is_off_by_steps_of_its_decoder_only(browser, bundled, tmp_path):
 
 
 def test_what_is_no_photograph_is_said_to_be_none(browser, bundled):
-    """One line; the page goes on. Transparent places are told of."""
+    """One line; the page goes on. Transparent places and 16 bits a channel are told of."""
     with opened(browser, bundled[1]) as page:
         from playwright.sync_api import expect
 
@@ -167,9 +167,12 @@ def test_what_is_no_photograph_is_said_to_be_none(browser, bundled):
         rgba = Image.fromarray(np.dstack([made_up(20, 20), np.full((20, 20), 128, np.uint8)]))
         dropped(page, "clear.png", saved(rgba, "PNG"))
         expect(status).to_have_text(re.compile("transparent places"), timeout=WAIT)
+        deep = Image.fromarray(np.arange(900, dtype=np.uint16).reshape(30, 30) * 70)
+        dropped(page, "deep.png", saved(deep, "PNG"))
+        expect(status).to_have_text(re.compile("16 bits a channel"), timeout=WAIT)
         dropped(page, "plain.png", FILES["plain.png"])
         ready(page)
-        expect(status).not_to_have_text(re.compile("transparent"))
+        expect(status).not_to_have_text(re.compile("transparent|16 bits"))
 
 
 def test_a_browser_that_guards_its_canvas_is_told_of(browser, bundled):
