@@ -23,6 +23,10 @@ const TRY = {
     await openLayer(`${name}_out`);
     await turn(name, state.off.has(name));
   },
+  async norm() {
+    await openLayer("conv1_bn");
+    await turn("conv1_bn", state.off.has("conv1_bn"));
+  },
   sum: () => openLayer(about.layers.filter(({ kind }) => kind === "Add").at(-1).name, 0, [5, 5]),
   evidence() {
     $("evidence").scrollIntoView({ block: "start" });

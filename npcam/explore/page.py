@@ -26,9 +26,9 @@ from npcam.shapes import Array
 from npcam.weights import tensors_sha256
 
 ENGINE = ("network.js", "photo.js", "arithmetic.js", "record.js")  # what the page and its worker both have
-PAGE = (
-    *("draw.js", "state.js", "classes.js", "blocks.js", "maps.js", "numbers.js", "pixel.js", "evidence.js"),
-    "explore.js",
+PAGE = (  # in this order: what a script does at once needs those before it
+    *("draw.js", "state.js", "classes.js", "blocks.js", "maps.js"),
+    *("numbers.js", "pixel.js", "evidence.js", "explore.js"),
 )
 MOST_PARAMETERS = 4_000_000  # a page of 19 MB; the bundled model has 1.5 million
 MOST_PRODUCTS = 2_000_000_000  # of one pass, about a second; the bundled model has 0.4 thousand million

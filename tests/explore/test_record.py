@@ -68,6 +68,20 @@ def test_page_and_docs_say_how_far_off_it_is(report, bundled):
     assert 0 < share < int(percent) / 100
 
 
+def test_the_docs_say_what_two_switches_do(bundled):
+    """The block and the batch norm of docs/explore.md, left out by the page: the share and the class it says."""
+    body = f"""{LOAD}
+    ANSWERS.run({{ pixels: Uint8Array.from(Buffer.from(given, "hex")) }});
+    return [[], ["conv4_block2"], ["conv1_bn"]].map((names) => [...ANSWERS.switch({{ names }}).shown.probabilities]);
+    """
+    plain, block, norm = np.array(in_node(bundled[1], body, load_image(PHOTO).tobytes().hex()))
+    names = bundled[0].class_names
+    said = " ".join((ROOT / "docs" / "explore.md").read_text().split())
+    assert f"conv4_block2 left out makes {100 * plain[1]:.1f} % into {100 * block[1]:.1f} %" in said
+    assert f"conv1_bn left out makes it a {names[norm.argmax()].replace('_', ' ')}" in said
+    assert names[1] == names[block.argmax()] == "cat"
+
+
 def test_a_wrong_number_is_found(record, tmp_path):
     """One number of one layer changed by a hundredth of its size: verify ends with 1 and names the layer."""
     arrays = dict(np.load(record))
