@@ -42,6 +42,7 @@ USES = {
         *("model", "keras_files", "engine", "weights", "hdf5", "layers", "resnet", "ops", "images"),
         *("preprocessing", "cam", "pictures"),
     ),
+    "explore": ("model", "images", "layers", "weights", "labels", "pictures"),
     "stream": ("explain", "model", "images", "pictures"),
     "datasets": ("model", "labels"),
     "localise": ("datasets", "stream", "explain", "model", "images", "pictures", "cam", "labels", "weights"),
@@ -52,10 +53,6 @@ USES = {
     "report": (
         *("audit", "localise", "datasets", "stream", "explain", "model", "images", "pictures", "convert"),
         *("verify", "cam", "card", "labels", "weights"),
-    ),
-    "explore": (
-        *("model", "images", "layers", "weights", "resnet", "preprocessing", "explain", "pictures"),
-        *("labels", "cam"),
     ),
     "cli": (
         *("explore", "report", "audit", "localise", "datasets", "stream", "convert", "verify", "explain"),

@@ -9,6 +9,7 @@ from typing import NoReturn
 from npcam.cli.audit import AUDIT
 from npcam.cli.evaluate import EVALUATE
 from npcam.cli.explain import EXPLAIN
+from npcam.cli.explore import EXPLORE
 from npcam.cli.options import complain
 from npcam.cli.recheck import RECHECK
 from npcam.cli.report import REPORT
@@ -20,7 +21,7 @@ from npcam.common.text import finish_output, open_streams, show
 from npcam.common.version import __version__
 
 COMMANDS = (
-    *(EXPLAIN, EVALUATE, AUDIT, REPORT, RECHECK, CONVERT, SUMMARY, INSPECT, FETCH),
+    *(EXPLAIN, EXPLORE, EVALUATE, AUDIT, REPORT, RECHECK, CONVERT, SUMMARY, INSPECT, FETCH),
     *(VERIFY, RECORD),
 )
 

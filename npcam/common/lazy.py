@@ -4,9 +4,9 @@ import importlib
 from typing import Any
 
 ROOMS = (
-    *("audit", "cam", "card", "cli", "common", "convert", "datasets", "engine", "hdf5"),
-    *("images", "inside", "keras_files", "labels", "layers", "localise", "model", "pictures"),
-    *("preprocessing", "report", "resnet", "shapes", "stream", "verify", "weights"),
+    *("audit", "cam", "card", "cli", "common", "convert", "datasets", "engine", "explore"),
+    *("hdf5", "images", "inside", "keras_files", "labels", "layers", "localise", "model"),
+    *("pictures", "preprocessing", "report", "resnet", "shapes", "stream", "verify", "weights"),
 )
 ELSEWHERE = {
     "colormaps": ("npcam.pictures.colormaps", None),

@@ -48,8 +48,8 @@ def wide(monkeypatch):
 
 
 NAMES = (
-    *("explain", "evaluate", "audit", "report", "recheck", "convert", "summary", "inspect", "fetch"),
-    *("verify", "record"),
+    *("explain", "explore", "evaluate", "audit", "report", "recheck", "convert", "summary", "inspect"),
+    *("fetch", "verify", "record"),
 )
 
 

@@ -64,4 +64,4 @@ def violations(page):
 
 def _is_here(url):
     """Whether an address leads to a file, or is the data itself."""
-    return url.startswith(("file:", "data:", "about:"))
+    return url.startswith(("file:", "data:", "about:", "blob:"))
