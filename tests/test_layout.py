@@ -37,6 +37,8 @@ USES = {
     "model": ("card", "engine", "weights", "labels", "layers", "resnet", "preprocessing"),
     "explain": ("model", "cam", "labels", "images", "pictures"),
     "inside": ("model", "images", "pictures"),
+    "stages": ("model", "weights", "layers", "resnet"),
+    "slides": ("stages", "inside", "model", "images", "pictures", "labels"),
     "convert": ("keras_files", "weights", "hdf5", "layers", "resnet", "preprocessing"),
     "verify": (
         *("model", "keras_files", "engine", "weights", "hdf5", "layers", "resnet", "ops", "images"),
@@ -57,6 +59,7 @@ USES = {
             "weights",
             "labels",
             "images",
+            "slides",
         ),
         "pictures",
     ),

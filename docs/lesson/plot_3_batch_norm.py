@@ -52,7 +52,7 @@ plt.show()
 # With s = gamma / sqrt(v + epsilon), one number for each channel, batch norm is y = s x + (beta - s m): a
 # multiple, and a shift. The convolution before it is x = W a + b, with the table a of chapter 2. Put in:
 #
-# .. math:: y = s (W a + b - m) + \beta = (s W) a + \big(s (b - m) + \beta\big)
+# .. math:: y = s (W a + b - m) + \beta = (s W) a + \left(s (b - m) + \beta\right)
 #
 # This is a convolution with the kernel s W and another bias. The batch norm is gone.
 

@@ -26,7 +26,7 @@ blocks = residual_blocks(arch)
 # ---------
 # ResNet-50 is sixteen blocks, one after the other, behind the first convolution. A block is
 #
-# .. math:: \mathrm{out} = \mathrm{relu}\big(x + F(x)\big)
+# .. math:: \mathrm{out} = \mathrm{relu}\left(x + F(x)\right)
 #
 # where x is what comes in and F is three convolutions, each with its batch norm: 1x1, 3x3, 1x1. The x that
 # goes around F is the *shortcut*. A block need not make anything anew; it only says what to change. (The

@@ -47,7 +47,7 @@ print(f"{maps} maps of {height}x{width}; the most probable class is {names[c]}, 
 # -------------------------
 # Write the first two steps as one formula. The mean over the places is a sum over i and j, divided by H W:
 #
-# .. math:: z_c = b_c + \sum_k w_k^c \, \Big( \frac{1}{HW} \sum_{ij} f_k(i, j) \Big)
+# .. math:: z_c = b_c + \sum_k w_k^c \, \left( \frac{1}{HW} \sum_{ij} f_k(i, j) \right)
 #
 # These are two sums, and the order of sums may be changed. Do the one over k first:
 #

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from npcam.cli.evaluate import EVALUATE
 from npcam.cli.explain import EXPLAIN
+from npcam.cli.layers import LAYERS
 from npcam.cli.options import complain
 from npcam.cli.verify import RECORD, VERIFY
 from npcam.cli.weights import CONVERT, FETCH, INSPECT, SUMMARY
@@ -16,7 +17,7 @@ from npcam.common.interrupts import INTERRUPTED, PROGRAM, Signals
 from npcam.common.text import finish_output, open_streams, show
 from npcam.common.version import __version__
 
-COMMANDS = (EXPLAIN, EVALUATE, CONVERT, SUMMARY, INSPECT, FETCH, VERIFY, RECORD)
+COMMANDS = (EXPLAIN, EVALUATE, LAYERS, CONVERT, SUMMARY, INSPECT, FETCH, VERIFY, RECORD)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

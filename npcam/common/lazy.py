@@ -6,7 +6,7 @@ from typing import Any
 ROOMS = (
     *("cam", "card", "cli", "common", "convert", "datasets", "engine", "hdf5", "images", "inside"),
     *("keras_files", "labels", "layers", "localise", "model", "pictures", "preprocessing", "resnet"),
-    *("shapes", "stream", "verify", "weights"),
+    *("shapes", "slides", "stages", "stream", "verify", "weights"),
 )
 ELSEWHERE = {
     "colormaps": ("npcam.pictures.colormaps", None),
