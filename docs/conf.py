@@ -47,7 +47,6 @@ sphinx_gallery_conf: dict[str, Any] = {
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "doc_module": ("npcam",),
-    "reference_url": {"npcam": None},
     "show_memory": False,
     "write_computation_times": False,
     "min_reported_time": 1e9,

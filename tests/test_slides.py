@@ -57,7 +57,7 @@ def test_the_maps_of_a_layer(model, photo, top):
 
 
 def test_the_way_to_a_class(model, photo):
-    """Each stage with its shape; all products counted; the bars are as long as the probabilities are large."""
+    """Each stage with its shape; all products counted; bars are as long as probabilities are large."""
     items = strip_slide(model, photo, "cat.jpg")
     words = [item.text for item in of(Words, items)]
     counts = multiplications(model.weights, (64, 96))
