@@ -20,7 +20,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["lesson", "_build"]
+exclude_patterns = ["lesson"]
 root_doc = "index"
 suppress_warnings = ["config.cache"]  # the gallery's settings hold a function
 
@@ -68,6 +68,8 @@ html_theme_options = {
 }
 html_context = {"default_mode": "light"}
 html_math_renderer = "mathml"
+html_static_path = ["site"]
+html_css_files = ["npcam.css"]
 
 
 def setup(app: Any) -> None:
@@ -92,5 +94,5 @@ def _inline(page: Any, node: Any) -> None:
 def _block(page: Any, node: Any) -> None:
     from docutils import nodes
 
-    page.body.append(f'<div class="math">{_mathml(node.astext(), block=True)}</div>\n')
+    page.body.append(f'<div class="formula">{_mathml(node.astext(), block=True)}</div>\n')
     raise nodes.SkipNode

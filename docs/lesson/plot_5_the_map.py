@@ -51,7 +51,7 @@ print(f"{maps} maps of {height}x{width}; the most probable class is {names[c]}, 
 #
 # These are two sums, and the order of sums may be changed. Do the one over k first:
 #
-# .. math:: z_c = b_c + \frac{1}{HW} \sum_{ij} \; \underbrace{\sum_k w_k^c f_k(i, j)}_{M_c(i, j)}
+# .. math:: z_c = b_c + \frac{1}{HW} \sum_{ij} M_c(i, j), \quad M_c(i, j) = \sum_k w_k^c f_k(i, j)
 #
 # The sum over k is a picture, one number for each place: the *class activation map* M_c. What stands in front
 # of it is the mean over all places. So
