@@ -68,7 +68,7 @@ plt.show()
 kernel = model.layer("predictions").kernel
 u = np.random.default_rng(0).normal(0, np.abs(kernel).mean() * 4, (len(kernel), 1)).astype(kernel.dtype)
 moved = model.with_weights({"predictions": {"kernel": kernel + u}})
-same, _ = npcam.explain(moved, pair, targets=[one.label, other.label])
+same, _ = npcam.explain(moved, pair, targets=[one.target, other.target])
 why_moved = same.versus(other.target)
 print(
     f"logit {one.logit:.3f} -> {same.logit:.3f}, probability {one.probability:.6f} -> {same.probability:.6f}"

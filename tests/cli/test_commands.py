@@ -102,6 +102,8 @@ RULES = {
     ("explain", "max_size"): "its own, to 6000",
     ("explain", "sort"): "as the photographs are named",
     ("explain", "target"): "the most probable one",
+    ("layers", "layer"): "all stages, with their shapes, times and multiplications",
+    ("layers", "top"): "16",
     ("record", "backend"): "$KERAS_BACKEND, or an installed one",
     ("record", "layers"): "all, and the logits",
     ("summary", "plan"): "1",
