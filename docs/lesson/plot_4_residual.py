@@ -28,10 +28,11 @@ blocks = residual_blocks(arch)
 #
 # .. math:: \mathrm{out} = \mathrm{relu}\left(x + F(x)\right)
 #
-# where x is what comes in and F is three convolutions, each with its batch norm: 1x1, 3x3, 1x1. The x that
-# goes around F is the *shortcut*. A block need not make anything anew; it only says what to change. (The
-# first block of each of the four stages makes the maps smaller or gives them more channels, so there the
-# shortcut is a convolution of 1x1.)
+# where x is what comes in, F is three convolutions, each with its batch norm (1x1, 3x3, 1x1), and relu sets
+# what is negative to 0. The x that goes around F is the *shortcut*. A block need not make anything anew; it
+# only says what to change. Blocks that work at one size are a *stage*, conv2 to conv5. The first block of
+# each stage makes the maps smaller or gives them more channels, so there the shortcut is a convolution of
+# 1x1.
 
 name = blocks[1].name
 found = model.activations(x, [f"{blocks[0].name}_out", f"{name}_3_bn", f"{name}_add", f"{name}_out"])

@@ -25,8 +25,9 @@ print(f"{e.label}: a map of {e.cam.shape}, to be enlarged to {size}")
 # %%
 # Where does a cell lie?
 # ----------------------
-# Between two cells the values are mixed: halfway between them lies their mean (this is *bilinear*). What is
-# left to say is where each cell's value belongs. There are two answers.
+# A place of the small map is a *cell*. Between two cells the values are mixed: halfway between them lies
+# their mean (this is *bilinear*). What is left to say is where each cell's value belongs. There are two
+# answers.
 #
 # * **corners**: the first cell's value belongs to the first pixel, the last one's to the last. SciPy does
 #   that by default, and so do the tutorials of class activation maps.
