@@ -49,7 +49,11 @@ def problems(site: Path) -> list[str]:
     ['weights: has no pages']
     """
     named, site = site, site.resolve()
-    pages = {path: Page(path.read_text(encoding="utf-8")) for path in sorted(site.rglob("*.html"))}
+    pages = {
+        path: Page(path.read_text(encoding="utf-8"))
+        for path in sorted(site.rglob("*.html"))
+        if path.relative_to(site).parts[0] != "_static"  # where themes keep parts of pages
+    }
     found = [] if pages else [f"{named}: has no pages"]
     for path, page in pages.items():
         for address, is_fetched in dict.fromkeys(page.links):

@@ -18,6 +18,8 @@ def site(tmp_path):
     (tmp_path / "b.html").write_text(GOOD)
     (tmp_path / "s" / "index.html").write_text('<p id="here too"><a href="../index.html#top">up</a></p>')
     (tmp_path / "s" / "a.css").write_text("p { background: url(a.png) }")
+    (tmp_path / "_static").mkdir()
+    (tmp_path / "_static" / "part.html").write_text('<a href="{{ made later }}">x</a>')
     for name in ("a.png", "s/a b.png", "s/a.png"):
         (tmp_path / name).write_bytes(b"")
     return tmp_path
