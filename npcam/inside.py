@@ -53,11 +53,20 @@ def feature_maps(
 
     if top < 1:
         raise InputError(f"feature_maps: expected a number of channels from 1 up, got {top}")
-    photo = open_photo(image, exif_transpose)
-    pixels = to_input(photo, model.photo_size, interpolation, model.weights.preprocessing.grey)
+    _, pixels = as_seen(model, image, interpolation, exif_transpose)
     maps = model.activations(model.preprocess(pixels[None]), layer)[layer][0]  # (h, w, K)
     tiles, legend = drawn_maps(maps, layer, top)
     return figure(tiles, legend, columns=math.ceil(math.sqrt(len(tiles))))
+
+
+def as_seen(model: Model, image: Photo, interpolation: str, exif_transpose: bool) -> "tuple[Image, Array]":
+    """A photograph, and its pixels at the network's size, (H, W, 3), or (H, W, 1) of a grey one.
+
+    Raises:
+        InputError: the photograph cannot be read, or the interpolation is unknown.
+    """
+    photo = open_photo(image, exif_transpose)
+    return photo, to_input(photo, model.photo_size, interpolation, model.weights.preprocessing.grey)
 
 
 def drawn_maps(maps: Array, layer: str, top: int) -> "tuple[list[Tile], Legend]":
@@ -78,7 +87,7 @@ def drawn_maps(maps: Array, layer: str, top: int) -> "tuple[list[Tile], Legend]"
     from npcam.pictures.overlay import Scale, paint
 
     if maps.ndim != 3:
-        raise InputError(f"feature_maps: {layer} has no maps, but {maps.shape}; name a layer before avg_pool")
+        raise InputError(f"{layer}: has no maps, but {maps.shape}; name a layer before avg_pool")
     strength = np.abs(maps).mean(axis=(0, 1), dtype=np.float64)
     channels = np.argsort(-strength, kind="stable")[:top]
     shown = maps[..., channels]

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npcam.images.photos import Photo, open_photo
-from npcam.images.preprocess import to_input
-from npcam.inside import drawn_maps
+from npcam.images.photos import Photo
+from npcam.inside import as_seen, drawn_maps
 from npcam.labels import as_written, decode_predictions
 from npcam.model import Model
 from npcam.shapes import Array
@@ -53,7 +52,7 @@ def layer_slide(
     """
     from npcam.pictures.slide import SIZE, Picture, Words, lines, rectangle
 
-    _, pixels = _seen(model, image, interpolation, exif_transpose)
+    _, pixels = as_seen(model, image, interpolation, exif_transpose)
     maps = model.activations(model.preprocess(pixels[None]), layer)[layer][0]  # (h, w, K)
     tiles, legend = drawn_maps(maps, layer, top)
     count = len(tiles)
@@ -104,11 +103,12 @@ def strip_slide(
 
     from npcam.pictures.slide import SIZE, Picture, Words, arrow, lines
 
-    photo, pixels = _seen(model, image, interpolation, exif_transpose)
+    photo, pixels = as_seen(model, image, interpolation, exif_transpose)
     found = stages(model, model.preprocess(pixels[None]))
+    end = "a class" if model.has_top else "maps"
     count, seconds = sum(s.multiplications for s in found), sum(s.seconds for s in found)
     items: list[Item] = [
-        Words(f"{name or 'a photograph'}, from pixels to a class", (MARGIN, 36), TITLE, SIZE[0] - 2 * MARGIN),
+        Words(f"{name or 'a photograph'}, from pixels to {end}", (MARGIN, 36), TITLE, SIZE[0] - 2 * MARGIN),
         Words(
             f"{count:,} multiplications in convolutions and dense layer; {_time(seconds)} on this machine, "
             "layer by layer",
@@ -137,13 +137,6 @@ def strip_slide(
             items.append(Picture(picture, (x, y, x + side, y + side), smooth))
         items += lines(words, (x + side // 2, y + side + 8), LETTERS, step)
     return items
-
-
-def _seen(model: Model, image: Photo, interpolation: str, exif_transpose: bool) -> "tuple[Image, Array]":
-    """A photograph, and its pixels at the network's size, (H, W, 3), or (H, W, 1) of a grey one."""
-    photo = open_photo(image, exif_transpose)
-    pixels = to_input(photo, model.photo_size, interpolation, model.weights.preprocessing.grey)
-    return photo, pixels
 
 
 def _boxed(photo: "Image", side: int) -> "Image":

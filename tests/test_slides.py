@@ -1,5 +1,7 @@
 """Slides of a network: what stands on them is what the network computed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -78,9 +80,24 @@ def test_the_way_to_a_class(model, photo):
     assert as_image(items).size == SIZE
 
 
+def test_a_network_without_a_top(model, photo):
+    """Its way ends with its last maps: no classes and no bars."""
+    weights = replace(
+        model.weights,
+        tensors={name: arrays for name, arrays in model.weights.tensors.items() if name != "predictions"},
+        architecture=replace(ARCH, activation=None),
+        class_names=None,
+    )
+    items = strip_slide(Model(weights), photo)
+    words = [item.text for item in of(Words, items)]
+    assert words[0] == "a photograph, from pixels to maps"
+    assert "conv3" in words
+    assert not [word for word in words if word.endswith("%") or word == "predictions"]
+
+
 @pytest.mark.parametrize(
     ("layer", "said"),
-    [("avg_pool", "feature_maps: avg_pool has no maps"), ("conv9", "no layer is called 'conv9'")],
+    [("avg_pool", "avg_pool: has no maps"), ("conv9", "no layer is called 'conv9'")],
 )
 def test_refuses(model, photo, layer, said):
     """A layer without maps, and no such layer."""

@@ -42,7 +42,7 @@ def test_png_and_svg(narrow, photo, capsys, words):
     [
         (["-o", "a.pdf"], "a.pdf: expected a name that ends in .png or .svg; choose another -o"),
         (["-o", "a.png", "--top", "4"], "--top says how many maps of a layer to draw; add --layer NAME"),
-        (["-o", "a.png", "--layer", "avg_pool"], "avg_pool has no maps, but (32,)"),
+        (["-o", "a.png", "--layer", "avg_pool"], "npcam: avg_pool: has no maps, but (32,)"),
         (["-o", "a.png", "--layer", "conv1_con"], "no layer is called 'conv1_con'; did you mean conv1_conv"),
         (["-o", "a.png", "--layer", "conv1_conv", "--top", "0"], "expected a whole number from 1 up"),
         (["-o", "a.png", "--interpolation", "magic"], "magic"),
