@@ -49,8 +49,9 @@ plt.show()
 #
 # Folding
 # -------
-# With s = gamma / sqrt(v + epsilon), one number for each channel, batch norm is y = s x + (beta - s m): a
-# multiple, and a shift. The convolution before it is x = W a + b, with the table a of chapter 2. Put in:
+# With :math:`s = \gamma / \sqrt{v + \epsilon}`, one number for each channel, batch norm is :math:`y = s x +
+# (\beta - s m)`: a multiple, and a shift. The convolution before it is x = W a + b, with the table a of
+# chapter 2. Put in:
 #
 # .. math:: y = s (W a + b - m) + \beta = (s W) a + \left(s (b - m) + \beta\right)
 #

@@ -23,15 +23,15 @@ x = model.preprocess(photo[None])
 # %%
 # The end of the network
 # ----------------------
-# After the last block there are K small pictures, the *maps* f_k, of H rows and W columns. What is left to
-# do:
+# After the last block there are K small pictures, the *maps* :math:`f_k`, of H rows and W columns. What is
+# left to do:
 #
-# 1. ``avg_pool``: the mean of each map over all its places, one number a_k for each map. This is called
-#    *global average pooling*.
-# 2. ``predictions``: for each class c a weighted sum of these numbers, and a bias b_c. The result z_c is the
-#    *logit*.
-# 3. The *softmax*: exp(z_c), divided by the sum of that over all classes. It makes probabilities of the
-#    logits.
+# 1. ``avg_pool``: the mean of each map over all its places, one number for each map. This is called *global
+#    average pooling*.
+# 2. ``predictions``: for each class c the sum of these numbers, each times a weight :math:`w_k^c` (how much
+#    map k speaks for c), and a bias :math:`b_c`. The result :math:`z_c` is the *logit*.
+# 3. The *softmax*: :math:`\exp(z_c)`, divided by the sum of that over all classes. It makes probabilities of
+#    the logits.
 
 run = model.run(x, [model.last_activation, "avg_pool"])
 f = run.activations[model.last_activation][0].astype(np.float64)  # (H, W, K)
@@ -53,13 +53,13 @@ print(f"{maps} maps of {height}x{width}; the most probable class is {names[c]}, 
 #
 # .. math:: z_c = b_c + \frac{1}{HW} \sum_{ij} M_c(i, j), \quad M_c(i, j) = \sum_k w_k^c f_k(i, j)
 #
-# The sum over k is a picture, one number for each place: the *class activation map* M_c. What stands in front
-# of it is the mean over all places. So
+# The sum over k is a picture, one number for each place: the *class activation map* :math:`M_c`. What stands
+# in front of it is the mean over all places. So
 #
 # .. math:: \mathrm{mean}(M_c) + b_c = z_c
 #
 # Nothing was left out and nothing was approximated: the map is the logit, before it is added up. The place
-# (i, j) gives M_c(i, j) / (H W) of it. In digits:
+# (i, j) gives :math:`M_c(i, j) / (HW)` of it. In digits:
 
 M = f @ w  # (H, W, K) @ (K,) -> (H, W)
 print(f"mean of the map {M.mean():12.7f}")
@@ -79,9 +79,7 @@ for (i, j), share in np.ndenumerate(shares):
     axes[1].text(
         j, i, f"{100 * share:.0f}", ha="center", va="center", fontsize=8, color="white" if dark else "black"
     )
-axes[1].set_title(
-    f"hundredths of the logit, place by place; all, and {100 * b:.0f}, are {100 * logits[c]:.0f}"
-)
+axes[1].set_title(f"M / (H W) in hundredths; the sum, and the bias {100 * b:.0f}, is {100 * logits[c]:.0f}")
 for ax in axes:
     ax.set_xticks([])
     ax.set_yticks([])
@@ -90,10 +88,10 @@ plt.show()
 # %%
 # Gradients
 # ---------
-# Other methods begin with the *gradient*: how much does the logit change when one number f_k(i, j) grows a
-# little? From the formula above it can be read off: by w_k / (H W) for each unit, at every place, whatever
-# the photograph. Let us not believe it, but try: add a step h to one number, compute the logit anew,
-# subtract, divide by h. Take 200 numbers at random, and small and large steps.
+# Other methods begin with the *gradient*: how much does the logit change when one number :math:`f_k(i, j)`
+# grows a little? From the formula above it can be read off: by :math:`w_k^c / (HW)` for each unit, at every
+# place, whatever the photograph. Let us not believe it, but try: add a step h to one number, compute the
+# logit anew, subtract, divide by h. Take 200 numbers at random, and small and large steps.
 
 kernel, biases = (
     model.layer("predictions").kernel.astype(float),
@@ -123,16 +121,17 @@ for h in (0.001, 1.0, 1000.0):
 
 # %%
 # The step's size does not matter, because the way from the maps to the logit is a straight line in every
-# number. So the gradient is known at all places: g_k = w_k / (H W). Now put it into each method. R is the
-# ReLU, which sets what is negative to 0.
+# number. So the gradient is known at all places: :math:`g_k = w_k^c / (HW)`. Now put it into each method. R
+# is the ReLU, which sets what is negative to 0.
 #
 # * **Grad-CAM**: weigh each map with the mean of its gradient. The mean of a constant is the constant.
 # * **HiResCAM**: multiply gradient and map place by place, and add the maps up.
 # * **XGrad-CAM**: weigh each map with the mean of its gradient, places weighted by the map itself.
-# * **LayerCAM**: as HiResCAM, but only positive gradients: sum_k R(w_k) f_k / (H W).
-# * **Grad-CAM++**: weights H W R(g_k) / (2 + g_k sum f_k), from second and third powers of the gradient.
-# * **Ablation-CAM**: set one map to 0, see by which share y the logit drops, weigh the map with it: w_k
-#   mean(f_k) / y.
+# * **LayerCAM**: as HiResCAM, but only positive gradients: :math:`\sum_k R(w_k^c) f_k / (HW)`.
+# * **Grad-CAM++**: weights :math:`HW R(g_k) / (2 + g_k \sum f_k)`, from second and third powers of the
+#   gradient.
+# * **Ablation-CAM**: set one map to 0, see by which share of itself the logit y drops, weigh the map with
+#   that share: :math:`w_k^c \mathrm{mean}(f_k) / y`.
 #
 # First each as its authors define it, from a gradient at each place; then as these closed forms.
 
