@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install quick test lint format types mutants figures clean
+.PHONY: help install quick test lint format types mutants figures site clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -31,5 +31,9 @@ mutants:  ## change the code a little, here and there: do the tests notice? ONLY
 figures:  ## draw the pictures in the README and the docs anew
 	python examples/gallery.py docs
 
+site:  ## make the lesson, the pages and the API into build/site, to be opened from disk
+	python -m sphinx -W --keep-going -q -b html -d build/doctrees docs build/site
+	python tools/check_site.py build/site
+
 clean:  ## remove what building and testing left
-	rm -rf build dist mutants *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist mutants docs/chapters *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

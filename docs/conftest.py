@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+# Scripts that become pages, with what is made of them, and the site's settings: no modules with doctests.
+collect_ignore_glob = ["lesson/*", "chapters/*", "api/*", "conf.py"]
+
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

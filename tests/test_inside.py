@@ -57,7 +57,7 @@ def test_the_strongest_channels_on_one_scale(model, monkeypatch, layer, top):
 @pytest.mark.parametrize(
     ("layer", "top", "said"),
     [
-        ("avg_pool", 4, "feature_maps: avg_pool has no maps, but (512,); name a layer before avg_pool"),
+        ("avg_pool", 4, "avg_pool: has no maps, but (512,); name a layer before avg_pool"),
         ("conv9", 4, "no layer is called 'conv9'"),
         ("conv1_relu", 0, "feature_maps: expected a number of channels from 1 up, got 0"),
     ],

@@ -37,6 +37,8 @@ USES = {
     "model": ("card", "engine", "weights", "labels", "layers", "resnet", "preprocessing"),
     "explain": ("model", "cam", "labels", "images", "pictures"),
     "inside": ("model", "images", "pictures"),
+    "stages": ("model", "weights", "layers", "resnet"),
+    "slides": ("stages", "inside", "model", "images", "pictures", "labels"),
     "convert": ("keras_files", "weights", "hdf5", "layers", "resnet", "preprocessing"),
     "verify": (
         *("model", "keras_files", "engine", "weights", "hdf5", "layers", "resnet", "ops", "images"),
@@ -55,8 +57,8 @@ USES = {
         *("verify", "cam", "card", "labels", "weights"),
     ),
     "cli": (
-        *("explore", "report", "audit", "localise", "datasets", "stream", "convert", "verify", "explain"),
-        *("inside", "model", "weights", "labels", "images", "pictures"),
+        *("slides", "explore", "report", "audit", "localise", "datasets", "stream", "convert", "verify"),
+        *("explain", "inside", "model", "weights", "labels", "images", "pictures"),
     ),
     "__init__": (
         *("naive", "ops", "cam", "explain", "labels", "model", "images", "verify"),

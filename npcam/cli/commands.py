@@ -10,6 +10,7 @@ from npcam.cli.audit import AUDIT
 from npcam.cli.evaluate import EVALUATE
 from npcam.cli.explain import EXPLAIN
 from npcam.cli.explore import EXPLORE
+from npcam.cli.layers import LAYERS
 from npcam.cli.options import complain
 from npcam.cli.recheck import RECHECK
 from npcam.cli.report import REPORT
@@ -21,7 +22,7 @@ from npcam.common.text import finish_output, open_streams, show
 from npcam.common.version import __version__
 
 COMMANDS = (
-    *(EXPLAIN, EXPLORE, EVALUATE, AUDIT, REPORT, RECHECK, CONVERT, SUMMARY, INSPECT, FETCH),
+    *(EXPLAIN, LAYERS, EXPLORE, EVALUATE, AUDIT, REPORT, RECHECK, CONVERT, SUMMARY, INSPECT, FETCH),
     *(VERIFY, RECORD),
 )
 

@@ -6,7 +6,8 @@ from typing import Any
 ROOMS = (
     *("audit", "cam", "card", "cli", "common", "convert", "datasets", "engine", "explore"),
     *("hdf5", "images", "inside", "keras_files", "labels", "layers", "localise", "model"),
-    *("pictures", "preprocessing", "report", "resnet", "shapes", "stream", "verify", "weights"),
+    *("pictures", "preprocessing", "report", "resnet", "shapes", "slides", "stages", "stream"),
+    *("verify", "weights"),
 )
 ELSEWHERE = {
     "colormaps": ("npcam.pictures.colormaps", None),

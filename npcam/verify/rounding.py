@@ -2,7 +2,7 @@
 
 The model is that of Higham & Mary 2019 ("A new approach to probabilistic rounding error analysis",
 SIAM J. Sci. Comput. 41(5), A2815): an operation returns the exact result times 1 + d, and the d of
-different operations are independent, with mean 0. Then variances add. |d| is at most the unit
+different operations are independent, with mean 0. Then variances add. The size of d is at most the unit
 roundoff u (2^-24 in float32); a number that is uniform between -u and u has the variance u^2 / 3.
 
 A sum of n terms goes through n partial sums, and each is rounded, in proportion to its own size

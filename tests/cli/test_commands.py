@@ -48,8 +48,8 @@ def wide(monkeypatch):
 
 
 NAMES = (
-    *("explain", "explore", "evaluate", "audit", "report", "recheck", "convert", "summary", "inspect"),
-    *("fetch", "verify", "record"),
+    *("explain", "layers", "explore", "evaluate", "audit", "report", "recheck", "convert", "summary"),
+    *("inspect", "fetch", "verify", "record"),
 )
 
 
@@ -108,6 +108,8 @@ RULES = {
     ("explain", "workers"): "threads, one on each core",
     ("evaluate", "workers"): "threads, one on each core",
     ("recheck", "photos"): "beside the report",
+    ("layers", "layer"): "all stages, with their shapes, times and multiplications",
+    ("layers", "top"): "16",
     ("record", "backend"): "$KERAS_BACKEND, or an installed one",
     ("record", "layers"): "all, and the logits",
     ("summary", "plan"): "1",

@@ -69,7 +69,7 @@ def test_page_and_docs_say_how_far_off_it_is(report, bundled):
 
 
 def test_the_docs_say_what_two_switches_do(bundled):
-    """The block and the batch norm of docs/explore.md, left out by the page: the share and the class it has."""
+    """The block and the batch norm of docs/explore.md, left out by the page: the share and the class."""
     body = f"""{LOAD}
     ANSWERS.run({{ pixels: Uint8Array.from(Buffer.from(given, "hex")) }});
     const shares = (names) => [...ANSWERS.switch({{ names }}).shown.probabilities];
