@@ -41,11 +41,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def recheck_report(options: argparse.Namespace) -> int:
     """Run `npcam recheck`: 0 where the report holds, 1 where it does not, 2 where it cannot be checked."""
+    from npcam.cli.auditing import auditor
     from npcam.report.recheck import recheck
 
     try:
         with ExitStack() as stack:
-            verdict = recheck(options.report, options.weights, options.photos, _progress(stack))
+            verdict = recheck(options.report, options.weights, options.photos, _progress(stack), auditor)
     except InputError as error:
         if options.json:
             show(to_json({"report": options.report, "verdict": "cannot be checked", "reason": str(error)}))

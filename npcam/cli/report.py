@@ -27,6 +27,7 @@ from npcam.common.where import weights_path
 
 if TYPE_CHECKING:
     from npcam.model import Model
+    from npcam.report.audited import Auditor
     from npcam.report.bundle import Reported
     from npcam.report.explained import Options
     from npcam.stream.batches import Seen
@@ -43,6 +44,7 @@ examples:
   npcam report cat.jpg --target cat --target dog -o cat.html
   npcam report photos -o photos.html           an index of a folder's photographs
   npcam report photos -o photos.html --pages   and a page for each, in photos_pages
+  npcam report cat.jpg --audit -o cat.html     and what a careful person asks of the map
 npcam recheck says whether such a page is true"""
 
 
@@ -74,6 +76,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--digits", action="store_true", help="also say what rounding may do to logit, class and box (slow)"
+    )
+    parser.add_argument(
+        "--audit", action="store_true", help="also audit the map of the class explained first (seconds each)"
     )
     parser.add_argument(
         "--pages",
@@ -115,10 +120,10 @@ def _write_one(options: argparse.Namespace, model: "Model", photos: Sequence[str
     from npcam.report.page import write_page
     from npcam.stream.batches import Failed
 
-    chosen = _chosen(options)
+    chosen, audit = _chosen(options), _auditor(options, model)
     parts: list[Reported] = []
     failed = False
-    with closing(_in_order(model, photos, chosen, lambda one: photo_data(one, chosen))) as results:
+    with closing(_in_order(model, photos, chosen, lambda one: photo_data(one, chosen, audit))) as results:
         for found in results:
             if isinstance(found, Failed):
                 failed = True
@@ -143,7 +148,7 @@ def _write_many(options: argparse.Namespace, model: "Model", photos: Sequence[st
     from npcam.report.page import write_page
     from npcam.report.row import row
 
-    chosen = _chosen(options)
+    chosen, audit = _chosen(options), _auditor(options, model)
     about = model_data(model, weights_path(options.weights))
     folder = options.output.with_name(f"{options.output.stem}{PAGES}")
     pages = [f"{shorten(stem, LONGEST_STEM)}.html" for stem in stems(photos)]
@@ -155,7 +160,7 @@ def _write_many(options: argparse.Namespace, model: "Model", photos: Sequence[st
         if options.pages:
             path = folder / pages[one.number]
             _require_page(path, photos)
-            found = photo_data(one, chosen)
+            found = photo_data(one, chosen, audit)
             write_page(path, bundle(about, chosen, [found.data]), [found.picture])
             page = quote(os.fsencode(f"{folder.name}/{path.name}"))
         return {**row(one, chosen), "page": page, "command": _command(options, one.path, pages[one.number])}
@@ -205,7 +210,17 @@ def _chosen(options: argparse.Namespace) -> "Options":
         targets=None if options.target is None else tuple(options.target),
         top=options.top,
         digits=options.digits,
+        audit=options.audit,
     )
+
+
+def _auditor(options: argparse.Namespace, model: "Model") -> "Auditor | None":
+    """What audits one class of a pass, where that was asked for."""
+    if not options.audit:
+        return None
+    from npcam.cli.auditing import auditor
+
+    return auditor(model, options.interpolation)
 
 
 def _command(options: argparse.Namespace, photo: str, page: str) -> str:
@@ -221,7 +236,7 @@ def _command(options: argparse.Namespace, photo: str, page: str) -> str:
         if getattr(options, name) != usual.get_default(name):
             words += [f"--{name}", str(getattr(options, name))]
     words += [
-        f"--{name.replace('_', '-')}" for name in ("exif_transpose", "digits") if getattr(options, name)
+        f"--{name.replace('_', '-')}" for name in ("exif_transpose", "digits", "audit") if getattr(options, name)
     ]
     return shlex.join(words)
 

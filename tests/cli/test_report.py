@@ -210,6 +210,17 @@ def test_an_awkward_name(narrow, photo, capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
+def test_an_audit(photo, capsys):
+    """With --audit the bundled model's report holds an audit, and is true."""
+    assert main(["report", photo, "--audit", "--top", "1"]) == 0
+    data = read_report("report.html").data
+    assert data["options"]["audit"]
+    assert {"deletion", "insertion", "road"} <= {one["key"] for one in data["photos"][0]["audit"]["figures"]}
+    assert main(["recheck", "report.html"]) == 0
+    assert "report.html: holds" in capsys.readouterr().out
+
+
 def test_in_a_process_of_its_own(run, narrow, photo):
     """The commands as people call them; a pipe that closes early is no mistake."""
     made = run("report", photo, "--weights", narrow, "-o", "one.html")
