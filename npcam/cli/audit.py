@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from npcam.cli.measured import measured
 from npcam.cli.options import Command, add_reading_options, add_weights_option, positive
-from npcam.cli.sharing import measured
 from npcam.common.errors import InputError
 from npcam.common.files import make_folder, require_file, require_outside, sha256_file
 from npcam.common.text import say, show, to_json

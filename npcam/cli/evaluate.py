@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from npcam.cli.measured import measured
 from npcam.cli.options import Command, add_reading_options, add_weights_option
-from npcam.cli.sharing import add_sharing_options, check_sharing, measured
+from npcam.cli.sharing import add_sharing_options, check_sharing
 from npcam.common.errors import InputError
 from npcam.common.files import make_folder, require_apart, require_outside, same_place, sha256_file
 from npcam.common.text import say, show, to_json
