@@ -47,7 +47,7 @@ def wide(monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")
 
 
-NAMES = ("explain", "explore", "evaluate", "convert", "summary", "inspect", "fetch", "verify", "record")
+NAMES = ("explain", "evaluate", "convert", "summary", "inspect", "fetch", "verify", "record")
 
 
 @pytest.mark.usefixtures("wide")

@@ -69,11 +69,10 @@ def test_page_and_docs_say_how_far_off_it_is(report, bundled):
 
 
 def test_the_docs_say_what_two_switches_do(bundled):
-    """The block and the batch norm of docs/explore.md, left out by the page: share and class as it says."""
+    """The block and the batch norm of docs/explore.md, left out by the page: the share and the class it says."""
     body = f"""{LOAD}
     ANSWERS.run({{ pixels: Uint8Array.from(Buffer.from(given, "hex")) }});
-    const without = (names) => [...ANSWERS.switch({{ names }}).shown.probabilities];
-    return [[], ["conv4_block2"], ["conv1_bn"]].map(without);
+    return [[], ["conv4_block2"], ["conv1_bn"]].map((names) => [...ANSWERS.switch({{ names }}).shown.probabilities]);
     """
     plain, block, norm = np.array(in_node(bundled[1], body, load_image(PHOTO).tobytes().hex()))
     names = bundled[0].class_names
