@@ -29,7 +29,8 @@ async function drawMaps() {
   const channels = shape.at(-1);
   const sides = shape.length === 1 ? [1, 1] : shape.slice(0, 2);
   $("h-maps").textContent = `The ${channels} maps of ${layer}, ${sides.join("\u00d7")}`;
-  if (shape.length === 1) $("h-maps").textContent = `The ${channels} numbers of ${layer}`;
+  if (shape.length === 1)
+    $("h-maps").textContent = `The ${channels} number${channels === 1 ? "" : "s"} of ${layer}`;
   const norm = $("norm-switch");
   norm.hidden = layers[layer].kind !== "BatchNormalization";
   norm.replaceChildren();
