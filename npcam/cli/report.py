@@ -235,9 +235,8 @@ def _command(options: argparse.Namespace, photo: str, page: str) -> str:
     for name in ("top", "interpolation", "align", "threshold"):
         if getattr(options, name) != usual.get_default(name):
             words += [f"--{name}", str(getattr(options, name))]
-    words += [
-        f"--{name.replace('_', '-')}" for name in ("exif_transpose", "digits", "audit") if getattr(options, name)
-    ]
+    switches = [name for name in ("exif_transpose", "digits", "audit") if getattr(options, name)]
+    words += [f"--{name.replace('_', '-')}" for name in switches]
     return shlex.join(words)
 
 

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import zlib
 from importlib import resources
 from math import prod
@@ -16,6 +15,7 @@ from npcam.common.errors import InputError
 from npcam.common.files import replacing
 from npcam.common.text import printable
 from npcam.common.version import __version__
+from npcam.common.web import in_script
 from npcam.images.photos import Photo, open_photo
 from npcam.images.preprocess import to_input
 from npcam.labels import as_written
@@ -78,9 +78,9 @@ def write_explorer(
     text = Template(_read(folder, "explore.html")).substitute(
         title=_escaped(printable(f"{name}: every number of a network")),
         style=_read(folder, "explore.css").strip(),
-        network=_json(_about(model, printable(name)) | {"verify_options": f" {verify_options}".rstrip()}),
+        network=in_script(_about(model, printable(name)) | {"verify_options": f" {verify_options}".rstrip()}),
         weights=base64.b64encode(packed(model)).decode(),
-        photo=_json(shown),
+        photo=in_script(shown),
         engine="\n".join(_read(folder, script) for script in ENGINE).strip(),
         worker=_read(folder, "worker.js").strip(),
         script="\n".join(_read(folder, script) for script in PAGE).strip(),
@@ -195,11 +195,6 @@ def _photo(model: Model, photo: Photo) -> dict[str, Any]:
 def _read(folder: Any, name: str) -> str:
     text: str = (folder / name).read_text(encoding="utf-8")
     return text
-
-
-def _json(value: Any) -> str:
-    """A value as JSON in ASCII that may stand in a script element."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
 def _escaped(text: str) -> str:

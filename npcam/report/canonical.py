@@ -2,12 +2,12 @@
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from npcam.common.web import in_script
 from npcam.shapes import Array
 
 SEAL = "sha256"  # the key of the hash over all else
@@ -27,9 +27,10 @@ def canonical(data: Mapping[str, Any]) -> str:
     {"a":"\u003c\u00e9>","b":1.5}
     ]}
     """
-    photos = ",\n".join(map(_json, data["photos"]))
-    texts = {key: f"[\n{photos}\n]" if key == "photos" else _json(data[key]) for key in sorted(data)}
-    return "{" + ",".join(f"{_json(key)}:{text}" for key, text in texts.items()) + "}"
+    photos = ",\n".join(in_script(photo, sort_keys=True) for photo in data["photos"])
+    texts = {key: in_script(value, sort_keys=True) for key, value in data.items() if key != "photos"}
+    texts["photos"] = f"[\n{photos}\n]"
+    return "{" + ",".join(f"{in_script(key)}:{texts[key]}" for key in sorted(texts)) + "}"
 
 
 def sealed(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,8 +96,3 @@ def decode(text: str, shape: tuple[int, ...]) -> Array:
         msg = f"holds {len(data):,} bytes; {count:,} numbers take {4 * count:,}"
         raise ValueError(msg)
     return np.frombuffer(data, "<f4").reshape(shape).astype(np.float32)
-
-
-def _json(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c")
