@@ -443,6 +443,20 @@ def test_names_stay_names(browser, tmp_path):
         assert page.locator("h1").inner_text() == "<b>&amp;.jpg"
 
 
+def test_a_picture_that_is_none(browser, tmp_path):
+    """The maps are drawn all the same."""
+    bundle, _, (features, weights, _) = reported.made_up()
+    write_page(tmp_path / "report.html", bundle, [b"no JPEG"])
+    with opened(browser, tmp_path / "report.html") as page:
+        ready(page)
+        near(
+            ask(page, "map"),
+            class_activation_map(features.astype(float), weights[:, 0].astype(float)).ravel(),
+        )
+        assert tint(page)[..., 3].max() > 100
+        assert page.locator(".maps canvas").count() == 12
+
+
 def test_where_nothing_speaks_for_a_class(browser, tmp_path):
     """A map without anything positive has no box and no tint, and the page says so."""
     rng = np.random.default_rng(1)

@@ -1,5 +1,5 @@
 // The arithmetic of maps: numbers out of base64, sums, upsampling as npcam has it, boxes, colours; and how
-// numbers are written.
+// numbers are written. Bytes are little-endian, as on every machine that has a browser.
 const floats = (base64) => new Float32Array(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)).buffer);
 const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 const written = (name) => name.replaceAll("_", " ");

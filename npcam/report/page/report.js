@@ -187,7 +187,8 @@
         : `${withSign(stated(), 2)} apart`}, ${where}`);
       const mean = sum(now.map) / cells, total = mean + bias();
       const unit = other() === null ? "bias" : "difference of the biases";
-      find(".equation").textContent = `mean of the map ${fixed(mean, 4)} + ${unit} ${fixed(bias(), 4)} = ${fixed(total, 4)}`
+      const terms = `${fixed(mean, 4)} + ${unit} ${fixed(bias(), 4)} = ${fixed(total, 4)}`;
+      find(".equation").textContent = `mean of the map ${terms}`
         + (whole() ? `, ${other() === null ? "the logit" : "the difference of the logits"}`
           : `; ${other() === null ? "the logit" : "the difference of the logits"} is ${fixed(stated(), 4)}`);
       complete(mean, total);
@@ -235,7 +236,7 @@
     // The maps that add most, each over a small photograph, all on one scale.
     function drawMaps() {
       const list = find(".maps"), listed = now.order.slice(0, LISTED);
-      const shapes = listed.map((k) => Float64Array.from({ length: cells }, (_, cell) => now.w_k[k] * features[cell * count + k]));
+      const shapes = listed.map((k) => map(Uint8Array.from(state.chosen, (_, other) => Number(other === k)), now.w_k));
       const largest = Math.max(...shapes.map((values) => Math.max(...values.map(Math.abs))));
       const name = two() ? field("colours").value : Object.keys(colours.two)[0];
       list.replaceChildren();
@@ -246,7 +247,7 @@
         [canvas.width, canvas.height] = [layer.width, layer.height] = fitted(width, height, SMALL);
         const context = canvas.getContext("2d");
         context.filter = "grayscale(0.85)";
-        context.drawImage(photo, 0, 0, canvas.width, canvas.height);
+        if (photo.naturalWidth) context.drawImage(photo, 0, 0, canvas.width, canvas.height);
         context.filter = "none";
         paint(layer.getContext("2d"), enlarge(shapes[n], [h, w], input, align), input,
           { largest, rgb: rgb(name), two: true, alpha: 0.9 });
@@ -370,7 +371,7 @@
     for (const button of article.querySelectorAll("[data-class]")) {
       button.addEventListener("click", () => select(Number(button.dataset.class)));
     }
-    field("against").addEventListener("change", (event) => against(event.target.value === "" ? null : Number(event.target.value)));
+    field("against").addEventListener("change", ({ target: { value } }) => against(value === "" ? null : Number(value)));
     field("opacity").addEventListener("input", draw);
     field("boxes").addEventListener("change", draw);
     field("colours").addEventListener("change", () => { drawMaps(); draw(); });
@@ -388,8 +389,11 @@
     };
     frame.addEventListener("pointermove", (event) => point(placeOf(event)));
     frame.addEventListener("pointerdown", (event) => point(placeOf(event)));
-    frame.addEventListener("pointerleave", () => point(null));
+    frame.addEventListener("pointerleave", (event) => {
+      if (event.pointerType === "mouse") point(null); // a finger is lifted to read
+    });
     frame.addEventListener("keydown", (event) => {
+      if (event.altKey || event.ctrlKey || event.metaKey) return; // the browser's own
       const step = event.shiftKey ? 1 : Math.max(1, Math.max(width, height) / 40);
       const [x, y] = state.pointer ?? [width / 2, height / 2];
       const moves = { ArrowLeft: [x - step, y], ArrowRight: [x + step, y], ArrowUp: [x, y - step],
@@ -423,7 +427,7 @@
   const articles = [...document.querySelectorAll("article.photo")];
   const pictures = articles.map((article) => article.querySelector("img[data-photo]"));
   window.npcam = { photos: [], ready: null };
-  window.npcam.ready = Promise.all(pictures.map((picture) => picture.decode())).then(() => {
+  window.npcam.ready = Promise.all(pictures.map((picture) => picture.decode().catch(() => null))).then(() => {
     window.npcam.photos = articles.map((article, i) => show(bundle.photos[i], article, i));
     document.documentElement.dataset.ready = "true";
   });
