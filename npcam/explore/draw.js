@@ -1,13 +1,6 @@
 "use strict";
 // Maps as pictures, and numbers as words.
 
-function make(parent, tag, text, kind) {
-  const element = parent.appendChild(document.createElement(tag));
-  if (text !== undefined) element.textContent = text;
-  if (kind) element.className = kind;
-  return element;
-}
-
 function button(parent, text, pressed) {
   const element = make(parent, "button", text);
   element.type = "button";

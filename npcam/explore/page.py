@@ -73,7 +73,8 @@ def write_explorer(
     model.require_top("be explored")
     check_size(model)
     shown = {} if photo is None else _photo(model, photo)
-    folder = resources.files("npcam.explore")
+    folder, shared = resources.files("npcam.explore"), resources.files("npcam.common") / "page"
+    scripts = [_read(shared, "make.js"), *(_read(folder, script) for script in PAGE)]
     name = name or model.weights.source or "a network"
     text = Template(_read(folder, "explore.html")).substitute(
         title=_escaped(printable(f"{name}: every number of a network")),
@@ -83,7 +84,7 @@ def write_explorer(
         photo=in_script(shown),
         engine="\n".join(_read(folder, script) for script in ENGINE).strip(),
         worker=_read(folder, "worker.js").strip(),
-        script="\n".join(_read(folder, script) for script in PAGE).strip(),
+        script="\n".join(scripts).strip(),
     )
     with replacing(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="\n") as file:
         file.write(text)
