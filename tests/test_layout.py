@@ -211,8 +211,10 @@ def test_only_one_file_imports_keras():
 
 
 def test_contributing_lists_every_module():
-    """The table in CONTRIBUTING.md has each module of `npcam/`, and none that is not there."""
+    """The table in CONTRIBUTING.md has each module of `npcam/` once, and none that is not there."""
     text = (ROOT / "CONTRIBUTING.md").read_text()
-    listed = set(re.findall(r"^\| `([\w/]+\.py)` \|", text, re.MULTILINE))
+    rows = re.findall(r"^\| `([\w/]+\.py)` \|", text, re.MULTILINE)
+    listed = set(rows)
+    assert len(rows) == len(listed), f"twice: {sorted(name for name in listed if rows.count(name) > 1)}"
     there = {str(path.relative_to(PACKAGE)) for path in MODULES.values() if path.name != "__init__.py"}
     assert listed == there, f"missing: {sorted(there - listed)}; gone: {sorted(listed - there)}"
