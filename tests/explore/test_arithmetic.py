@@ -1,5 +1,7 @@
 """One number of each kind of layer, taken apart in JavaScript, against NumPy."""
 
+from itertools import accumulate
+
 import numpy as np
 import pytest
 from helpers.in_node import LOAD, in_node
@@ -69,7 +71,8 @@ def test_a_convolutions_window_and_products(told):
         np.testing.assert_allclose(
             np.array(number["shares"]), products.reshape(-1, x.shape[2]).sum(axis=0), rtol=1e-9, atol=1e-12
         )
-        assert number["sum"] == sum(number["products"], 0.0)  # in this order, to the last bit
+        *_, total = accumulate(number["products"], initial=0.0)  # one by one: `sum` carries rounding along
+        assert number["sum"] == total  # in this order, to the last bit
         assert number["value"] == np.float32(number["sum"] + number["bias"])
         if layer.padding == "same" and at == [0, 0] and layer.stride == 1:
             assert number["from"] == [-1, -1]

@@ -302,7 +302,7 @@ def test_two_maps_and_their_sum(browser, chelsea):
         assert page.locator("#pictures .sign").all_inner_texts() == ["+", "="]
         terms = page.locator("#terms .step").first.locator("dd").all_inner_texts()
         x, z = float(terms[0]), float(terms[1])
-        assert float(shown_number(page)) == np.float32(x + z)
+        assert np.float32(shown_number(page)) == np.float32(x + z)
         for name, value in (("conv5_block2_out", x), ("conv5_block3_3_bn", z)):
             assert abs(value - exact[name][0, 5, 5, 0]) < 2e-5 * np.abs(exact[name]).max()
 

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import signal
 import socket
 import subprocess
@@ -281,12 +282,16 @@ def test_what_work_raises_is_raised_in_its_turn(tmp_path):
 
 @pytest.mark.slow
 def test_an_item_that_kills_its_workers_is_given_up(tmp_path):
-    """Two workers die of it, then it is said so; what came before was given."""
+    """Two workers die of it, then it is said so; what came before was given, in order.
+
+    An item that a worker had beside the deadly one when it died may be blamed as well.
+    """
     done = program(tmp_path, "die", DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="1")
-    assert done.stdout.splitlines() == [
-        "InputError one batch ended 2 workers, one after the other; give them more memory",
-        "True 40 {'1'}",
-    ]
+    said, given = done.stdout.splitlines()
+    assert said == "InputError one batch ended 2 workers, one after the other; give them more memory"
+    count = re.fullmatch(r"True (\d+) \{'1'\}", given)
+    assert count is not None, given
+    assert 40 - 4 * 2 <= int(count[1]) <= 40
 
 
 def program(folder, kind, **changes):
