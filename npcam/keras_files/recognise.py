@@ -86,8 +86,6 @@ def _stride_in(blocks: list[FoundBlock], where: str) -> int:
     found = {block.stride_in for block in blocks if block.stride > 1}
     if len(found) > 1:
         raise InputError(f"{where}: some stages stride in their 1x1, some in their 3x3 convolution")
-    if any(block.stride > 1 and not block.projects for block in blocks):
-        raise InputError(f"{where}: a block has a stride, and its shortcut has no convolution")
     return min(found, default=1)
 
 

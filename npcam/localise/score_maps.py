@@ -1,6 +1,6 @@
 """Maps in the layout of clovaai/wsolevaluation, so that other people's evaluators can judge them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from npcam.common.errors import InputError
 from npcam.common.files import make_folder, replacing
+from npcam.localise.overlaps import pixel_boxes
 from npcam.shapes import Array
 
 SIDE = 224  # pixels of a score map's sides
@@ -107,9 +108,9 @@ def write_metadata(folder: str | Path, rows: Iterable[Mapping[str, Any]]) -> tup
         lines["image_ids"].append(name)
         lines["class_labels"].append(f"{name},{label}")
         lines["image_sizes"].append(f"{name},{width},{height}" if whole else f"{name},{SIDE},{SIDE}")
-        for box in boxes:
-            shown = [int(c) for c in box] if whole else on_the_map(box, (width, height))
-            lines["localization"].append(",".join([name, *map(str, shown)]))
+        shown = (height, width) if whole else (SIDE, SIDE)
+        for box in pixel_boxes(np.array(boxes, float), (height, width), shown).tolist():
+            lines["localization"].append(",".join([name, *map(str, box)]))
     for stem, of_file in lines.items():
         with (
             replacing(Path(folder, f"{stem}.txt")) as unfinished,
@@ -117,12 +118,3 @@ def write_metadata(folder: str | Path, rows: Iterable[Mapping[str, Any]]) -> tup
         ):
             file.writelines(f"{line}\n" for line in of_file)
     return tuple(notes)
-
-
-def on_the_map(box: Sequence[float], size: tuple[int, int]) -> list[int]:
-    """A box of a photograph of (width, height) in pixels of the score map, cut off to whole ones.
-
-    >>> on_the_map((10.5, 20, 99.9, 100), (100, 200))
-    [23, 22, 223, 112]
-    """
-    return [int(float(c) * SIDE / size[i % 2]) for i, c in enumerate(box)]

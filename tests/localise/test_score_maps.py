@@ -40,7 +40,7 @@ def test_a_map_lies_where_its_photograph_does(tmp_path):
     assert [file for file in (tmp_path / "maps").rglob("*") if file.is_file()] == [path]
 
 
-@pytest.mark.parametrize("name", ["../x.jpg", "a/../../x.jpg", "/tmp/x.jpg", "", "a\x00b"])
+@pytest.mark.parametrize("name", ["../x.jpg", "a/../../x.jpg", "/x.jpg", "", "a\x00b"])
 def test_no_map_lies_outside_of_its_folder(tmp_path, name):
     """A name that leads elsewhere is refused before anything is made."""
     with pytest.raises(InputError, match="leads out of"):
