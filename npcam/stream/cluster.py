@@ -114,7 +114,7 @@ class Cluster:
                 try:
                     return task.result(timeout=LOOK)
                 except TimeoutError:
-                    if task.done():
+                    if task.status == "error":  # the work's own
                         raise
                 if not self._workers() and time.monotonic() - self._seen > GONE:
                     raise InputError("no worker is left, and none came back for a minute; start some")

@@ -280,6 +280,35 @@ def test_what_work_raises_is_raised_in_its_turn(tmp_path):
     ]
 
 
+# A worker that is stopped for five times as long as results are waited for, with results in its memory.
+STOPPED = """
+import os, signal, threading, time
+import npcam.stream.cluster as stream
+
+class Work:
+    def __call__(self, item):
+        return item, os.getpid()
+
+if __name__ == "__main__":
+    stream.LOOK = 0.2
+    with stream.cluster(None, 1) as ready:
+        results = ready.in_order(Work(), range(8))
+        given = [next(results)]
+        process = given[0][1]
+        while not all(future.done() for future in ready._client.futures.values()):
+            time.sleep(0.01)
+        os.kill(process, signal.SIGSTOP)
+        threading.Timer(1, os.kill, [process, signal.SIGCONT]).start()
+        print([item for item, _ in given + list(results)])
+"""
+
+
+@pytest.mark.slow
+def test_results_that_come_late_are_waited_for(tmp_path):
+    """Tasks are done, and their results are long in coming: that is no scheduler that is gone."""
+    assert program(tmp_path, "", STOPPED).stdout == "[0, 1, 2, 3, 4, 5, 6, 7]\n"
+
+
 @pytest.mark.slow
 def test_an_item_that_kills_its_workers_is_given_up(tmp_path):
     """Two workers die of it, then it is said so; what came before was given, in order.
@@ -294,9 +323,9 @@ def test_an_item_that_kills_its_workers_is_given_up(tmp_path):
     assert 40 - 4 * 2 <= int(count[1]) <= 40
 
 
-def program(folder, kind, **changes):
-    """Run PROGRAM; nothing is said on standard error but where the dashboard is."""
-    (folder / "program.py").write_text(PROGRAM)
+def program(folder, kind, text=PROGRAM, **changes):
+    """Run a program; nothing is said on standard error but where the dashboard is."""
+    (folder / "program.py").write_text(text)
     command = [sys.executable, "-W", "error", "program.py", kind]
     done = subprocess.run(
         command,
