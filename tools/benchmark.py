@@ -2,10 +2,14 @@
 
     python tools/benchmark.py --quick
     python tools/benchmark.py --chart docs/performance.svg --json benchmark.json
+    python tools/benchmark.py --quick --batches 1 --rounds 15 --load 1
 
 Every engine runs in a process of its own and is asked for one batch at a time, with a pause after
 each, so that whatever else the machine does falls on all of them alike. Only ratios within one run
 mean anything.
+
+With --load N every batch is measured twice, quiet and then beside N busy processes: endless loops of
+integer arithmetic in plain Python, at the same priority, started once the engines are warm.
 """
 
 import argparse
@@ -17,19 +21,21 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from benchmarks.chart import bar_chart
 from benchmarks.engines import ENGINES, installed
+from benchmarks.load import busy_processes
+from benchmarks.servers import Server, take_turns
+from benchmarks.tables import batches_table, load_table, quartiles
 
 from npcam.resnet import RESNET101, RESNET152
 from npcam.weights import read_weights, write_weights
 from npcam.weights.random import random_weights
 
-PAUSE = 0.1  # seconds between two engines, for the threads of the last one to go to sleep
-WARM_UP = 2
 SAVE_KERAS_WEIGHTS = """
 import sys
 from benchmarks.engines import keras_model
@@ -37,57 +43,30 @@ keras_model(sys.argv[1]).save_weights(sys.argv[2])
 """
 
 
-class Server:
-    """One engine's process."""
+def compare(
+    servers: Sequence[Server], batches: Sequence[int], rounds: int, load: int
+) -> dict[str, dict[str, Any]]:
+    """What every engine takes for batches of some sizes, quiet and then beside `load` busy processes.
 
-    def __init__(self, name: str, weights: Path, threads: int) -> None:
-        self.name = name
-        backend = ENGINES[name][2]
-        env = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
-        env |= {"KERAS_BACKEND": backend} if backend else {}
-        started = time.perf_counter()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.engines", name, weights, str(threads)],
-            cwd=Path(__file__).parent,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=env,
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._asked, self._answers = self._process.stdin, self._process.stdout
-        self.first = self.run(1)["first"]
-        self.cold_start = time.perf_counter() - started
-        self.peak_mb = 0.0
-
-    def run(self, n: int, height: int = 224, width: int = 224) -> dict[str, Any]:
-        """Run one batch; its seconds, and the process's peak memory so far."""
-        self._asked.write(f"{n} {height} {width}\n")
-        self._asked.flush()
-        line = self._answers.readline()
-        if not line:
-            raise RuntimeError(f"{self.name} stopped with exit status {self._process.wait()}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def close(self) -> None:
-        """Let the process go."""
-        self._asked.close()
-        self._process.wait()
-
-
-def compare(servers: list[Server], batch: int, rounds: int) -> dict[str, float]:
-    """Median milliseconds per photograph of every engine, in turn."""
-    times: dict[str, list[float]] = {server.name: [] for server in servers}
-    for turn in range(WARM_UP + rounds):
+    Returns:
+        {engine: {"ms": {batch: median milliseconds per photograph}, "quartiles": {batch: the lower
+        and the upper one}, "peak_mb_1" and "peak_mb": after the first batch and the last,
+        "cold_start": seconds}}; with a load, "load_ms" and "load_quartiles", too.
+    """
+    found: dict[str, dict[str, Any]] = {server.name: {"cold_start": server.cold_start} for server in servers}
+    for n in batches:
+        for kind, busy in [("", 0), ("load_", load)] if load else [("", 0)]:
+            with busy_processes(busy):
+                times = take_turns(servers, n, rounds if n < 32 else -(-rounds // 3))
+            for name, ms in times.items():
+                low, median, high = quartiles(ms)
+                found[name].setdefault(f"{kind}ms", {})[n] = median
+                found[name].setdefault(f"{kind}quartiles", {})[n] = low, high
         for server in servers:
-            time.sleep(PAUSE)
-            seconds = server.run(batch)["seconds"]
-            if turn >= WARM_UP:
-                times[server.name].append(1000 * seconds / batch)
-    return {name: statistics.median(values) for name, values in times.items()}
+            engine = found[server.name]
+            engine["peak_mb"] = server.run(1)["peak_mb"]
+            engine.setdefault("peak_mb_1", engine["peak_mb"])
+    return found
 
 
 def growth(weights: dict[str, Path], threads: int, rounds: int) -> dict[str, dict[str, float]]:
@@ -142,21 +121,6 @@ def explain_seconds(path: Path, photo: Path, folder: Path, runs: int = 5) -> dic
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def table(results: dict[str, Any]) -> str:
-    """The results as Markdown."""
-    batches = results["batches"]
-    head = ["engine", *(f"batch {n} ms" for n in batches), *(f"npcam is faster, batch {n}" for n in batches)]
-    head += ["start to first result s", "peak MB batch 1", "peak MB"]
-    rows = [head, ["---"] * len(head)]
-    for name, engine in results["engines"].items():
-        own = [engine["ms"][n] for n in batches]
-        ratios = [ms / results["engines"]["npcam"]["ms"][n] for n, ms in zip(batches, own, strict=True)]
-        cells = [f"{ms:.1f}" for ms in own] + [f"{r:.2f}x" for r in ratios]
-        cells += [f"{engine['cold_start']:.1f}", f"{engine['peak_mb_1']:.0f}", f"{engine['peak_mb']:.0f}"]
-        rows.append([name, *cells])
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
-
-
 def describe_machine() -> str:
     """The processor, how many cores may be used, and the versions that matter."""
     cpu = platform.processor()
@@ -168,47 +132,51 @@ def describe_machine() -> str:
     return f"{cpu}, {cores} cores; Python {platform.python_version()}, NumPy {np.__version__}"
 
 
-def main() -> None:
-    """Run the comparison and print it."""
+def parse_options() -> argparse.Namespace:
+    """The command line, with what is left out filled in."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--weights", type=Path, help="an npcam file of a ResNet-50; default: random weights")
     parser.add_argument("--engines", help="which ones, by comma; default: all that are installed")
-    parser.add_argument("--batches", default="1,8,32")
-    parser.add_argument("--rounds", type=int, default=15, help="measurements per batch size")
+    parser.add_argument("--batches", help="photographs at once, by comma; default: 1,8,32")
+    parser.add_argument("--rounds", type=int, help="measurements per batch, a third from 32 on; default: 15")
+    parser.add_argument("--load", type=int, default=0, help="measure beside so many busy processes, too")
     parser.add_argument(
         "--threads", type=int, default=2, help="per engine; npcam takes every core it may use"
     )
-    parser.add_argument("--quick", action="store_true", help="batches 1 and 8, 5 rounds, no growth")
+    parser.add_argument("--quick", action="store_true", help="default: batches 1 and 8, 5 rounds; no growth")
     parser.add_argument("--json", type=Path, help="write the numbers there")
     parser.add_argument("--chart", type=Path, help="write a bar chart (SVG) there")
     options = parser.parse_args()
-    names = options.engines.split(",") if options.engines else [name for name in ENGINES if installed(name)]
-    if options.quick:
-        options.batches, options.rounds = "1,8", 5
-        names = [name for name in names if name != "npcam reference"]
-    batches = [int(n) for n in options.batches.split(",")]
+    if options.engines:
+        options.engines = options.engines.split(",")
+    else:
+        slow = ["npcam reference"] if options.quick else []
+        options.engines = [name for name in ENGINES if installed(name) and name not in slow]
+    options.batches = [int(n) for n in (options.batches or ("1,8" if options.quick else "1,8,32")).split(",")]
+    if options.rounds is None:
+        options.rounds = 5 if options.quick else 15
+    if options.load < 0 or options.rounds < 1:
+        parser.error("--load counts processes, from 0 on, and --rounds measurements, from 1 on")
+    return options
+
+
+def main() -> None:
+    """Run the comparison and print it."""
+    options = parse_options()
     with tempfile.TemporaryDirectory() as folder:
         path = (options.weights or Path(folder) / "resnet50.h5").resolve()
         if options.weights is None:
             write_weights(path, random_weights())
         print(describe_machine(), flush=True)
-        servers = [Server(name, path, options.threads) for name in names]
+        servers = [Server(name, path, options.threads) for name in options.engines]
         for server in servers:
             error = np.abs(np.subtract(server.first, servers[0].first)).max()
             print(f"{server.name}: started in {server.cold_start:.1f} s, differs by {error:.1e}", flush=True)
-        engines: dict[str, dict[str, Any]] = {name: {"ms": {}} for name in names}
-        for n in batches:
-            for name, ms in compare(
-                servers, n, options.rounds if n < 32 else -(-options.rounds // 3)
-            ).items():
-                engines[name]["ms"][n] = ms
-            for server in servers:
-                engines[server.name]["peak_mb"] = server.run(1)["peak_mb"]
-                engines[server.name].setdefault("peak_mb_1", engines[server.name]["peak_mb"])
+        results: dict[str, Any] = {"machine": describe_machine(), "batches": options.batches}
+        results |= {"rounds": options.rounds, "load": options.load}
+        results["engines"] = compare(servers, options.batches, options.rounds, options.load)
         for server in servers:
-            engines[server.name]["cold_start"] = server.cold_start
             server.close()
-        results: dict[str, Any] = {"machine": describe_machine(), "batches": batches, "engines": engines}
         photo = Path(__file__).parent.parent / "examples" / "chelsea.png"
         results["explain"] = explain_seconds(path, photo, Path(folder))
         if not options.quick:
@@ -217,7 +185,10 @@ def main() -> None:
                 files[name] = Path(folder) / f"{name}.h5"
                 write_weights(files[name], random_weights(arch))
             results["growth"] = growth(files, options.threads, 5)
-    print(table(results))
+    print(batches_table(results))
+    if options.load:
+        print(f"\nbeside {options.load} busy processes (endless loops of integer arithmetic in Python):")
+        print("medians and quartiles, milliseconds per photograph\n\n" + load_table(results))
     print("\nphotograph to overlay: " + ", ".join(f"{k} {v:.2f} s" for k, v in results["explain"].items()))
     for kind, values in results.get("growth", {}).items():
         print(f"\n{kind}: " + ", ".join(f"{k} {v:.1f} ms" for k, v in values.items()))
