@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from unittest import mock
 
 import numpy as np
+from benchmarks.ops import products, sgemm_peak
 
 from npcam.engine import Engine, passes
 from npcam.engine.program import Op
@@ -35,25 +36,6 @@ def part_of(op: Op) -> str:
     if op.layer == "conv1_conv":
         return "7x7 im2col" if op.func is np.copyto else "max pool"
     return {np.copyto: "copies: borders, tiles, columns", np.add: "shortcut"}.get(op.func, "bias and ReLU")
-
-
-def products(op: Op) -> int:
-    """Multiplications and additions of a matmul."""
-    if op.func is not np.matmul:
-        return 0
-    return int(2 * op.keywords["out"].size * op.args[0].shape[-1])
-
-
-def sgemm_peak(size: int = 2048, runs: int = 5) -> float:
-    """Operations per second of the best of some large matmuls."""
-    a = np.ones((size, size), np.float32)
-    out = np.empty_like(a)
-    times = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        np.matmul(a, a, out=out)
-        times.append(time.perf_counter() - start)
-    return 2 * size**3 / min(times)
 
 
 def main() -> None:
