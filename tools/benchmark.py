@@ -187,7 +187,8 @@ def main() -> None:
             results["growth"] = growth(files, options.threads, 5)
     print(batches_table(results))
     if options.load:
-        print(f"\nbeside {options.load} busy processes (endless loops of integer arithmetic in Python):")
+        beside = f"{options.load} busy process" + ("es" if options.load > 1 else "")
+        print(f"\nbeside {beside} (an endless loop of integer arithmetic in Python):")
         print("medians and quartiles, milliseconds per photograph\n\n" + load_table(results))
     print("\nphotograph to overlay: " + ", ".join(f"{k} {v:.2f} s" for k, v in results["explain"].items()))
     for kind, values in results.get("growth", {}).items():
