@@ -1,7 +1,7 @@
 """The commands: options in, words and files out. No arithmetic."""
 
 import argparse
-import gc
+import sys
 import warnings
 from collections.abc import Sequence
 from typing import NoReturn
@@ -16,6 +16,7 @@ from npcam.cli.recheck import RECHECK
 from npcam.cli.report import REPORT
 from npcam.cli.verify import RECORD, VERIFY
 from npcam.cli.weights import CONVERT, FETCH, INSPECT, SUMMARY
+from npcam.common.collector import leave_all
 from npcam.common.errors import InputError
 from npcam.common.interrupts import INTERRUPTED, PROGRAM, Signals
 from npcam.common.text import finish_output, open_streams, show
@@ -39,12 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signals = Signals(program=PROGRAM and arguments is None)
     try:  # an interrupt may come from the first line on, to the last one
         signals.watch()
-        # The collector would look through all that is being imported again and again: 3 % of the start.
-        gc.set_threshold(100_000)
         if arguments is None:
             open_streams()
         status = _run(arguments, signals)
         signals.stop()
+        if PROGRAM and arguments is None:
+            leave_all()
     except KeyboardInterrupt:
         return signals.leave()
     except BaseException:
@@ -78,7 +79,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     Raises:
         InputError: bad usage.
     """
-    return _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    return _parser(words).parse_args(words)
 
 
 def _command(arguments: Sequence[str] | None) -> int:
@@ -104,8 +106,8 @@ def _complain_of(error: Exception) -> int:
     raise error
 
 
-def _parser() -> argparse.ArgumentParser:
-    """A parser of all commands and their options."""
+def _parser(words: Sequence[str] | None = None) -> argparse.ArgumentParser:
+    """A parser of all commands, and of the options of those that are among some words; None for all."""
     parser = _Parser(
         prog="npcam",
         description="Keras ResNet-50 and its class activation maps in pure NumPy.",
@@ -121,7 +123,8 @@ def _parser() -> argparse.ArgumentParser:
             epilog=command.examples,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        command.add_options(one)
+        if words is None or command.name in words:
+            command.add_options(one)
         one.set_defaults(run=command.run)
     return parser
 

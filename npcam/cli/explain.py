@@ -20,6 +20,7 @@ from npcam.cli.sharing import add_sharing_options, check_sharing, shared
 from npcam.cli.telling import Told, add_telling_options, check_table
 from npcam.common.errors import InputError
 from npcam.common.files import make_folder, require_apart, sha256_file
+from npcam.common.meanwhile import meanwhile
 from npcam.common.text import say
 from npcam.common.version import __version__
 from npcam.common.where import weights_path
@@ -99,7 +100,9 @@ def explain_photographs(options: argparse.Namespace) -> int:
     if names_a_picture(options.output) and (len(photos) > 1 or makes_several(options)):
         found = f"{len(photos):,} photographs" if len(photos) > 1 else "several pictures or maps"
         raise InputError(f"{options.output}: is one picture's name, and there are {found}; give -o a folder")
-    model = load_model(options.weights, threads=1 if len(photos) > 1 else None)
+    weights = weights_path(options.weights)
+    hashed = meanwhile(lambda: sha256_file(weights))
+    model = load_model(weights, threads=1 if len(photos) > 1 else None)
     if not model.has_top:
         reason = "holds a network without a top (include_top=False), so there is no class to explain"
         raise InputError(f"{options.weights}: {reason}; convert the model that has its last layers")
@@ -114,8 +117,7 @@ def explain_photographs(options: argparse.Namespace) -> int:
     for _, message in listing.errors:
         complain(message)
 
-    weights = weights_path(options.weights)
-    sha256 = sha256_file(weights)
+    sha256 = hashed()
     provenance: dict[str, object] = {
         "npcam": __version__,
         "weights_sha256": sha256,

@@ -4,7 +4,6 @@ import hashlib
 import os
 import platform
 import re
-import secrets
 import stat
 import time
 from collections.abc import Iterable, Iterator
@@ -129,7 +128,7 @@ def replacing(path: str | Path, durable: bool = True) -> Iterator[Path]:
     'done'
     """
     place = _place(path)
-    temporary = place.with_name(f".{shorten(place.name, NAME_KEPT)}.{_mark()}-{secrets.token_hex(4)}.part")
+    temporary = place.with_name(f".{shorten(place.name, NAME_KEPT)}.{_mark()}-{os.urandom(4).hex()}.part")
     # Twice `finally`, because an interrupt may come in the midst of the first.
     try:
         try:
@@ -195,7 +194,7 @@ def witness(folder: str | Path | None) -> Iterator[Path | None]:
     if folder is None:
         yield None
         return
-    file = Path(folder, f".witness.{_mark()}-{secrets.token_hex(4)}.part")
+    file = Path(folder, f".witness.{_mark()}-{os.urandom(4).hex()}.part")
     try:
         unfinished.add(os.fspath(file))
         _create(file, folder)
@@ -261,10 +260,11 @@ def _digest(path: str | Path, digest: Any) -> str:
         with open_file(path, "give the path of a weights file") as file:
             require_size(path, os.fstat(file.fileno()).st_size)
             size = 0
-            while piece := file.read(PIECE):
-                size += len(piece)
+            memory = memoryview(bytearray(4 * PIECE))  # a thread waits for the interpreter's lock after each
+            while piece := file.readinto(memory):  # type: ignore[attr-defined]
+                size += piece
                 require_size(path, size)
-                digest.update(piece)
+                digest.update(memory[:piece])
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
     return str(digest.hexdigest())

@@ -7,7 +7,6 @@ the same bytes.
 
 import json
 import queue
-import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from npcam.common.errors import InputError
 from npcam.common.files import require_size
 from npcam.common.limits import MAX_LAYER_ARRAYS
+from npcam.common.meanwhile import meanwhile
 from npcam.hdf5 import Dataset, Group, new_hdf5, open_hdf5, read_together
 from npcam.layers import weight_shapes
 from npcam.preprocessing import MODES, Preprocessing, Step
@@ -75,18 +75,9 @@ def read_weights(path: str | Path, dtype: Any = np.float32) -> Weights:
 def _read_tensors(
     nodes: Mapping[str, Mapping[str, Dataset]], order: Mapping[str, Iterable[str]]
 ) -> tuple[dict[str, dict[str, Array]], str]:
-    """All arrays, in the network's order, and their hash: a second thread finds it while they are read.
-
-    Where the system allows no second thread, the hash is found afterwards.
-    """
+    """All arrays, in the network's order, and their hash: a second thread finds it while they are read."""
     seen: queue.SimpleQueue[tuple[str, str, Array] | None] = queue.SimpleQueue()
-    found: list[str] = []
-    hashing = threading.Thread(target=lambda: found.append(sha256_of(iter(seen.get, None))), daemon=True)
-    try:
-        hashing.start()
-        started = True
-    except RuntimeError:
-        started = False
+    found = meanwhile(lambda: sha256_of(iter(seen.get, None)))
     try:
         names = sorted_names(nodes)
         arrays: dict[tuple[str, str], Array] = {}
@@ -96,13 +87,9 @@ def _read_tensors(
             seen.put((*key, array))
     finally:
         seen.put(None)
-        if started:
-            hashing.join()
-    if not found:
-        found.append(sha256_of((*key, array) for key, array in arrays.items()))
     tensors = {layer: {name: arrays[layer, name] for name in members} for layer, members in order.items()}
     freeze(tensors)
-    return tensors, found[0]
+    return tensors, found()
 
 
 def _datasets(file: Group, layer: str) -> dict[str, Dataset]:

@@ -92,6 +92,46 @@ def test_only_the_program_tells_blas(monkeypatch, program):
     assert {os.environ[name] for name in BLAS} == {"1" if program else "3"}
 
 
+@pytest.mark.parametrize(
+    ("words", "one"),
+    [
+        (["explain", "cat.jpg"], True),
+        (["evaluate", "photos", "--json"], True),
+        (["explain", "cat.jpg", "--digits"], False),
+        (["verify", "explain"], False),
+        (["--help"], False),
+        ([], False),
+    ],
+)
+@pytest.mark.parametrize("said", [{}, {"OMP_NUM_THREADS": "3"}, {"OPENBLAS_NUM_THREADS": "3"}])
+def test_commands_of_the_engine_alone_spare_blas(monkeypatch, words, one, said):
+    """They have no use for threads of BLAS; others have, and what a person says counts."""
+    for name in BLAS:
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)  # as it is afterwards, too
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    threads.spare_blas(words)
+    found = {name: os.environ[name] for name in BLAS if name in os.environ}
+    assert found == (said or (dict.fromkeys(BLAS, "1") if one else {}))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("command", "most"), [("explain", 1), ("summary", None)])
+def test_the_program_spares_blas_in_time(command, most):
+    """NumPy has been told before it is imported: OpenBLAS keeps to one thread in the whole process."""
+    program = f"""if True:
+        import sys
+        sys.argv = ["npcam", {command!r}, "--help"]
+        import npcam, threadpoolctl
+        print(*(pool["num_threads"] for pool in threadpoolctl.threadpool_info()))"""
+    env = {name: value for name, value in environment().items() if name not in BLAS}
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, env=env, capture_output=True, text=True
+    )
+    assert set(done.stdout.split()) == {str(most or min(threads.cores(), threads.MOST))}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("allowed", [0, 1, 2])
 def test_a_photograph_with_hardly_a_thread(tmp_path, allowed):
