@@ -1,23 +1,39 @@
 """Blocks recorded for threads that share all photographs' channels.
 
-For the late stages, which have few positions and large filters: each thread reads only its part of
-the filters, for all photographs at once. Threads meet four times per block.
+For the late stages, which have few positions and large filters: each task reads only its part of
+the filters, for all photographs at once. Threads meet three times per block.
 
 Reason: the filters of conv5 are 60 MB; two threads that both read and pack all of them for half
-of a photograph each take a fifth longer.
+of a photograph each take a fifth longer. And a matmul of few rows is slow: cut by channels, it
+keeps them all.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from npcam.engine import kernels
-from npcam.engine.filters import BlockFilters
+from npcam.engine.filters import BlockFilters, in_slices, slices_of
 from npcam.engine.geometry import Geometry
 from npcam.engine.program import Program, Recorder
 from npcam.engine.schedule import Stretch
-from npcam.engine.winograd import multiply_tiles, tile_count, tiles_in, tiles_out
+from npcam.engine.winograd import multiply_tiles, tiles_in, tiles_out
 from npcam.shapes import Array
+
+
+class Part(NamedTuple):
+    """What one task does of a convolution.
+
+    Attributes:
+        record: where it is recorded.
+        kernel: some of its slices, (S, ..., K / S).
+        channels: the output channels that these make.
+    """
+
+    record: Recorder
+    kernel: Array
+    channels: slice
 
 
 def record_stretch(program: Program, stretch: Stretch, x: Array) -> Array:
@@ -28,89 +44,73 @@ def record_stretch(program: Program, stretch: Stretch, x: Array) -> Array:
 
 
 def _record_block(program: Program, block: BlockFilters, g: Geometry, x: Array) -> Array:
-    """Record one residual block."""
-    n, (f, f2) = len(x), block.kernel_2.shape[2:]
-    padded = program.shared.take(f"{block.name}_1_relu", (n, *g.padded, f))
-    joined = program.shared.take(f"{block.name}_2_relu, shortcut, 1", (n, g.h, g.w, len(block.kernel_3)))
-    _first1x1(program, block, g, x, padded)
+    """Record one residual block: what the 3x3 multiplies; the 3x3; the last 1x1."""
+    n, (f, f2, _) = len(x), block.channels
+    taken = (g.form.products, n * g.form.tiles(g.h, g.w), f) if g.form else (n, g.h, g.w, 3, 3, f)
+    factors = program.shared.take("tiles" if g.form else "columns", taken)
+    shape = (n, g.h, g.w, block.kernel_3.shape[1])
+    joined = program.shared.take(f"{block.name}_2_relu, shortcut, 1", shape)
+    _prepare(program, block, g, x, factors)
     _beside(program, block, x, joined)
-    three = _winograd3x3 if g.winograd else _direct3x3
-    three(program, block, padded, joined[..., :f2])
-    program.shared.free(padded)
+    program.meet()
+    _multiply(program, block, g, factors, joined[..., :f2])
+    program.meet()
+    program.shared.free(factors)
     y = _last1x1(program, block, joined, x)
     program.shared.free(joined)
     return y
 
 
-def _first1x1(program: Program, block: BlockFilters, g: Geometry, x: Array, padded: Array) -> None:
-    """The first 1x1, some of its output channels per thread."""
-    s = block.strides.stride_1
-    for record, k in _cut(program, block.kernel_1.shape[1], f"{block.name}_1_conv"):
-        kernels.fill_border(record, padded[..., k], g.inside, g.inside[0], block.floor_1[k])
-        y = padded[:, g.inside[0], g.inside[1], k]
-        kernels.conv1x1(record, x[:, ::s, ::s], block.kernel_1[:, k], block.floor_1[k], y)
-    program.meet()
+def _prepare(program: Program, block: BlockFilters, g: Geometry, x: Array, factors: Array) -> None:
+    """The first 1x1, some of its output channels per task, and these channels' tiles or columns."""
+    s1, s2 = block.strides.stride_1, block.strides.stride_2
+    for record, kernel, k in _tasks(program, block, block.kernel_1, f"{block.name}_1_conv"):
+        own, floor = factors[..., k], block.floor_1[k]
+        padded = record.scratch.take("padded", (len(x), *g.padded, own.shape[-1]))
+        kernels.fill_border(record, padded, g.inside, g.inside[0], floor)
+        y = padded[:, g.inside[0], g.inside[1]]
+        kernels.conv1x1(record, x[:, ::s1, ::s1], kernel, floor, y)
+        record.layer = f"{block.name}_2_conv"
+        if g.form:
+            tiles = tiles_in(record, g.form, padded, g.h, g.w)
+            record(np.copyto, own, tiles)
+            record.scratch.free(tiles)
+        else:
+            record(np.copyto, own, kernels.windows3x3(padded, s2, g.h, g.w).reshape(own.shape))
+        record.scratch.free(padded)
 
 
 def _beside(program: Program, block: BlockFilters, x: Array, joined: Array) -> None:
     """What stands beside the 3x3's output: what a projecting shortcut reads, and ones for the bias."""
-    for record, _ in _cut(program, 1, f"{block.name}_3_conv"):
-        record(np.copyto, joined[..., -1], 1)
+    shares, layer = program.shares, f"{block.name}_3_conv"
+    shares[0].layer = layer
+    shares[0](np.copyto, joined[..., -1], 1)
     if block.projects:
-        y = joined[..., block.kernel_2.shape[3] : -1]
-        for record, k in _cut(program, x.shape[3], f"{block.name}_3_conv"):
+        y, c = joined[..., block.channels[1] : -1], x.shape[3]
+        for i, record in enumerate(shares):
+            k = slice(c * i // len(shares), c * (i + 1) // len(shares))
+            record.layer = layer
             record(np.copyto, y[..., k], _sampled(x, block)[..., k])
 
 
-def _direct3x3(program: Program, block: BlockFilters, padded: Array, y: Array) -> None:
-    """The 3x3 by im2col: first the columns of some rows each, then some output channels."""
-    n, h, w, k2 = y.shape
-    c, layer = padded.shape[3], f"{block.name}_2_conv"
-    windows = kernels.windows3x3(padded, block.strides.stride_2, h, w)
-    columns = program.shared.take("columns", windows.shape)
-    for record, rows in _cut(program, h, layer):
-        record(np.copyto, columns[:, rows], windows[:, rows])
-    program.meet()
-    kernel = block.kernel_2.reshape(9 * c, k2)
-    for record, k in _cut(program, k2, layer):
-        sums = record.scratch.take("sums", (n * h * w, k.stop - k.start))
-        record(np.matmul, columns.reshape(-1, 9 * c), kernel[:, k], out=sums)
-        record(np.maximum, sums.reshape(n, h, w, -1), block.floor_2[k], out=y[..., k])
-        record.scratch.free(sums)
-    program.meet()
-    program.shared.free(columns)
-
-
-def _winograd3x3(program: Program, block: BlockFilters, padded: Array, y: Array) -> None:
-    """The 3x3 as F(4x4, 3x3): first the tiles of some input channels each, then some output channels."""
-    h, w = y.shape[1:3]
-    c, k2 = block.kernel_2.shape[2:]
-    layer = f"{block.name}_2_conv"
-    tiles = program.shared.take("tiles", (36, tile_count(y), c))
-    for record, k in _cut(program, c, layer):
-        own = tiles_in(record, padded[..., k], h, w)
-        record(np.copyto, tiles[..., k], own)
-        record.scratch.free(own)
-    program.meet()
-    for record, k in _cut(program, k2, layer):
-        products = multiply_tiles(record, tiles, block.transformed()[..., k])
-        tiles_out(record, products, block.floor_2[k], y[..., k])
-    program.meet()
-    program.shared.free(tiles)
+def _multiply(program: Program, block: BlockFilters, g: Geometry, factors: Array, y: Array) -> None:
+    """The 3x3 from its tiles or columns, some of its output channels per task."""
+    stack = np.moveaxis(block.transformed(g.form), 1, 0) if g.form else block.kernel_2
+    for record, kernel, k in _tasks(program, block, stack, f"{block.name}_2_conv"):
+        if g.form:
+            products = multiply_tiles(record, factors, np.moveaxis(kernel, 0, 1))
+            tiles_out(record, g.form, products, block.floor_2[k], y[..., k])
+        else:
+            kernels.multiply_columns(record, factors, kernel, block.floor_2[k], y[..., k])
 
 
 def _last1x1(program: Program, block: BlockFilters, joined: Array, x: Array) -> Array:
-    """The last 1x1, the shortcut and the ReLU, some output channels per thread."""
-    n, h, w, c = joined.shape
-    k3 = block.kernel_3.shape[1]
-    y = x if block.in_place else program.shared.take(f"{block.name}_out", (n, h, w, k3))
-    for record, k in _cut(program, k3, f"{block.name}_3_conv"):
-        sums = record.scratch.take("sums", (n, h, w, k.stop - k.start))
-        record(np.matmul, joined.reshape(-1, c), block.kernel_3[:, k], out=sums.reshape(-1, sums.shape[3]))
-        if not block.projects:
-            record(np.add, sums, _sampled(x, block)[..., k], out=sums)
-        record(np.maximum, sums, np.zeros(sums.shape[3], sums.dtype), out=y[..., k])
-        record.scratch.free(sums)
+    """The last 1x1, the shortcut and the ReLU, some output channels per task."""
+    n, h, w, _ = joined.shape
+    y = x if block.in_place else program.shared.take(f"{block.name}_out", (n, h, w, block.channels[2]))
+    for record, kernel, k in _tasks(program, block, block.kernel_3, f"{block.name}_3_conv"):
+        shortcut = None if block.projects else _sampled(x, block)[..., k]
+        kernels.conv1x1(record, joined, kernel, np.zeros(k.stop - k.start, y.dtype), y[..., k], shortcut)
     program.meet()
     if block.in_place:
         program.shared.rename(x, f"{block.name}_out")
@@ -124,10 +124,11 @@ def _sampled(x: Array, block: BlockFilters) -> Array:
     return x[:, :: block.strides.stride_0, :: block.strides.stride_0]
 
 
-def _cut(program: Program, size: int, layer: str) -> Iterator[tuple[Recorder, slice]]:
-    """Each thread's slice of an axis, to record for a layer; threads that would have none are left out."""
-    edges = [size * thread // len(program.threads) for thread in range(len(program.threads) + 1)]
-    for record, a, b in zip(program.threads, edges, edges[1:], strict=False):
-        if a < b:
-            record.layer = layer
-            yield record, slice(a, b)
+def _tasks(program: Program, block: BlockFilters, kernel: Array, layer: str) -> Iterator[Part]:
+    """The slices of one of a block's kernels, some for each task, to record for a layer."""
+    stack = in_slices(kernel, slices_of(kernel.shape[-1], block.threads))
+    count, width = min(len(program.shares), len(stack)), stack.shape[-1]
+    for i, record in enumerate(program.shares[:count]):
+        a, b = len(stack) * i // count, len(stack) * (i + 1) // count
+        record.layer = layer
+        yield Part(record, stack[a:b], slice(a * width, b * width))

@@ -13,7 +13,7 @@ from npcam.engine.geometry import Geometry, pooled_size
 from npcam.engine.kernels import Span
 from npcam.engine.program import Program, Recorder
 from npcam.engine.schedule import Schedule, Stretch
-from npcam.engine.winograd import TILE, winograd3x3
+from npcam.engine.winograd import winograd3x3
 from npcam.shapes import Array
 
 STEM_BUDGET = 1 << 19  # numbers in the stem's columns at a time
@@ -26,7 +26,7 @@ class Entered(NamedTuple):
 
     Attributes:
         block, sizes: the block.
-        padded: what its 3x3 reads, (n, H+, W+, F), in the threads' shared memory.
+        padded: what its 3x3 reads, (n, H+, W+, F), in the shared memory.
     """
 
     block: BlockFilters
@@ -50,8 +50,8 @@ def record_stem(program: Program, schedule: Schedule, padded: Array) -> Array:
     h, w = pooled_size(height, width, padding)
     x = program.shared.take("pool1_pool", (1, h, w, filters.stem.shape[1]))
     first = _enter(program, stretch, 0)
-    for thread, record in enumerate(program.threads):
-        whole = Span(0, 1, *rows_of(h, thread, len(program.threads)))
+    for share, record in enumerate(program.shares[: stretch.shares]):
+        whole = Span(0, 1, *rows_of(h, share, stretch.shares))
         record.layer = "conv1_conv"
         for rows in kernels.spans(whole, width * len(filters.stem), STEM_BUDGET):
             kernels.stem(record, padded, filters.stem, filters.stem_floor, padding, rows, x)
@@ -65,30 +65,28 @@ def record_stretch(program: Program, stretch: Stretch, x: Array) -> Array:
     """Record a stretch from x (n, h, w, C) in the shared memory on; returns what it makes, there too.
 
     Raises:
-        ValueError: several threads were to share several photographs; the rows that one of them has
-            would not lie side by side.
+        ValueError: several photographs were to be shared by rows; those of one share would not lie
+            side by side.
     """
-    if len(program.threads) > 1 and len(x) > 1:
-        raise ValueError(
-            f"{len(program.threads)} threads can share the rows of one photograph, not of {len(x)}"
-        )
+    if stretch.shares > 1 and len(x) > 1:
+        raise ValueError(f"the rows of one photograph can be shared, not of {len(x)} in {stretch.shares}")
     first = _enter(program, stretch, 0)
     if not first:
         return x
-    for thread, record in enumerate(program.threads):
-        _first1x1(record, first, x, Span(0, len(x), *rows_of(x.shape[1], thread, len(program.threads))))
+    for share, record in enumerate(program.shares[: stretch.shares]):
+        _first1x1(record, first, x, Span(0, len(x), *rows_of(x.shape[1], share, stretch.shares)))
     program.meet()
     return _record_blocks(program, stretch, first, x)
 
 
-def rows_of(h: int, thread: int, threads: int, step: int = 1) -> tuple[int, int]:
-    """The rows that a thread makes, in whole steps: TILE rows where tiles are to stay whole.
+def rows_of(h: int, share: int, shares: int, step: int = 1) -> tuple[int, int]:
+    """The rows that a share makes, in whole steps: of as many rows as tiles have that are to stay whole.
 
-    >>> [rows_of(14, thread, 2, step=4) for thread in range(2)]
+    >>> [rows_of(14, share, 2, step=4) for share in range(2)]
     [(0, 8), (8, 14)]
     """
     steps = -(-h // step)
-    first, last = -(-steps * thread // threads), -(-steps * (thread + 1) // threads)
+    first, last = -(-steps * share // shares), -(-steps * (share + 1) // shares)
     return min(first * step, h), min(last * step, h)
 
 
@@ -97,7 +95,7 @@ def _enter(program: Program, stretch: Stretch, i: int) -> Entered | None:
     if i == len(stretch.blocks):
         return None
     block, g = stretch.blocks[i]
-    shape = (stretch.at_once, *g.padded, block.kernel_1.shape[1])
+    shape = (stretch.at_once, *g.padded, block.channels[0])
     return Entered(block, g, program.shared.take(f"{block.name}_1_relu", shape))
 
 
@@ -107,24 +105,24 @@ def _record_blocks(program: Program, stretch: Stretch, first: Entered | None, x:
     while entered:
         i += 1
         after = _enter(program, stretch, i)
-        x = _record_block(program, entered, after, x)
+        x = _record_block(program, stretch.shares, entered, after, x)
         entered = after
     return x
 
 
-def _record_block(program: Program, entered: Entered, after: Entered | None, x: Array) -> Array:
+def _record_block(program: Program, shares: int, entered: Entered, after: Entered | None, x: Array) -> Array:
     """Record one block but for its first 1x1, and the first 1x1 of the block after it.
 
-    Between its 3x3 and the next, every position needs only itself. So a thread goes on with
+    Between its 3x3 and the next, every position needs only itself. So a task goes on with
     its rows, a piece at a time, and meets the others only where a 3x3 looks over the border.
     """
     block, g, padded = entered
-    n, c, k = len(x), block.kernel_2.shape[2], block.kernel_3.shape[1]
+    n, (c, _, k) = len(x), block.channels
     y = x if block.in_place else program.shared.take(f"{block.name}_out", (n, g.h, g.w, k))
-    step = TILE if g.winograd else 1
-    for thread, record in enumerate(program.threads):
-        own = Span(0, n, *rows_of(g.h, thread, len(program.threads), step))
-        for span in kernels.spans(own, g.w * c * 9 // (4 if g.winograd else 1), TILES_BUDGET, step):
+    columns = g.form.products / g.form.tile**2 if g.form else 9  # numbers that are multiplied, per number
+    for share, record in enumerate(program.shares[:shares]):
+        own = Span(0, n, *rows_of(g.h, share, shares, g.step))
+        for span in kernels.spans(own, int(g.w * c * columns), TILES_BUDGET, g.step):
             joined = _branch(record, entered, x, span)
             for points in kernels.spans(span, g.w * k, POINTS_BUDGET):
                 _join(record, block, joined, x, y, span, points)
@@ -159,17 +157,17 @@ def _first1x1(record: Recorder, entered: Entered, x: Array, span: Span) -> None:
 def _branch(record: Recorder, entered: Entered, x: Array, span: Span) -> Array:
     """The 3x3 over a span, beside it what a projecting shortcut reads, and ones: (n, h, w, F [+ C] + 1).
 
-    It is the thread's scratch memory; the caller frees it.
+    It is the share's scratch memory; the caller frees it.
     """
     block, g, padded = entered
-    k = block.kernel_2.shape[3]
-    shape = (span.j - span.i, span.bottom - span.top, g.w, len(block.kernel_3))
+    k = block.channels[1]
+    shape = (span.j - span.i, span.bottom - span.top, g.w, block.kernel_3.shape[1])
     joined = record.scratch.take(f"{block.name}_2_relu, shortcut, 1", shape)
     y = joined[..., :k]
     record.layer = f"{block.name}_2_conv"
-    if g.winograd:
-        halo = padded[span.i : span.j, span.top : -(-span.bottom // TILE) * TILE + 2]
-        winograd3x3(record, halo, block.transformed(), block.floor_2, y)
+    if g.form:
+        halo = padded[span.i : span.j, span.top : -(-span.bottom // g.step) * g.step + 2]
+        winograd3x3(record, g.form, halo, block.transformed(g.form), block.floor_2, y)
     else:
         s = block.strides.stride_2
         halo = padded[span.i : span.j, s * span.top : s * (span.bottom - 1) + 3]
@@ -188,12 +186,13 @@ def _join(
     record.layer = f"{block.name}_3_conv"
     inside = Span(points.i - span.i, points.j - span.i, points.top - span.top, points.bottom - span.top)
     a, out = inside.of(joined), points.of(y)
-    c, k = block.kernel_3.shape
+    (kernel,) = block.kernel_3
+    c, k = kernel.shape
     if block.projects:
-        record(np.matmul, a.reshape(-1, c), block.kernel_3, out=out.reshape(-1, k))
+        record(np.matmul, a.reshape(-1, c), kernel, out=out.reshape(-1, k))
     else:
         sums = record.scratch.take("sums", out.shape)
-        record(np.matmul, a.reshape(-1, c), block.kernel_3, out=sums.reshape(-1, k))
+        record(np.matmul, a.reshape(-1, c), kernel, out=sums.reshape(-1, k))
         record(np.add, sums, _sampled(x, points, block.strides.stride_0), out=out)
         record.scratch.free(sums)
     kernels.relu(record, out, out)

@@ -4,15 +4,22 @@ import threading
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate
-from typing import NamedTuple
+from math import prod
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from npcam.engine.strides import BlockStrides, block_strides
 from npcam.engine.team import Team
-from npcam.engine.winograd import transform_filters
+from npcam.engine.winograd import Form, transform_filters
 from npcam.resnet import Architecture, Tensors
 from npcam.shapes import Array
+
+SLICE = 128  # output channels of a slice, where that makes enough slices for all threads
+WINOGRAD_SLICE = 64  # the same of Winograd's filters
+WINOGRAD_SMALL = 1 << 14  # input times output channels of a slice of them at most
+UNEVEN = 1.2  # how much longer one thread may work than all do on average
+LARGE = 1 << 21  # numbers in a block's kernels, above which they lie in slices
 
 
 class Folded(NamedTuple):
@@ -46,7 +53,8 @@ def fold_batch_norm(
     )
     scale = gamma / np.sqrt(variance + arch.epsilon)  # (K,)
     folded_bias = (np.asarray(bias, np.float64) - mean) * scale + beta
-    return Folded(np.multiply(kernel, scale.astype(kernel.dtype), out=out), folded_bias)
+    scale, shape = scale.astype(kernel.dtype), kernel.shape if out is None else out.shape
+    return Folded(np.multiply(kernel.reshape(shape), scale.reshape(shape[3:]), out=out), folded_bias)
 
 
 @dataclass
@@ -63,13 +71,18 @@ class BlockFilters:
     Reason: one pass over each activation instead of two, and a maximum of two arrays runs at
     three times the speed of one against the number 0 (8 against 2 billion numbers a second).
 
+    The kernels of a large block lie in slices of some output channels each, S of them; those of
+    others are one slice. Reason: few positions go through a large block, so little is computed with
+    what is read, and memory is read faster in one piece: 147 instead of 128 GFLOP/s.
+
     Attributes:
         strides: its strides, its name, and whether its shortcut is a convolution.
-        kernel_1: (C, F) of the first 1x1.
-        kernel_2: (3, 3, F, F2) of the 3x3.
-        kernel_3: (F2 + 1, K) of the last 1x1 and its bias; with a projecting shortcut the
+        kernel_1: (S, C, F / S) of the first 1x1.
+        kernel_2: (S, 3, 3, F, F2 / S) of the 3x3.
+        kernel_3: (S, F2 + 1, K / S) of the last 1x1 and its bias; with a projecting shortcut the
             shortcut's (C, K) stands between the two.
         floor_1, floor_2: minus the biases, a vector each.
+        threads: for how many threads slices are cut.
     """
 
     strides: BlockStrides
@@ -78,8 +91,9 @@ class BlockFilters:
     kernel_3: Array = field(repr=False)
     floor_1: Array = field(repr=False)
     floor_2: Array = field(repr=False)
+    threads: int = 1
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _transformed: Array | None = field(default=None, repr=False)
+    _transformed: dict[int, Array] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -101,12 +115,57 @@ class BlockFilters:
         """How many numbers its kernels hold."""
         return self.kernel_1.size + self.kernel_2.size + self.kernel_3.size
 
-    def transformed(self) -> Array:
-        """Winograd's form of `kernel_2`, (36, F, F2); made when first asked for, then kept."""
+    @property
+    def large(self) -> bool:
+        """Whether its kernels lie in slices, and are shared by channels."""
+        return self.size > LARGE
+
+    @property
+    def channels(self) -> tuple[int, int, int]:
+        """How many output channels its convolutions have: F, F2, K."""
+        f, f2, k = (
+            len(kernel) * kernel.shape[-1] for kernel in (self.kernel_1, self.kernel_2, self.kernel_3)
+        )
+        return f, f2, k
+
+    def transformed(self, form: Form) -> Array:
+        """A form of Winograd's of `kernel_2`, (36, S, F, F2 / S) for F(4x4); made when first asked for.
+
+        Reason for narrow slices: where the processor has AVX-512, OpenBLAS multiplies small matrices,
+        of up to a million products, without packing them first: 187 instead of 129 GFLOP/s in conv3,
+        206 instead of 153 in conv4. Where it has not, they cost a hundredth of the whole.
+        """
         with self._lock:
-            if self._transformed is None:
-                self._transformed = transform_filters(self.kernel_2)
-            return self._transformed
+            if form.tile not in self._transformed:
+                slices, *_, f, k = self.kernel_2.shape
+                width = min(WINOGRAD_SLICE, WINOGRAD_SMALL // f)
+                each = slices_of(k, self.threads if slices == 1 else 1, width)
+                self._transformed[form.tile] = transform_filters(self.kernel_2, form, each)
+            return self._transformed[form.tile]
+
+
+def in_slices(kernel: Array, slices: int) -> Array:
+    """A kernel (1, ..., K) as a view (slices, ..., K / slices); one that lies in slices stays as it is.
+
+    >>> in_slices(np.arange(8).reshape(1, 2, 4), 2).tolist()
+    [[[0, 1], [4, 5]], [[2, 3], [6, 7]]]
+    """
+    if len(kernel) > 1:
+        return kernel
+    return np.moveaxis(kernel[0].reshape(*kernel.shape[1:-1], slices, -1), -2, 0)
+
+
+def slices_of(channels: int, threads: int, width: int = SLICE) -> int:
+    """Into how many slices some output channels are cut: as many for every thread, `width` wide or less.
+
+    Reason for wide ones: each slice's matmul packs the activations anew.
+
+    >>> [slices_of(512, threads) for threads in (1, 2, 3, 6, 16)]
+    [4, 4, 8, 16, 16]
+    """
+    least = max(threads, channels // max(width, 1))
+    counts = [n for n in range(least, 4 * least) if channels % n == 0]
+    return min(counts, key=lambda n: (-(-n // threads) * threads / n > UNEVEN, n), default=1)
 
 
 @dataclass
@@ -134,12 +193,12 @@ def fold_network(tensors: Tensors, arch: Architecture, team: Team) -> Filters:
     edges = list(accumulate((block_size(tensors, block) for block in strides), initial=0))
     memory = np.empty(edges[-1], stem.kernel.dtype)  # in one piece, for it comes in huge pages
 
-    def fold(thread: int) -> None:
-        for i in range(thread, len(strides), team.size):
-            room = memory[edges[i] : edges[i + 1]]
-            blocks[i] = fold_block(tensors, arch, strides[i], None if i else stem.bias, room)
+    def fold(i: int) -> None:
+        room = memory[edges[i] : edges[i + 1]]
+        blocks[i] = fold_block(tensors, arch, strides[i], None if i else stem.bias, room, team.size)
 
-    team.run([[partial(fold, thread) for thread in range(team.size)]])
+    largest_first = sorted(range(len(strides)), key=lambda i: edges[i] - edges[i + 1])
+    team.run([[partial(fold, i) for i in largest_first]])
     kernel = stem.kernel.reshape(-1, stem.kernel.shape[3])
     return Filters(kernel, (-stem.bias).astype(kernel.dtype), blocks, arch.pool_padding)
 
@@ -152,7 +211,12 @@ def block_size(tensors: Tensors, block: BlockStrides) -> int:
 
 
 def fold_block(
-    tensors: Tensors, arch: Architecture, block: BlockStrides, x_offset: Array | None, room: Array
+    tensors: Tensors,
+    arch: Architecture,
+    block: BlockStrides,
+    x_offset: Array | None,
+    room: Array,
+    threads: int = 1,
 ) -> BlockFilters:
     """The convolutions of one block. Biases are summed in float64.
 
@@ -161,35 +225,44 @@ def fold_block(
         block: its name and strides.
         x_offset: (C,), what its input misses: the stem's bias for the first block.
         room: memory for its kernels, (`block_size`,).
+        threads: for how many threads its slices are cut.
     """
     kernels = [tensors[f"{block.name}_{part}_conv"]["kernel"] for part in (1, 2, 3)]
     f, c = kernels[2].shape[2], kernels[0].shape[2] if block.projects else 0
-    edges = kernels[0].size, kernels[0].size + kernels[1].size
-    kernel_1, kernel_2 = (
-        room[: edges[0]].reshape(kernels[0].shape),
-        room[slice(*edges)].reshape(kernels[1].shape),
-    )
-    kernel_3 = room[edges[1] :].reshape(f + c + 1, kernels[2].shape[3])
+    shapes = [kernels[0].shape[2:], kernels[1].shape, (f + c + 1, kernels[2].shape[3])]
+    pieces, at = [], 0
+    for *rows, k in shapes:
+        slices = slices_of(k, threads) if room.size > LARGE else 1
+        size = k * prod(rows)
+        pieces.append(room[at : at + size].reshape(slices, *rows, k // slices))
+        at += size
+    kernel_1, kernel_2, kernel_3 = pieces
 
     def fold(part: int, out: Array) -> Array:
         conv, bn = f"{block.name}_{part}_conv", f"{block.name}_{part}_bn"
-        return fold_batch_norm(tensors, conv, bn, arch, out).bias
+        return fold_batch_norm(tensors, conv, bn, arch, np.moveaxis(out, 0, -2)).bias
 
-    offset_1, bias_2 = fold(1, kernel_1), fold(2, kernel_2)
+    def times(offset: Array, kernel: Array) -> Any:  # what a convolution makes of an offset
+        return np.einsum("c,sabck->sk", offset, kernel).reshape(-1)
+
+    one = (slice(None), None, None)  # a 1x1 as a convolution of one row and one column
+    offset_1, bias_2 = fold(1, kernel_1[one]), fold(2, kernel_2)
     if x_offset is not None:
-        offset_1 += x_offset @ kernel_1[0, 0]
-    offset_2 = bias_2 + np.einsum("c,abck->k", offset_1, kernel_2)
-    offset_3 = fold(3, kernel_3[None, None, :f]) + np.einsum("c,ck->k", offset_2, kernel_3[:f])
+        offset_1 += times(x_offset, kernel_1[one])
+    offset_2 = bias_2 + times(offset_1, kernel_2)
+    last, shortcut = (part[one] for part in join_shortcut(kernel_3, f))
+    offset_3 = fold(3, last) + times(offset_2, last)
     if block.projects:
-        shortcut = kernel_3[None, None, f:-1]
-        offset_3 += join_shortcut(Folded(shortcut, fold(0, shortcut)), x_offset)
-    kernel_3[-1] = offset_3
+        offset_3 += fold(0, shortcut)
+        if x_offset is not None:
+            offset_3 += times(x_offset, shortcut)
+    kernel_3[:, -1] = offset_3.reshape(len(kernel_3), -1)
     floor_1, floor_2 = ((-offset).astype(room.dtype) for offset in (offset_1, offset_2))
-    return BlockFilters(block, kernel_1[0, 0], kernel_2, kernel_3, floor_1, floor_2)
+    return BlockFilters(block, kernel_1, kernel_2, kernel_3, floor_1, floor_2, threads)
 
 
-def join_shortcut(shortcut: Folded, x_offset: Array | None) -> Array:
-    """What a projecting shortcut adds to its block's last bias, its kernel being part of the last one.
+def join_shortcut(kernel_3: Array, f: int) -> tuple[Array, Array]:
+    """Where in a block's last kernel, (S, F + C + 1, K), its last 1x1 and its shortcut's convolution lie.
 
     Both 1x1s and their bias are one matmul: [y, x, 1] @ [[W3], [W0], [b]] = y W3 + x W0 + b.
 
@@ -197,7 +270,4 @@ def join_shortcut(shortcut: Folded, x_offset: Array | None) -> Array:
     read again; x, smaller by half or more, is copied beside y instead. And a matmul with more
     terms runs closer to its peak: 92 % instead of 89.
     """
-    bias = shortcut.bias.copy()
-    if x_offset is not None:
-        bias += x_offset @ shortcut.kernel[0, 0]
-    return bias
+    return kernel_3[:, :f], kernel_3[:, f:-1]

@@ -5,10 +5,11 @@ from typing import NamedTuple
 import numpy as np
 
 from npcam.engine.filters import BlockFilters
-from npcam.engine.winograd import TILE
+from npcam.engine.winograd import F2, F4, Form
 from npcam.shapes import same_padding
 
-FEW_TILES = 16  # too few to pay for reading Winograd's filters
+MOST_PRODUCTS = 5  # per result and pair of channels, of the 9 that the direct sum takes
+FEW_TILES = 16  # too few to pay for reading and packing Winograd's filters
 
 
 class Geometry(NamedTuple):
@@ -20,7 +21,7 @@ class Geometry(NamedTuple):
             zeros up to whole tiles.
         inside: which of them the first 1x1 makes.
         h, w: rows and columns of the block's output.
-        winograd: whether the 3x3 runs as F(4x4, 3x3).
+        form: the form of Winograd's in which the 3x3 runs; None where it is the direct sum.
     """
 
     h1: int
@@ -29,7 +30,12 @@ class Geometry(NamedTuple):
     inside: tuple[slice, slice]
     h: int
     w: int
-    winograd: bool
+    form: Form | None
+
+    @property
+    def step(self) -> int:
+        """The rows of results that must stay together: those of a tile."""
+        return self.form.tile if self.form else 1
 
 
 def pooled_size(height: int, width: int, pool_padding: int) -> tuple[int, int]:
@@ -49,19 +55,28 @@ def geometry(block: BlockFilters, n: int, h: int, w: int) -> Geometry:
     same = strides.same_stride, strides.same_stride
     (top, bottom), (left, right) = same_padding((h1, w1), (3, 3), same)
     h2, w2 = -(-h1 // strides.stride_2), -(-w1 // strides.stride_2)  # as many as padding "same" makes
-    rows, columns = -(-h2 // TILE), -(-w2 // TILE)
-    winograd = strides.stride_2 == 1 and _pays(block, n * rows * columns, n * h2 * w2)
-    padded = (TILE * rows + 2, TILE * columns + 2) if winograd else (top + h1 + bottom, left + w1 + right)
+    form = _form(block, n, h2, w2) if strides.stride_2 == 1 else None
+    padded = top + h1 + bottom, left + w1 + right
+    if form:
+        rows, columns = (-(-size // form.tile) * form.tile + 2 for size in (h2, w2))
+        padded = rows, columns
     inside = (slice(top, top + h1), slice(left, left + w1))
-    return Geometry(h1, w1, padded, inside, h2, w2, winograd)
+    return Geometry(h1, w1, padded, inside, h2, w2, form)
 
 
-def _pays(block: BlockFilters, tiles: int, positions: int) -> bool:
-    """Whether Winograd's convolution is the faster one.
+def _form(block: BlockFilters, n: int, h: int, w: int) -> Form | None:
+    """The fastest way to a 3x3's h x w results of `n` photographs.
 
-    Its filters are 4 times as large as the kernel, so reading them must serve enough tiles. One
-    photograph of 224x224 so needs those of conv2 and conv3 only, which are made in milliseconds;
-    those of conv4 and conv5, 160 MB, are made for the first batch. And tiles that hang over the
+    Winograd's filters are larger than the kernel, 4 times for F(4x4, 3x3) and 1.8 times for
+    F(2x2, 3x3), so reading and packing them must serve enough tiles. One photograph of 224x224 has
+    enough for F(4x4) in conv2 and conv3, and for F(2x2) in conv4, 21 MB made in milliseconds; the
+    160 MB of F(4x4) in conv4 and conv5 are made for the first batch. And tiles that hang over the
     edge must not eat up what is saved. In float64 the direct sum is taken, for its precision.
     """
-    return block.kernel_2.dtype == np.float32 and tiles > FEW_TILES and 36 * tiles <= 5 * positions
+    if block.kernel_2.dtype != np.float32:
+        return None
+    for form in (F4, F2):
+        tiles = n * form.tiles(h, w)
+        if tiles > FEW_TILES and form.products * tiles <= MOST_PRODUCTS * n * h * w:
+            return form
+    return None

@@ -76,38 +76,46 @@ def fill_border(
     record(np.copyto, padded[:, rows, across.stop :], floor)
 
 
-def conv1x1(record: Recorder, x: Array, kernel: Array, floor: Array, y: Array) -> None:
+def conv1x1(
+    record: Recorder, x: Array, kernel: Array, floor: Array, y: Array, shortcut: Array | None = None
+) -> None:
     """1x1 convolution, bias and ReLU: x (n, h, w, C) -> y (n, h, w, K), which may be any view.
 
-    `kernel` is (C, K). One matmul on (m, C), without columns to lay out.
+    `kernel` is (S, C, K / S). One matmul per slice on (m, C), without columns to lay out. A
+    `shortcut`, (n, h, w, K), is added before the ReLU.
     """
     take, free = record.scratch.take, record.scratch.free
-    c, k = kernel.shape
+    slices, c, k = kernel.shape
     n, h, w, _ = x.shape
     packed = None if x.flags.c_contiguous else take("packed", x.shape)
     if packed is not None:
         record(np.copyto, packed, x)
         x = packed
-    sums = take("sums", (n * h * w, k))
-    record(np.matmul, x.reshape(-1, c), kernel, out=sums)
-    record(np.maximum, sums.reshape(n, h, w, k), floor, out=y)
+    sums = take("sums", (slices, n, h, w, k))
+    record(np.matmul, x.reshape(-1, c), kernel, out=sums.reshape(slices, -1, k))
+    found = np.moveaxis(sums, 0, 3)  # slices side by side
+    if shortcut is not None:
+        record(np.add, found, shortcut.reshape(found.shape), out=found)
+    record(np.maximum, found, floor.reshape(slices, k), out=y.reshape(found.shape))
     free(sums, *([] if packed is None else [packed]))
 
 
 def conv3x3(record: Recorder, padded: Array, kernel: Array, floor: Array, stride: int, y: Array) -> None:
     """3x3 convolution by im2col, bias and ReLU: padded rows (n, H, W, C) -> y (n, h, w, K).
 
-    `kernel` is (3, 3, C, K).
+    `kernel` is (S, 3, 3, C, K / S).
     """
-    n, h, w, k = y.shape
-    c = padded.shape[3]
-    windows = windows3x3(padded, stride, h, w)
+    windows = windows3x3(padded, stride, *y.shape[1:3])
     columns = record.scratch.take("columns", windows.shape)
     record(np.copyto, columns, windows)
-    sums = record.scratch.take("sums", (n * h * w, k))
-    record(np.matmul, columns.reshape(-1, 9 * c), kernel.reshape(9 * c, k), out=sums)
-    record(np.maximum, sums.reshape(n, h, w, k), floor, out=y)
-    record.scratch.free(columns, sums)
+    multiply_columns(record, columns, kernel, floor, y)
+    record.scratch.free(columns)
+
+
+def multiply_columns(record: Recorder, columns: Array, kernel: Array, floor: Array, y: Array) -> None:
+    """What im2col laid out, (n, h, w, ...), times (S, ..., K / S), with bias and ReLU -> y (n, h, w, K)."""
+    flat = kernel.reshape(len(kernel), -1, kernel.shape[-1])
+    conv1x1(record, columns.reshape(*y.shape[:3], -1), flat, floor, y)
 
 
 def windows3x3(padded: Array, stride: int, h: int, w: int) -> Array:

@@ -31,7 +31,13 @@ class Pass(Protocol):
 
 
 def record_pass(schedule: Schedule, team: Team) -> Pass:
-    """Record what a schedule says, for a team of as many threads as it says."""
+    """Record what a schedule says, for a team of as many threads as it says.
+
+    The filters in Winograd's forms that it needs are made by all of them before.
+    """
+    stretches = (schedule.one_by_one, schedule.gathered, schedule.together)
+    forms = [(block, g.form) for stretch in stretches for block, g in stretch.blocks if g.form]
+    team.run([[partial(block.transformed, form) for block, form in forms]])
     return ManyPhotographs(schedule, team) if schedule.photographs > 1 else OnePhotograph(schedule, team)
 
 
@@ -44,18 +50,18 @@ class OnePhotograph:
         dtype = schedule.filters.stem.dtype
         self._team = team
         self._padded = _padded(schedule)
-        program = Program([Recorder(dtype) for _ in range(schedule.threads)], dtype)
+        program = Program([Recorder(dtype) for _ in range(schedule.together.shares)], dtype)
         x = by_rows.record_stem(program, schedule, self._padded)
         x = by_rows.record_stretch(program, schedule.gathered, x)
         self._y = by_channels.record_stretch(program, schedule.together, x)
         self._tasks = [[partial(run_ops, ops) for ops in phase] for phase in program.phases]
-        scratch = [program.shared, *(record.scratch for record in program.threads)]
+        scratch = [program.shared, *(record.scratch for record in program.shares)]
         self.nbytes = self._padded.nbytes + sum(space.nbytes for space in scratch)
 
     def run(self, x: Array) -> Array:
         """See `Pass`."""
-        np.copyto(self._padded[:, 3:-3, 3:-3], x)
-        self._team.run(self._tasks)
+        copy = partial(np.copyto, self._padded[:, 3:-3, 3:-3], x)  # while the other threads wake up
+        self._team.run([[copy], *self._tasks])
         return self._y
 
 
@@ -68,12 +74,12 @@ class ManyPhotographs:
         self._team = team
         threads = [Recorder(dtype) for _ in range(schedule.threads)]
         self._own = [_OwnPhotographs(schedule, record) for record in threads]
-        program = Program(threads, dtype)
+        program = Program([Recorder(dtype) for _ in range(schedule.together.shares)], dtype)
         shape = (schedule.photographs, *self._own[0].y.shape[1:])
         self._together = program.shared.take("features of all threads", shape)
         self._y = by_channels.record_stretch(program, schedule.together, self._together)
         self._tasks = [[partial(run_ops, ops) for ops in phase] for phase in program.phases]
-        scratch = [program.shared, *(record.scratch for record in threads)]
+        scratch = [program.shared, *(record.scratch for record in (*threads, *program.shares))]
         self.nbytes = sum(space.nbytes for space in scratch) + sum(own.nbytes for own in self._own)
 
     def run(self, x: Array) -> Array:

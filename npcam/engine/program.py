@@ -23,7 +23,7 @@ class Op(partial[Any]):
     layer: str
 
 
-Phases = list[list[list[Op]]]  # by phase and thread: what a thread does between one meeting and the next
+Phases = list[list[list[Op]]]  # by phase and task
 
 
 class Workspace:
@@ -98,7 +98,7 @@ class Workspace:
 
 
 class Recorder:
-    """One thread's operations, and the scratch memory that is its own.
+    """The operations of one share of the work, and the scratch memory that is its own.
 
     Attributes:
         scratch: that memory.
@@ -123,23 +123,24 @@ class Recorder:
 
 
 class Program:
-    """What some threads do together, recorded in phases.
+    """What some threads do together, recorded in phases, each of tasks that depend on nothing in their phase.
 
     Attributes:
-        threads: the recorder of each thread.
+        shares: a recorder for each share of the work. There may be more of them than threads: a
+            task is what one share has to do in a phase, and whichever thread is free does it.
         shared: the scratch memory that all of them see. What lies there may be freed at a meeting
-            and not before, for other threads may still read it.
+            and not before, for other tasks may still read it.
         phases: what was recorded.
     """
 
-    def __init__(self, threads: Sequence[Recorder], dtype: Any) -> None:
-        self.threads = threads
+    def __init__(self, shares: Sequence[Recorder], dtype: Any) -> None:
+        self.shares = shares
         self.shared = Workspace(dtype)
         self.phases: Phases = []
 
     def meet(self) -> None:
-        """End a phase: nobody goes on before all are here."""
-        self.phases.append([record.cut() for record in self.threads])
+        """End a phase: no task of the next one begins before all of this one are done."""
+        self.phases.append([ops for ops in (share.cut() for share in self.shares) if ops])
 
 
 def run_ops(ops: Sequence[Op]) -> None:

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from npcam.common.tables import align
 from npcam.engine.filters import BlockFilters, Filters
 from npcam.engine.geometry import Geometry, geometry, pooled_size
-from npcam.engine.winograd import TILE
 
 SCRATCH = 512 << 20  # bytes of scratch memory, above which a batch is cut into smaller passes
 MOST_EACH = 16  # photographs per thread in a pass: more than that makes conv5 no faster
-CHANNELS_FROM = 1 << 21  # blocks with more numbers in their filters are shared by channels
+TASKS = 2  # for each of more than two threads, where channels are shared
+CHANNELS_ABOVE = 1000  # numbers in a block's kernels per position, above which channels are shared
 GATHER_BELOW = 512  # blocks with fewer positions per photograph take several photographs at once
 
 
@@ -21,13 +21,15 @@ class Stretch(NamedTuple):
     """Blocks one after the other that are shared in the same way; there may be none.
 
     Attributes:
-        shared: what a thread takes of the work: "rows" or "channels" of all photographs, or
-            "photographs" of its own.
+        shared: what a task takes of the work: "rows" or "channels" of all photographs, or
+            "photographs" of a thread's own.
+        shares: into how many tasks a phase is cut at most.
         at_once: how many photographs go through a block before the next block begins.
         blocks: the blocks, each with its sizes for so many photographs.
     """
 
     shared: str
+    shares: int
     at_once: int
     blocks: tuple[tuple[BlockFilters, Geometry], ...]
 
@@ -111,27 +113,34 @@ def next_group(photographs: int, height: int, width: int, threads: int) -> int:
 def make_schedule(filters: Filters, photographs: int, size: tuple[int, int], threads: int) -> Schedule:
     """The schedule for a group of photographs, as `next_group` gives them, of `size` (height, width)."""
     h, w = pooled_size(*size, filters.pool_padding)
-    early, late = _split_large(filters.blocks)
+    early, late = _split_late(filters.blocks, h, w, photographs)
     if photographs == 1:
-        stretches = [("rows", 1, early), ("rows", 1, [])]
+        stretches = [("rows", threads, 1, early), ("rows", threads, 1, [])]
     else:
         large, small = _split_small(early, h, w)
-        stretches = [("photographs", 1, large), ("photographs", photographs // threads, small)]
-    stretches.append(("channels", photographs, late))
+        stretches = [("photographs", 1, 1, large), ("photographs", 1, photographs // threads, small)]
+    tasks = threads if threads <= 2 else TASKS * threads  # one that lost its core is not missed for long
+    stretches.append(("channels", tasks, photographs, late))
     found = []
-    for shared, at_once, blocks in stretches:
-        found.append(Stretch(shared, at_once, _with_sizes(blocks, at_once, h, w)))
+    for shared, shares, at_once, blocks in stretches:
+        found.append(Stretch(shared, shares, at_once, _with_sizes(blocks, at_once, h, w)))
         if blocks:
             _, last = found[-1].blocks[-1]
             h, w = last.h, last.w
     return Schedule(filters, size, photographs, threads, *found)
 
 
-def _split_large(blocks: list[BlockFilters]) -> tuple[list[BlockFilters], list[BlockFilters]]:
-    """The blocks to share by positions, and those by channels: from the first large one on."""
-    large = [block.size > CHANNELS_FROM for block in blocks]
-    first = large.index(True) if True in large else len(blocks)
-    return blocks[:first], blocks[first:]
+def _split_late(
+    blocks: list[BlockFilters], h: int, w: int, photographs: int
+) -> tuple[list[BlockFilters], list[BlockFilters]]:
+    """The blocks to share by positions, and those by channels: from the first large one on.
+
+    A single photograph's rows are few for a smaller one, too.
+    """
+    for i, (block, g) in enumerate(_with_sizes(blocks, 1, h, w)):
+        if block.large or (photographs == 1 and block.size > CHANNELS_ABOVE * g.h * g.w):
+            return blocks[:i], blocks[i:]
+    return blocks, []
 
 
 def _split_small(blocks: list[BlockFilters], h: int, w: int) -> tuple[list[BlockFilters], list[BlockFilters]]:
@@ -173,18 +182,18 @@ def list_steps(schedule: Schedule) -> list[Step]:
 def _block_steps(block: BlockFilters, g: Geometry, stretch: Stretch) -> list[Step]:
     """The convolutions of one block."""
     stride = block.strides.stride_2
-    f, f2 = block.kernel_2.shape[2:]
-    c3, k3 = block.kernel_3.shape
-    tiles = -(-g.h // TILE) * -(-g.w // TILE)
+    f, f2, k3 = block.channels
     every = f", every {stride} positions" if stride > block.strides.same_stride else ""
-    direct = (f"3x3 by im2col{every}", g.h * g.w * block.kernel_2.size)
-    method, products = ("3x3 by Winograd F(4x4,3x3)", 36 * tiles * f * f2) if g.winograd else direct
+    method, products = f"3x3 by im2col{every}", g.h * g.w * block.kernel_2.size
+    if g.form:
+        method = f"3x3 by Winograd F({g.form.tile}x{g.form.tile},3x3)"
+        products = g.form.products * g.form.tiles(g.h, g.w) * f * f2
     joined = "1x1 and shortcut as one" if block.projects else "1x1"
     how = stretch.shared, stretch.at_once
     return [
         Step(f"{block.name}_1_conv", "1x1", (g.h1, g.w1, f), *how, g.h1 * g.w1 * block.kernel_1.size),
         Step(f"{block.name}_2_conv", method, (g.h, g.w, f2), *how, products),
-        Step(f"{block.name}_3_conv", joined, (g.h, g.w, k3), *how, g.h * g.w * (c3 - 1) * k3),
+        Step(f"{block.name}_3_conv", joined, (g.h, g.w, k3), *how, g.h * g.w * (block.kernel_3.size - k3)),
     ]
 
 

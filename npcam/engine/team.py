@@ -10,19 +10,19 @@ import os
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import threadpoolctl
 
-Task = Callable[[], None]
-SQUARE_ROOTS = 2048  # per look around while waiting: some 5 microseconds
-LOOKS = 1000  # before a thread that waits goes to sleep
-NAP = 1e-4  # seconds
+Task = Callable[[], object]
+SQUARE_ROOTS = 8192  # per look around while waiting: some 10 microseconds
+LOOKS = 10  # before a thread that waits begins to take naps
+NAP = 2e-5  # seconds
 
 
 class OneBlasThread:
@@ -113,19 +113,19 @@ class Team:
         return True
 
     def _run_together(self, phases: Sequence[Sequence[Task]]) -> None:
-        """Every thread goes through its column of tasks."""
-        meeting = Meeting(self.size)
+        """Every thread takes tasks, phase after phase."""
+        together = Together(phases, self.size)
         here = _processor()
-        columns = [partial(_go_through, index, phases, meeting, here) for index in range(self.size)]
+        parts = [partial(together.take_part, index, here) for index in range(self.size)]
         try:
-            for inbox, column in zip(self._inboxes, columns[1:], strict=True):
-                inbox.put(column)
-            columns[0]()
+            for inbox, part in zip(self._inboxes, parts[1:], strict=True):
+                inbox.put(part)
+            parts[0]()
         except BaseException as raised:  # an interrupt between these lines
-            meeting.leave(0, raised)
-            for inbox, column in zip(self._inboxes, columns[1:], strict=True):
-                inbox.put(column)  # who has not been asked yet leaves at once, as the others do
-        meeting.close()
+            together.leave(0, raised)
+            for inbox, part in zip(self._inboxes, parts[1:], strict=True):
+                inbox.put(part)  # who has not been asked yet leaves at once, as the others do
+        together.close()
 
     def _gather(self) -> None:
         """Be a team without threads yet; they start with the first run."""
@@ -134,26 +134,62 @@ class Team:
         self._inboxes: list[queue.SimpleQueue[Task]] = []
 
 
-class Meeting:
-    """Where the threads of a team wait for each other.
+class Phase:
+    """Tasks that may be done at the same time, in any order: whoever is free takes the next one."""
 
-    They wait awake for a while. Reason: a thread that sleeps gets its core back late where other
-    programs want it, and there are 40 meetings in the pass of one photograph. And they wait inside
-    an operation on an array, because Python code would hold the interpreter's lock.
-    """
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self._waiting, self._count = deque(tasks), len(tasks)
+        self._done: list[Task] = []
 
-    def __init__(self, size: int) -> None:
-        self._arrived = [0] * size
+    def take(self, index: int) -> Task | None:
+        """A task for a thread; None where all are taken.
+
+        From both ends. Reason: what a thread takes then lies beside what it had in the phase before, and
+        is in its cache.
+        """
+        try:
+            return self._waiting.pop() if index % 2 else self._waiting.popleft()
+        except IndexError:
+            return None
+
+    def tick_off(self, task: Task) -> None:
+        """A task that was taken is done."""
+        self._done.append(task)
+
+    @property
+    def over(self) -> bool:
+        """Whether all tasks are done."""
+        return len(self._done) == self._count
+
+
+class Together:
+    """One run of phases, through which the threads of a team go together."""
+
+    def __init__(self, phases: Sequence[Sequence[Task]], size: int) -> None:
+        self._phases = [Phase(tasks) for tasks in phases]
         self._left = [False] * size
         self._empty = threading.Event()
         self._failures: list[BaseException] = []
         self._numbers = np.ones(SQUARE_ROOTS)
 
-    def wait(self, index: int) -> None:
-        """Wait until all threads have come as often as this one, or one of them failed."""
-        self._arrived[index] += 1
+    def take_part(self, index: int, callers_core: int | None) -> None:
+        """What one thread does of a run; the caller is thread 0."""
+        failure = None
+        try:
+            with _apart(index, callers_core):
+                for phase in self._phases:
+                    while not self._failures and (task := phase.take(index)):
+                        task()
+                        phase.tick_off(task)
+                    self._wait(phase)
+        except BaseException as raised:
+            failure = raised
+        self.leave(index, failure)
+
+    def _wait(self, phase: Phase) -> None:
+        """Wait until a phase is over, or one of the threads failed."""
         looks = 0
-        while min(self._arrived) < self._arrived[index] and not self._failures:
+        while not (phase.over or self._failures):
             np.sqrt(self._numbers) if looks < LOOKS else time.sleep(NAP)
             looks += 1
 
@@ -166,20 +202,14 @@ class Meeting:
             self._empty.set()
 
     def close(self) -> None:
-        """Wait until all have gone, so that their arrays are free; raise the first failure."""
-        while True:
+        """Wait, after a failure, until all have gone, so that their arrays are free; raise the first one."""
+        while self._failures and not self._empty.is_set():
             try:
                 self._empty.wait()
-                break
             except BaseException as raised:  # an interrupt does not make their arrays free
                 self._failures.append(raised)
         if self._failures:
             raise self._failures[0]
-
-    @property
-    def broken(self) -> bool:
-        """Whether one of them failed."""
-        return bool(self._failures)
 
 
 def _do_alone(phases: Sequence[Sequence[Task]]) -> None:
@@ -187,23 +217,6 @@ def _do_alone(phases: Sequence[Sequence[Task]]) -> None:
     for phase in phases:
         for task in phase:
             task()
-
-
-def _go_through(
-    index: int, phases: Sequence[Sequence[Task]], meeting: Meeting, callers_core: int | None
-) -> None:
-    """What one thread does of a run; the caller is thread 0."""
-    failure = None
-    try:
-        with _apart(index, callers_core):
-            for phase in phases:
-                if meeting.broken:
-                    break
-                phase[index]()
-                meeting.wait(index)
-    except BaseException as raised:
-        failure = raised
-    meeting.leave(index, failure)
 
 
 @contextmanager
@@ -229,8 +242,12 @@ def _apart(index: int, callers_core: int | None) -> Iterator[None]:
 def _processor() -> int | None:
     """The number of the core that this thread runs on, where the system tells it."""
     try:
-        stat = Path("/proc/thread-self/stat").read_text()
-        return int(stat.rpartition(")")[2].split()[36])  # proc(5): field 39, the first one here being 3
+        file = os.open("/proc/thread-self/stat", os.O_RDONLY)
+        try:
+            stat = os.read(file, 1024)
+        finally:
+            os.close(file)
+        return int(stat.rpartition(b")")[2].split()[36])  # proc(5): field 39, the first one here being 3
     except (OSError, ValueError, IndexError):
         return None
 

@@ -2,8 +2,11 @@
 
 Lavin & Gray 2015, "Fast Algorithms for Convolutional Neural Networks" (arXiv:1509.09308): for every
 6x6 tile d of the input and every 3x3 kernel g, Y = A^T [(G g G^T) * (B^T d B)] A. The product
-summed over channels is 36 matmuls, one per position in the tile.
+summed over channels is 36 matmuls, one per position in the tile. F(2x2, 3x3), of 4x4 tiles, makes 4
+results from 16 products instead of 36.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -11,9 +14,36 @@ from numpy.lib.stride_tricks import as_strided
 from npcam.engine.program import Recorder
 from npcam.shapes import Array
 
-TILE = 4  # rows and columns of results per tile
-STEP = 16  # input channels whose filters are transformed at a time
+AT_ONCE = 1 << 13  # pairs of channels whose filters are transformed at a time
 POINTS = (0.0, 0.625, -0.625, 1.5, -1.5)
+
+
+class Form(NamedTuple):
+    """One of Winograd's convolutions, F(m x m, 3x3).
+
+    Attributes:
+        tile: m, the rows and columns of results per tile.
+        at, g, bt: A^T (m, m + 2), G (m + 2, 3) and B^T (m + 2, m + 2), float64.
+    """
+
+    tile: int
+    at: Array
+    g: Array
+    bt: Array
+
+    @property
+    def window(self) -> int:
+        """The rows and columns of input per tile."""
+        return self.tile + 2
+
+    @property
+    def products(self) -> int:
+        """The products per tile and pair of channels."""
+        return self.window**2
+
+    def tiles(self, h: int, w: int) -> int:
+        """How many tiles cover h x w results."""
+        return -(-h // self.tile) * -(-w // self.tile)
 
 
 def winograd_matrices(points: tuple[float, ...] = POINTS, size: int = 3) -> tuple[Array, Array, Array]:
@@ -25,7 +55,7 @@ def winograd_matrices(points: tuple[float, ...] = POINTS, size: int = 3) -> tupl
     usual (0, 1, -1, 2, -2), which spare multiplications that we do by matmul anyway, 16 times.
 
     Returns:
-        A^T (4, 6), G (6, 3) and B^T (6, 6), float64.
+        A^T (4, 6), G (6, 3) and B^T (6, 6), float64; for other points as many rows as it has.
 
     >>> at, g, bt = winograd_matrices()
     >>> d, kernel = np.arange(6.0), np.array([1.0, 2.0, 4.0])
@@ -48,62 +78,60 @@ def winograd_matrices(points: tuple[float, ...] = POINTS, size: int = 3) -> tupl
     return at, g, bt
 
 
-AT, G, BT = winograd_matrices()
+F4 = Form(4, *winograd_matrices())
+F2 = Form(2, *winograd_matrices((0.0, 1.0, -1.0)))
 
 
-def transform_filters(kernel: Array) -> Array:
-    """G g G^T for every pair of channels: (3, 3, C, K) -> (36, C, K), found in float64.
+def transform_filters(kernel: Array, form: Form = F4, each: int = 1) -> Array:
+    """G g G^T for every pair of channels: (S, 3, 3, C, K) -> (36, each S, C, K / each), found in float64.
 
     Some channels at a time, in memory that is used again: fresh memory takes longer than the sums.
     """
-    c, k = kernel.shape[2:]
-    gg = np.kron(G, G)  # (36, 9)
-    u = np.empty((36, c, k), kernel.dtype)
-    some, found = np.empty((9, STEP * k)), np.empty((36, STEP * k))
-    for i in range(0, c, STEP):
-        n = min(STEP, c - i) * k
-        some[:, :n] = kernel[:, :, i : i + STEP].reshape(9, n)
-        np.matmul(gg, some[:, :n], out=found[:, :n])
-        u[:, i : i + STEP] = found[:, :n].reshape(36, -1, k)
-    return u
+    slices, _, _, c, k = kernel.shape
+    gg = np.kron(form.g, form.g)  # (36, 9)
+    u = np.empty((len(gg), slices, each, c, k // each), kernel.dtype)
+    step = max(1, AT_ONCE // k)
+    some, found = np.empty((9, step * k)), np.empty((len(gg), step * k))
+    for s in range(slices):
+        for i in range(0, c, step):
+            n = min(step, c - i) * k
+            some[:, :n] = kernel[s, :, :, i : i + step].reshape(9, n)
+            np.matmul(gg, some[:, :n], out=found[:, :n])
+            u[:, s, :, i : i + step] = found[:, :n].reshape(len(gg), -1, each, k // each).swapaxes(1, 2)
+    return u.reshape(len(gg), slices * each, c, -1)
 
 
-def winograd3x3(record: Recorder, padded: Array, kernel: Array, floor: Array, y: Array) -> None:
+def winograd3x3(record: Recorder, form: Form, padded: Array, kernel: Array, floor: Array, y: Array) -> None:
     """3x3 convolution, F(4x4, 3x3), bias and ReLU: padded rows (n, H, W, C) -> y (n, h, w, K).
 
-    `kernel` is (36, C, K), `floor` minus the bias (see the package's docstring).
+    `kernel` is (36, S, C, K / S), `floor` minus the bias (see the package's docstring).
 
     Reason: a quarter of the multiplications. With the transforms a 3x3 takes 1.0-1.4 ms of one
     core per photograph instead of 2.5-3.6 by im2col. As sums of slices, the transforms took
     most of what was gained; they are matmuls too, of 6x6 matrices with long rows.
     """
-    tiles = tiles_in(record, padded, *y.shape[1:3])
+    tiles = tiles_in(record, form, padded, *y.shape[1:3])
     products = multiply_tiles(record, tiles, kernel)
     record.scratch.free(tiles)
-    tiles_out(record, products, floor, y)
+    tiles_out(record, form, products, floor, y)
 
 
-def tile_count(y: Array) -> int:
-    """How many 4x4 tiles cover y (n, h, w, K)."""
-    n, h, w, _ = y.shape
-    return int(n * -(-h // TILE) * -(-w // TILE))
-
-
-def tiles_in(record: Recorder, padded: Array, h: int, w: int) -> Array:
+def tiles_in(record: Recorder, form: Form, padded: Array, h: int, w: int) -> Array:
     """B^T d B of every 6x6 tile d: padded rows (n, H, W, C) -> (36, tiles, C), for h x w results.
 
     What is returned is the thread's scratch memory; the caller frees it.
     """
     n, _, _, c = padded.shape
-    rows, columns = -(-h // TILE), -(-w // TILE)
+    tile, window = form.tile, form.window
+    rows, columns = -(-h // tile), -(-w // tile)
     tiles = n * rows * columns
-    d = record.scratch.take("tiles", (36, tiles, c))
-    half = record.scratch.take("tiles, half transformed", (6, 6, tiles * c))
+    d = record.scratch.take("tiles", (window**2, tiles, c))
+    half = record.scratch.take("tiles, half transformed", (window, window, tiles * c))
     sn, sh, sw, sc = padded.strides
-    strides = (sh, sw, sn, TILE * sh, TILE * sw, sc)
-    windows = as_strided(padded, (6, 6, n, rows, columns, c), strides, writeable=False)
+    strides = (sh, sw, sn, tile * sh, tile * sw, sc)
+    windows = as_strided(padded, (window, window, n, rows, columns, c), strides, writeable=False)
     record(np.copyto, d.reshape(windows.shape), windows)
-    bt, square = BT.astype(padded.dtype), d.reshape(half.shape)
+    bt, square = form.bt.astype(padded.dtype), d.reshape(half.shape)
     record(np.matmul, bt, square.transpose(1, 0, 2), out=half.transpose(1, 0, 2))  # B^T d
     record(np.matmul, bt, half, out=square)  # (B^T d) B
     record.scratch.free(half)
@@ -111,42 +139,48 @@ def tiles_in(record: Recorder, padded: Array, h: int, w: int) -> Array:
 
 
 def multiply_tiles(record: Recorder, tiles: Array, kernel: Array) -> Array:
-    """36 matmuls: tiles (36, tiles, C) times kernel (36, C, K) -> (36, tiles, K), for the caller to free."""
-    products = record.scratch.take("products of tiles", (*tiles.shape[:2], kernel.shape[2]))
-    record(np.matmul, tiles, kernel, out=products)
+    """36 S matmuls: tiles (36, tiles, C) times kernel (36, S, C, K) -> (36, S, tiles, K), to be freed."""
+    n, slices, _, k = kernel.shape
+    products = record.scratch.take("products of tiles", (n, slices, tiles.shape[1], k))
+    record(np.matmul, tiles[:, None], kernel, out=products)
     return products
 
 
-def tiles_out(record: Recorder, products: Array, floor: Array, y: Array) -> None:
-    """A^T m A of every tile's products m, bias and ReLU: (36, tiles, K), which it frees -> y (n, h, w, K)."""
-    n, h, w, k = y.shape
-    m = products.reshape(6, 6, -1)
-    half = record.scratch.take("results, half transformed", (TILE, 6, m.shape[2]))
-    at = AT.astype(y.dtype)
+def tiles_out(record: Recorder, form: Form, products: Array, floor: Array, y: Array) -> None:
+    """A^T m A of every tile's products m, bias and ReLU: (36, S, tiles, K), freed -> y (n, h, w, S K)."""
+    n, h, w, _ = y.shape
+    _, slices, _, k = products.shape
+    tile = form.tile
+    m = products.reshape(form.window, form.window, -1)
+    half = record.scratch.take("results, half transformed", (tile, form.window, m.shape[2]))
+    at = form.at.astype(y.dtype)
     record(np.matmul, at, m.transpose(1, 0, 2), out=half.transpose(1, 0, 2))  # A^T m
     record.scratch.free(products)
-    results = record.scratch.take("results in tiles", (TILE, TILE, m.shape[2]))
+    results = record.scratch.take("results in tiles", (tile, tile, m.shape[2]))
     record(np.matmul, at, half, out=results)  # (A^T m) A
     record.scratch.free(half)
-    untile(record, results.reshape(TILE, TILE, n, -(-h // TILE), -(-w // TILE), k), floor, y)
+    untile(record, results.reshape(tile, tile, slices, n, -(-h // tile), -(-w // tile), k), floor, y)
     record.scratch.free(results)
 
 
 def untile(record: Recorder, t: Array, floor: Array, y: Array) -> None:
-    """Tiles (4, 4, n, rows, columns, K) back into y (n, h, w, K), cut at its edges, with the ReLU."""
-    n, h, w, k = y.shape
+    """Tiles (m, m, S, n, rows, columns, K) back into y (n, h, w, S K), cut at its edges, with the ReLU."""
+    n, h, w, _ = y.shape
+    tile, _, slices, *_, k = t.shape
     sn, sh, sw, sc = y.strides
-    for a, i, high in _edges(h):
-        for b, j, wide in _edges(w):
-            down, across = (h // TILE if high == TILE else 1), (w // TILE if wide == TILE else 1)
-            shape = (high, wide, n, down, across, k)
-            target = as_strided(y[:, a:, b:], shape, (sh, sw, sn, TILE * sh, TILE * sw, sc))
-            source = t[:high, :wide, :, i : i + down, j : j + across]
-            order = (2, 3, 0, 4, 1, 5)
+    floor = floor.reshape(slices, k)
+    for a, i, high in _edges(h, tile):
+        for b, j, wide in _edges(w, tile):
+            down, across = (h // tile if high == tile else 1), (w // tile if wide == tile else 1)
+            shape = (high, wide, slices, n, down, across, k)
+            strides = (sh, sw, k * sc, sn, tile * sh, tile * sw, sc)
+            target = as_strided(y[:, a:, b:], shape, strides)
+            source = t[:high, :wide, :, :, i : i + down, j : j + across]
+            order = (3, 4, 0, 5, 1, 2, 6)  # as they lie in y: photograph, row, column, slice
             record(np.maximum, source.transpose(order), floor, out=target.transpose(order))
 
 
-def _edges(size: int) -> list[tuple[int, int, int]]:
+def _edges(size: int, tile: int) -> list[tuple[int, int, int]]:
     """Whole tiles and the rest: (first position, first tile, positions per tile)."""
-    whole, rest = divmod(size, TILE)
-    return [(0, 0, TILE)] * bool(whole) + [(whole * TILE, whole, rest)] * bool(rest)
+    whole, rest = divmod(size, tile)
+    return [(0, 0, tile)] * bool(whole) + [(whole * tile, whole, rest)] * bool(rest)

@@ -22,7 +22,7 @@ def run_stretch(how, blocks, x, threads):
         sized.append((block, geometry(block, n, h, w)))
         h, w = sized[-1][1].h, sized[-1][1].w
     memory = program.shared.take("input", x.shape)
-    y = how.record_stretch(program, Stretch("any", n, tuple(sized)), memory)
+    y = how.record_stretch(program, Stretch("any", threads, n, tuple(sized)), memory)
     for _ in range(2):
         np.copyto(memory, x)
         for phase in program.phases:
@@ -44,10 +44,14 @@ def run_stretch(how, blocks, x, threads):
 )
 @pytest.mark.parametrize("few_tiles", [0, 1000])
 @pytest.mark.parametrize("stride_in", [1, 2])
-@pytest.mark.parametrize("width", [1, 5])
-def test_a_stretch_of_blocks(how, threads, n, few_tiles, stride_in, width, monkeypatch):
-    """With fewer channels than threads, too; by Winograd or by sums; strides in either convolution."""
+@pytest.mark.parametrize(("width", "large"), [(1, 0), (5, 1 << 21), (6, 0)])
+def test_a_stretch_of_blocks(how, threads, n, few_tiles, stride_in, width, large, monkeypatch):
+    """With fewer channels than threads, too; by Winograd or by sums; strides in either convolution.
+
+    Kernels lie whole, and, where channels are shared, in slices.
+    """
     monkeypatch.setattr("npcam.engine.geometry.FEW_TILES", few_tiles)
+    monkeypatch.setattr("npcam.engine.filters.LARGE", large if how is by_channels else 1 << 21)
     arch = Architecture(blocks=(2, 3, 1), strides=(1, 2, 3), stride_in=stride_in)
     tensors = random_tensors(arch, width)
     wide = {la: {m: a.astype(np.float64) for m, a in arrays.items()} for la, arrays in tensors.items()}
@@ -55,13 +59,13 @@ def test_a_stretch_of_blocks(how, threads, n, few_tiles, stride_in, width, monke
     photographs = np.random.default_rng(0).uniform(-120, 150, (n, 72, 83, 3))
     resnet.features(photographs, wide, arch, found.setdefault)
     x, expected = found["conv2_block1_out"], found["conv4_block1_out"]
-    blocks = fold_network(tensors, arch, Team(1)).blocks[1:]
+    blocks = fold_network(tensors, arch, Team(threads)).blocks[1:]
     y, program = run_stretch(how, blocks, x.astype(np.float32), threads)
     assert y.shape == expected.shape
     assert np.abs(y - expected).max() < 64 * np.finfo(np.float32).eps * expected.max()
-    assert len(program.phases) == (5 * 4 if how is by_channels else 5 + 1)
+    assert len(program.phases) == (5 * 3 if how is by_channels else 5 + 1)
     ops = [op for phase in program.phases for ops in phase for op in ops if op.func is np.matmul]
-    assert any(len(op.args[0]) == 36 and op.args[0].ndim == 3 for op in ops) == (few_tiles == 0)
+    assert any(op.args[0].ndim == 4 and len(op.args[0]) in (16, 36) for op in ops) == (few_tiles == 0)
 
 
 @pytest.mark.parametrize("how", [by_rows, by_channels])
@@ -74,10 +78,12 @@ def test_an_empty_stretch(how):
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_each_thread_reads_its_own_filters(threads):
-    """The parts of a kernel that threads multiply with are equal in size and together the kernel."""
+@pytest.mark.parametrize("large", [0, 1 << 21])
+def test_each_task_reads_its_own_filters(threads, large, monkeypatch):
+    """The parts of a kernel that tasks multiply with are equal in size and together the kernel."""
+    monkeypatch.setattr("npcam.engine.filters.LARGE", large)
     arch = Architecture(blocks=(2,), strides=(1,))
-    block = fold_network(random_tensors(arch, 6), arch, Team(1)).blocks[1]
+    block = fold_network(random_tensors(arch, 6), arch, Team(threads)).blocks[1]
     _, program = run_stretch(by_channels, [block], np.ones((2, 9, 9, 24), np.float32), threads)
     for layer, kernel in (("_1_conv", block.kernel_1), ("_3_conv", block.kernel_3)):
         read = []
@@ -86,13 +92,15 @@ def test_each_thread_reads_its_own_filters(threads):
                 read += [op.args[1] for op in ops if op.layer.endswith(layer) and op.func is np.matmul]
         assert len(read) == threads
         assert all(np.shares_memory(part, kernel) for part in read)
-        assert {part.shape[1] for part in read} == {kernel.shape[1] // threads}
-        assert np.array_equal(np.concatenate(read, axis=1), kernel)
+        channels = len(kernel) * kernel.shape[-1]
+        assert {len(part) * part.shape[-1] for part in read} == {channels // threads}
+        slices = [piece for part in read for piece in part]
+        assert np.array_equal(np.concatenate(slices, axis=1), np.concatenate(list(kernel), axis=1))
 
 
 def test_rows_of_several_photographs_are_not_shared():
     """They would not lie side by side, so it is refused."""
     arch = Architecture(blocks=(2,), strides=(1,))
     blocks = fold_network(random_tensors(arch, 2), arch, Team(1)).blocks[1:]
-    with pytest.raises(ValueError, match="2 threads can share the rows of one photograph, not of 3"):
+    with pytest.raises(ValueError, match="the rows of one photograph can be shared, not of 3 in 2"):
         run_stretch(by_rows, blocks, np.ones((3, 9, 9, 8), np.float32), 2)

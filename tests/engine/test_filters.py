@@ -7,10 +7,10 @@ from helpers.rounding import assert_within_rounding
 
 from npcam import ops
 from npcam.engine import filters
-from npcam.engine.filters import block_size, fold_batch_norm, fold_network
+from npcam.engine.filters import block_size, fold_batch_norm, fold_network, in_slices, slices_of
 from npcam.engine.strides import block_strides
 from npcam.engine.team import Team
-from npcam.engine.winograd import transform_filters
+from npcam.engine.winograd import F2, F4, transform_filters
 from npcam.resnet import Architecture
 
 ARCH = Architecture(blocks=(2, 1), strides=(1, 2))
@@ -47,10 +47,20 @@ def test_folded_into_memory_that_is_given():
     assert np.array_equal(alone.kernel, room)
 
 
+def whole(kernel):
+    """A kernel (S, ..., K / S) without its slices, (..., K)."""
+    return np.concatenate(list(kernel), axis=-1)
+
+
 @pytest.mark.parametrize("team", [1, 2, 3, 5])
-def test_a_blocks_convolutions(team):
-    """With the floors that the activations are kept by, kernels and last biases make the true outputs."""
-    tensors = random_tensors(ARCH, 3, dtype=np.float64)
+@pytest.mark.parametrize("large", [0, 1 << 21])
+def test_a_blocks_convolutions(team, large, monkeypatch):
+    """With the floors that the activations are kept by, kernels and last biases make the true outputs.
+
+    Also where the kernels lie in slices.
+    """
+    monkeypatch.setattr(filters, "LARGE", large)
+    tensors = random_tensors(ARCH, 6, dtype=np.float64)
     network = fold_network(tensors, ARCH, Team(team))
     assert [block.name for block in network.blocks] == ["conv2_block1", "conv2_block2", "conv3_block1"]
     stem = fold_batch_norm(tensors, "conv1_conv", "conv1_bn", ARCH)
@@ -58,20 +68,26 @@ def test_a_blocks_convolutions(team):
     assert np.array_equal(network.stem_floor, -stem.bias)
     rng = np.random.default_rng(0)
     for i, block in enumerate(network.blocks):
-        x = rng.normal(size=(1, 4, 5, len(block.kernel_1)))
+        kernels = [whole(kernel) for kernel in (block.kernel_1, block.kernel_2, block.kernel_3)]
+        assert block.large == (not large)
+        stored = block.kernel_1, block.kernel_2, block.kernel_3
+        for kernel, plain in zip(stored, kernels, strict=True):
+            assert len(kernel) == (slices_of(plain.shape[-1], team) if block.large else 1)
+        assert block.channels == tuple(kernel.shape[-1] for kernel in kernels)
+        x = rng.normal(size=(1, 4, 5, len(kernels[0])))
         kept = x if i else x + network.stem_floor  # the first block's input is kept minus the stem's bias
         y = ops.relu(conv_bn(x, tensors, f"{block.name}_1"))
-        y1 = np.maximum(kept @ block.kernel_1, block.floor_1)
+        y1 = np.maximum(kept @ kernels[0], block.floor_1)
         assert np.allclose(y1 - block.floor_1, y, rtol=0, atol=1e-12)
         expected = ops.relu(conv_bn(y, tensors, f"{block.name}_2"))
-        y2 = np.maximum(ops.conv2d(y1, block.kernel_2), block.floor_2)
+        y2 = np.maximum(ops.conv2d(y1, kernels[1]), block.floor_2)
         assert np.allclose(y2 - block.floor_2, expected, rtol=0, atol=1e-12)
         expected = conv_bn(expected, tensors, f"{block.name}_3")
         beside, ones = kept[:, 1:-1, 1:-1], np.ones((*y2.shape[:3], 1))
         if block.projects:
             expected = expected + conv_bn(x, tensors, f"{block.name}_0")[:, 1:-1, 1:-1]
         joined = np.concatenate([y2, *([beside] if block.projects else []), ones], axis=3)
-        assert np.allclose(joined @ block.kernel_3, expected, rtol=0, atol=1e-12)
+        assert np.allclose(joined @ kernels[2], expected, rtol=0, atol=1e-12)
 
 
 def test_sizes_and_what_may_be_done_in_place():
@@ -81,7 +97,7 @@ def test_sizes_and_what_may_be_done_in_place():
     for block, plain in zip(blocks, strides, strict=True):
         parts = "0123" if plain.projects else "123"
         kernels = sum(tensors[f"{plain.name}_{part}_conv"]["kernel"].size for part in parts)
-        assert block.size == block_size(tensors, plain) == kernels + block.kernel_3.shape[1]
+        assert block.size == block_size(tensors, plain) == kernels + block.channels[2]
     assert [block.projects for block in blocks] == [True, False, True]
     assert not any(block.in_place for block in blocks)  # the second skips what conv3 does not read
     arch = Architecture(blocks=(3,), strides=(2,))
@@ -90,13 +106,44 @@ def test_sizes_and_what_may_be_done_in_place():
 
 
 def test_winograds_form_is_made_once(monkeypatch):
-    """When it is asked for, and then it is there."""
+    """When it is asked for, and then it is there; each form by itself."""
     block = fold_network(random_tensors(ARCH, 3), ARCH, Team(1)).blocks[0]
     made = []
     monkeypatch.setattr(
-        filters, "transform_filters", lambda kernel: made.append(transform_filters(kernel)) or made[-1]
+        filters, "transform_filters", lambda *given: made.append(transform_filters(*given)) or made[-1]
     )
     assert not made
-    assert block.transformed() is block.transformed() is made[0]
-    assert len(made) == 1
+    assert block.transformed(F4) is block.transformed(F4) is made[0]
+    assert block.transformed(F2) is block.transformed(F2) is made[1]
+    assert len(made) == 2
     assert np.array_equal(made[0], transform_filters(block.kernel_2))
+
+
+def test_winograds_slices():
+    """64 channels wide, or as many as make 16,384 pairs; even for all threads."""
+    arch = Architecture(blocks=(1, 1, 1, 1))
+    for threads, slices in ((1, [1, 2, 4, 16]), (3, [8, 8, 8, 16]), (16, [16, 16, 16, 16])):
+        blocks = fold_network(random_tensors(arch, 64), arch, Team(threads)).blocks
+        assert [block.transformed(F4).shape[1] for block in blocks] == slices
+        assert len(blocks[3].kernel_2) == slices_of(512, threads)
+
+
+def test_slices_are_a_view():
+    """The channels in order, and no copy."""
+    kernel = np.arange(2 * 3 * 12).reshape(1, 2, 3, 12)
+    parts = in_slices(kernel, 4)
+    assert parts.shape == (4, 2, 3, 3)
+    assert np.shares_memory(parts, kernel)
+    assert np.array_equal(whole(parts), kernel[0])
+    assert in_slices(parts, 2) is parts
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 4, 5, 6, 8, 12, 16, 64])
+@pytest.mark.parametrize("channels", [1, 7, 64, 96, 256, 512, 2048])
+def test_how_many_slices(channels, threads):
+    """They divide the channels; where there is a way, every thread has work, and none has much more."""
+    count = slices_of(channels, threads)
+    assert channels % count == 0
+    if channels % threads == 0:
+        assert count % threads == 0 or -(-count // threads) * threads / count <= 1.2
+        assert channels // count <= 128

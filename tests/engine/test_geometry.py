@@ -7,6 +7,7 @@ from helpers.networks import random_tensors
 from npcam.engine.filters import fold_network
 from npcam.engine.geometry import geometry, pooled_size
 from npcam.engine.team import Team
+from npcam.engine.winograd import F2, F4
 from npcam.layers import output_shapes
 from npcam.resnet import Architecture
 from npcam.weights.random import filters as channels
@@ -66,32 +67,37 @@ def test_the_windows_fit_into_what_they_read(arch):
                     assert out == -(-size // s)
                     assert inside.start == (1 if s == 1 else max((out - 1) * s + 3 - size, 0) // 2)
                     reach = (out - 1) * s + 3
-                    assert padded == (-(-out // 4) * 4 + 2 if g.winograd else max(reach, inside.stop))
+                    assert padded == (-(-out // g.step) * g.step + 2 if g.form else max(reach, inside.stop))
 
 
 @pytest.mark.parametrize(
-    ("n", "h", "w", "winograd"),
+    ("n", "h", "w", "form"),
     [
-        (16, 4, 4, False),  # 16 tiles, too few to pay
-        (17, 4, 4, True),
-        (1, 16, 20, True),  # 20 tiles of one photograph
-        (1, 16, 16, False),
-        (4, 2, 18, True),  # 36 products per tile, for 36 / 5 results and not fewer
-        (4, 2, 17, False),
-        (100, 2, 7, False),
-        (100, 2, 4, True),
-        (100, 1, 7, False),
-        (100, 5, 5, False),
+        (16, 4, 4, F2),  # 16 tiles, too few to pay for F(4x4)
+        (17, 4, 4, F4),
+        (1, 16, 20, F4),  # 20 tiles of one photograph
+        (1, 16, 16, F2),
+        (1, 14, 14, F2),  # conv4 of one photograph
+        (1, 7, 7, None),  # conv5: 16 tiles
+        (2, 7, 7, None),  # 8 x 8 are computed, which takes more than 5 products for each of 7 x 7
+        (5, 7, 7, F4),  # 20 tiles of F(4x4), of which as many products are left as hang over
+        (4, 2, 18, F4),  # 36 products per tile, for 36 / 5 results and not fewer
+        (4, 2, 17, F2),
+        (100, 2, 7, F2),
+        (100, 2, 4, F4),
+        (100, 1, 7, None),
+        (100, 5, 5, None),
+        (100, 6, 6, F4),
     ],
 )
-def test_where_winograd_pays(n, h, w, winograd):
-    """From 17 tiles on, and where at most half of them hangs over the edge."""
+def test_where_winograd_pays(n, h, w, form):
+    """From 17 tiles on, and where five products or fewer come to a result; F(4x4) before F(2x2)."""
     block = fold(PLAIN)[1]
-    assert geometry(block, n, h, w).winograd == winograd
+    assert geometry(block, n, h, w).form is form
 
 
 def test_where_winograd_is_not_for():
     """Strides, and float64, take the sum."""
-    assert not geometry(fold(STRIDED)[1], 100, 16, 16).winograd
-    assert not geometry(fold(PLAIN, np.float64)[1], 100, 16, 16).winograd
-    assert geometry(fold(PLAIN)[1], 100, 16, 16).winograd
+    assert not geometry(fold(STRIDED)[1], 100, 16, 16).form
+    assert not geometry(fold(PLAIN, np.float64)[1], 100, 16, 16).form
+    assert geometry(fold(PLAIN)[1], 100, 16, 16).form is F4

@@ -22,26 +22,35 @@ def draw(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-def test_conv1x1_into_a_view():
-    """One matmul, the ReLU on the way into the middle of a larger array."""
-    x, kernel, bias = draw(2, 5, 6, 7), draw(7, 3), draw(3)
-    y = np.full((2, 7, 8, 3), 9, np.float32)
-    recorded(kernels.conv1x1, x, kernel, -bias, y[:, 1:-1, 1:-1])
+def sliced(kernel, slices):
+    """A kernel (..., K) in slices (S, ..., K / S), each in one piece."""
+    return np.stack(np.split(kernel, slices, axis=-1))
+
+
+@pytest.mark.parametrize("slices", [1, 3])
+@pytest.mark.parametrize("adds", [False, True])
+def test_conv1x1_into_a_view(slices, adds):
+    """A matmul per slice, a shortcut added, the ReLU on the way into the middle of a larger array."""
+    x, kernel, bias, shortcut = draw(2, 5, 6, 7), draw(7, 6), draw(6), draw(2, 10, 12, 6)[:, ::2, ::2]
+    y = np.full((2, 7, 8, 6), 9, np.float32)
+    added = [shortcut] if adds else []
+    recorded(kernels.conv1x1, x, sliced(kernel, slices), -bias, y[:, 1:-1, 1:-1], *added)
     wide = x.astype(float)
-    expected = ops.relu(ops.conv2d(wide, kernel[None, None], bias))
-    size = ops.conv2d(abs(wide), abs(kernel[None, None]), abs(bias)) + 2 * abs(bias)
+    expected = ops.relu(ops.conv2d(wide, kernel[None, None], bias) + sum(added))
+    size = ops.conv2d(abs(wide), abs(kernel[None, None]), abs(bias)) + 2 * abs(bias) + sum(map(abs, added))
     assert_within_rounding(y[:, 1:-1, 1:-1] + bias, expected, size, 9)
     assert (y[:, 0] == 9).all()
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
-def test_conv3x3(stride):
-    """im2col by runs of three pixels."""
+@pytest.mark.parametrize("slices", [1, 2])
+def test_conv3x3(stride, slices):
+    """im2col by runs of three pixels; one matmul for each slice of the kernel."""
     x, kernel, bias = draw(2, 9, 10, 5), draw(3, 3, 5, 4), draw(4)
     expected = ops.relu(ops.conv2d(x.astype(float), kernel, bias, stride))
     size = ops.conv2d(abs(x).astype(float), abs(kernel), 3 * abs(bias), stride)
     y = np.empty(expected.shape, np.float32)
-    recorded(kernels.conv3x3, x, kernel, -bias, stride, y)
+    recorded(kernels.conv3x3, x, sliced(kernel, slices), -bias, stride, y)
     assert_within_rounding(y + bias, expected, size, 47)
 
 
@@ -124,7 +133,7 @@ def test_conv1x1_of_any_view(packed):
     source = x[:, ::2, ::3] if packed else x
     y = np.empty((*source.shape[:3], 2), np.float32)
     record = Recorder(np.float32)
-    kernels.conv1x1(record, source, kernel, -bias, y)
+    kernels.conv1x1(record, source, kernel[None], -bias, y)
     assert record.scratch.nbytes == 4 * (y.size + (source.size if packed else 0))
     for name in ("packed", "sums"):
         record.scratch.take(name, (1,))

@@ -39,6 +39,47 @@ def test_tasks_run_at_the_same_time():
     Team(2).run([[both.wait, both.wait]])
 
 
+def test_whoever_is_free_takes_the_next_task():
+    """One task ends only when the four others of its phase are done: the other thread does all four."""
+    begun, others, done = threading.Semaphore(0), threading.Semaphore(0), []
+
+    def slow():
+        for _ in range(4):
+            begun.release()
+        assert all(others.acquire(timeout=30) for _ in range(4))
+        done.append(threading.get_ident())
+
+    def quick():
+        assert begun.acquire(timeout=30)
+        done.append(threading.get_ident())
+        others.release()
+
+    Team(2).run([[slow, *[quick] * 4]] * 3)
+    for phase in (done[:5], done[5:10], done[10:]):
+        assert len(set(phase[:4])) == 1
+        assert phase[4] != phase[0]
+
+
+def test_a_thread_that_does_not_come_is_not_waited_for():
+    """The caller does what nobody has begun, and goes when all is done; who comes late has nothing to do."""
+    team, go, done = Team(2), threading.Event(), []
+    team.run([[lambda: None] * 2])
+    team._inboxes[0].put(lambda: go.wait(30))
+    for run in range(3):
+        team.run([[lambda r=run, t=t: done.append((r, t)) for t in range(4)]] * 2)
+    go.set()
+    assert done == [(run, t) for run in range(3) for _ in range(2) for t in range(4)]
+    both = threading.Barrier(2, timeout=30)
+    team.run([[both.wait, both.wait]])
+
+
+def test_a_phase_may_have_fewer_tasks_than_threads():
+    """None, too; the next phase comes all the same."""
+    done = []
+    Team(3).run([[], [lambda: done.append(1)], [], [lambda: done.append(2)] * 5])
+    assert done == [1, 2, 2, 2, 2, 2]
+
+
 def test_a_failure_ends_the_run_and_not_the_team():
     """The first exception is raised; the team is whole again for the next run."""
     team = Team(2)
@@ -104,16 +145,17 @@ def test_a_thread_that_the_system_refuses(monkeypatch, refused):
         real(thread)
 
     monkeypatch.setattr(threading.Thread, "start", start)
-    team = Team(4)
+    team, all_four = Team(4), threading.Barrier(4, timeout=30)
     who = {}
 
-    def note(phase, thread):
+    def note(phase, thread, run):
+        if run:
+            all_four.wait()
         who[phase, thread] = threading.get_ident()
 
-    phases = [[partial(note, p, t) for t in range(4)] for p in (0, 1)]
     for run in range(3):
         who.clear()
-        team.run(phases)
+        team.run([[partial(note, p, t, run) for t in range(4)] for p in (0, 1)])
         assert len(who) == 8
         if run == 0:
             assert list(who) == [(p, t) for p in (0, 1) for t in range(4)]
@@ -187,17 +229,17 @@ def test_threads_keep_apart_and_get_their_cores_back(fails):
     With a single core they stay on it together.
     """
     before = os.sched_getaffinity(0)
-    seen = {}
+    seen, both = {}, threading.Barrier(2, timeout=30)
 
-    def look(thread):
-        seen[thread] = os.sched_getaffinity(0)
+    def look():
+        both.wait()
+        caller = threading.current_thread() is threading.main_thread()
+        seen["caller" if caller else "other"] = os.sched_getaffinity(0)
         if fails:
             raise ValueError("planted")
 
-    team = Team(2)
     with pytest.raises(ValueError, match="planted") if fails else contextlib.nullcontext():
-        team.run([[lambda: look(0), lambda: look(1)]])
-    if not fails:  # with a failure, one may be gone before the other has looked
-        assert len(seen[0]) == 1
-        assert seen[1] == (before - seen[0] or before)
+        Team(2).run([[look, look]])
+    assert len(seen["caller"]) == 1
+    assert seen["other"] == (before - seen["caller"] or before)
     assert os.sched_getaffinity(0) == before
