@@ -46,10 +46,11 @@ def main() -> None:
     options = parser.parse_args()
     weights = read_weights(options.weights) if options.weights else random_weights()
     core = measured_core() if options.measure else Core(1e9 * options.peak, 1e9 * options.bandwidth)
-    filters = folded(weights)
     found = []
     for threads in map(int, options.threads.split(",")):
-        phases = recorded_phases(filters, threads, options.batch, (options.size, options.size))
+        phases = recorded_phases(
+            folded(weights, threads), threads, options.batch, (options.size, options.size)
+        )
         costs = [[sum(seconds(op, core) for op in ops) for ops in phase] for phase in phases]
         found.append(balance(costs, threads))
     of = "measured here" if options.measure else "assumed"

@@ -29,7 +29,7 @@ import numpy as np
 from benchmarks.chart import bar_chart
 from benchmarks.engines import ENGINES, installed
 from benchmarks.load import busy_processes
-from benchmarks.servers import Server, take_turns
+from benchmarks.servers import Server, blas_kernels, let_blas_choose, take_turns
 from benchmarks.tables import batches_table, load_table, quartiles
 
 from npcam.resnet import RESNET101, RESNET152
@@ -129,7 +129,8 @@ def describe_machine() -> str:
         cpu = next((line.split(":")[1].strip() for line in lines if "model name" in line), cpu)
         cpu += ", AVX-512" if "avx512f" in "".join(lines[:40]) else ""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cpu}, {cores} cores; Python {platform.python_version()}, NumPy {np.__version__}"
+    versions = f"Python {platform.python_version()}, NumPy {np.__version__}"
+    return f"{cpu}, {cores} cores; {versions}, its BLAS for {blas_kernels()}"
 
 
 def parse_options() -> argparse.Namespace:
@@ -163,6 +164,8 @@ def parse_options() -> argparse.Namespace:
 def main() -> None:
     """Run the comparison and print it."""
     options = parse_options()
+    for name, value in let_blas_choose().items():
+        print(f"{name}={value} is set here, and left out: each engine chooses its kernels by itself")
     with tempfile.TemporaryDirectory() as folder:
         path = (options.weights or Path(folder) / "resnet50.h5").resolve()
         if options.weights is None:

@@ -26,10 +26,10 @@ def part_of(op: Op) -> str:
     """The part of the work that an operation belongs to."""
     if op.func is np.matmul:
         a = op.args[0]
-        if a.shape[0] <= 6:
-            return "Winograd transforms"
-        if a.ndim == 3:
+        if a.ndim == 4:
             return "Winograd products"
+        if len(a) <= 6:
+            return "Winograd transforms"
         if op.layer == "conv1_conv":
             return "7x7 matmul"
         return "3x3 matmul, direct" if op.layer.endswith("_2_conv") else "1x1 matmul"

@@ -127,7 +127,7 @@ def test_tasks_are_those_that_the_engine_does(threads, photographs, monkeypatch)
         Engine(SMALL, weights.tensors, threads=threads).run(x)
     started = threading.active_count()
     copy, run = np.copyto, passes.run_ops
-    phases = tasks.recorded_phases(tasks.folded(weights), threads, photographs, (40, 56))
+    phases = tasks.recorded_phases(tasks.folded(weights, threads), threads, photographs, (40, 56))
     assert threading.active_count() == started
     assert (np.copyto, passes.run_ops) == (copy, run)
     recorded = [op for phase in phases for task in phase for op in task]
@@ -144,10 +144,9 @@ def test_tasks_are_those_that_the_engine_does(threads, photographs, monkeypatch)
 def test_sixteen_threads_are_not_needed():
     """More threads than this machine has share one photograph in tasks that add up to the same products."""
     weights = Weights(SMALL, random_tensors(SMALL), (224, 224), "made up")
-    filters, started = tasks.folded(weights), threading.active_count()
-    sums = {}
+    sums, started = {}, threading.active_count()
     for threads in (1, 16):
-        phases = tasks.recorded_phases(filters, threads, 1, (224, 224))
+        phases = tasks.recorded_phases(tasks.folded(weights, threads), threads, 1, (224, 224))
         sums[threads] = sum(ops.products(op) for phase in phases for task in phase for op in task)
     assert threading.active_count() == started
     # rows of the 7x7 that two shares need are done twice

@@ -16,7 +16,7 @@ from benchmarks.load import busy_processes
 from helpers.child import start_child
 
 TOOLS = Path(__file__).parents[2] / "tools"
-WAITS = 10  # seconds that anything may take on a busy machine before it counts as not happening
+WAITS = 60  # seconds that anything may take on a busy machine before it counts as not happening
 PROC = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system has no /proc")
 HOLDS_TWO = """
 import sys, time
@@ -124,6 +124,18 @@ def test_engines_take_turns(monkeypatch):
     times = servers.take_turns(engines, 4, rounds=2)
     assert asked == [("a", 4), ("b", 4)] * (servers.WARM_UP + 2)
     assert times == {"a": pytest.approx([2, 4]), "b": pytest.approx([6, 8])}
+
+
+def test_every_engine_chooses_its_kernels(monkeypatch):
+    """What forces them on OpenBLAS is told and taken out; a new process then has its own."""
+    for name in servers.FORCED:
+        monkeypatch.delenv(name, raising=False)
+    by_itself = servers.blas_kernels()
+    assert by_itself
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    assert servers.let_blas_choose() == {"OPENBLAS_CORETYPE": "Haswell"}
+    assert servers.let_blas_choose() == {}
+    assert servers.blas_kernels() == by_itself
 
 
 def test_quiet_and_then_under_load(monkeypatch):

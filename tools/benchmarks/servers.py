@@ -13,6 +13,25 @@ from benchmarks.engines import ENGINES
 
 PAUSE = 0.1  # seconds between two engines, for the threads of the last one to go to sleep
 WARM_UP = 2
+FORCED = (
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_L2_SIZE",
+)  # with which the environment chooses kernels for NumPy alone
+KERNELS = """
+import numpy, threadpoolctl
+print(", ".join(one.get("architecture", one["prefix"]) for one in threadpoolctl.threadpool_info()))
+"""
+
+
+def let_blas_choose() -> dict[str, str]:
+    """Take out of the environment, and return, what forces kernels on OpenBLAS."""
+    return {name: os.environ.pop(name) for name in FORCED if name in os.environ}
+
+
+def blas_kernels() -> str:
+    """The kernels that NumPy's BLAS chooses in a new process: SkylakeX is OpenBLAS's name for AVX-512."""
+    done = subprocess.run([sys.executable, "-c", KERNELS], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
 class Server:

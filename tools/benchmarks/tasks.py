@@ -11,7 +11,7 @@ from npcam.engine import passes
 from npcam.engine.filters import Filters, fold_network
 from npcam.engine.program import Op
 from npcam.engine.schedule import make_schedule, next_group
-from npcam.engine.team import Task, Team, team_of
+from npcam.engine.team import Task, Team
 from npcam.shapes import Array
 from npcam.weights import Weights
 
@@ -43,9 +43,9 @@ class Balance(NamedTuple):
         return 1 - self.work / (self.threads * self.total)
 
 
-def folded(weights: Weights) -> Filters:
-    """The filters of a network, folded by one thread."""
-    return fold_network(weights.tensors, weights.architecture, team_of(1))
+def folded(weights: Weights, threads: int) -> Filters:
+    """The filters of a network, cut for so many threads, none of which is started."""
+    return fold_network(weights.tensors, weights.architecture, _Alone(threads))
 
 
 def recorded_phases(
@@ -62,6 +62,7 @@ def recorded_phases(
         team = _Listener(threads)
         with mock.patch.object(passes, "run_ops", team.take_down):  # which tasks may hold as it is now
             recorded = passes.record_pass(make_schedule(filters, group, size, threads), team)
+            team.phases.clear()  # filters, made once
             with mock.patch.object(np, "copyto", team.take_down_copy):
                 recorded.run(np.zeros((group, *size, 3), filters.stem.dtype))
         found += team.phases
@@ -97,6 +98,16 @@ def makespan(costs: Sequence[float], threads: int) -> float:
     for cost in costs:
         heapq.heapreplace(free, free[0] + cost)
     return max(free)
+
+
+class _Alone(Team):
+    """A team of one who does it all."""
+
+    def run(self, phases: Sequence[Sequence[Task]]) -> None:
+        """Every task, in order."""
+        for phase in phases:
+            for task in phase:
+                task()
 
 
 class _Listener(Team):
