@@ -80,7 +80,9 @@ def test_one_photograph(monkeypatch):
         )
         assert (s.one_by_one.shared, s.together.shared) == ("rows", "channels")
         assert {stretch.at_once for stretch in (s.one_by_one, s.gathered, s.together)} == {1}
-        assert (s.one_by_one.shares, s.together.shares) == (2, 4)
+        assert (s.one_by_one.shares, s.together.shares) == (2, 2)
+        three = make_schedule(network, 1, (64, 96), 3)
+        assert (three.one_by_one.shares, three.together.shares) == (3, 6)
         assert (s.each, s.photographs, s.threads, s.size) == (0, 1, 2, (64, 96))
     assert names(s.one_by_one) == ["2_block1", "2_block2", "3_block1", "3_block2"]
 

@@ -31,7 +31,9 @@ def lively_network(path, input_size=(224, 224), activation="softmax", **changes)
     # One direction in which photographs differ for each class.
     *_, directions = np.linalg.svd(means - means.mean(axis=0), full_matrices=False)
     kernel = directions[: len(CLASSES)].T.astype(np.float32)
-    kernel *= np.float32(2) / ((means - means.mean(axis=0)) @ kernel).std(axis=0)
+    spread = ((means - means.mean(axis=0)) @ kernel).std(axis=0)
+    assert spread.min() > 1e-4 * means.max(), "what differs between these photographs is rounding"
+    kernel *= np.float32(2) / spread
     top = {"kernel": kernel, "bias": -(means.mean(axis=0) @ kernel)}
     write_weights(path, Weights(arch, {**tensors, "predictions": top}, **given))
     return str(path)

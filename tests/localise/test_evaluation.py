@@ -161,7 +161,7 @@ def test_average_drop_and_increase(model, photographs, raw):
 @pytest.mark.parametrize(
     "front",
     [
-        Preprocessing("model", (Step("divide", (255.0,)), Step("channels", (0, 0, 0))), grey=True),
+        Preprocessing("model", (Step("divide", (2.0,)), Step("channels", (0, 0, 0))), grey=True),
         Preprocessing("model", (Step("subtract", (100.0,)), Step("enlarge", (2, 1)))),
     ],
     ids=["grey", "enlarge"],
