@@ -16,8 +16,8 @@ import numpy as np
 from benchmarks.ops import products, sgemm_peak
 
 from npcam.engine import Engine, passes
+from npcam.engine.blas import one_blas_thread
 from npcam.engine.program import Op
-from npcam.engine.team import one_blas_thread
 from npcam.weights import read_weights
 from npcam.weights.random import random_weights
 
@@ -25,17 +25,23 @@ from npcam.weights.random import random_weights
 def part_of(op: Op) -> str:
     """The part of the work that an operation belongs to."""
     if op.func is np.matmul:
-        a = op.args[0]
-        if a.ndim == 4:
+        axes = op.args[0].ndim  # see npcam.engine.products.multiply
+        if axes == 2:
+            return "dense" if op.layer == "predictions" else "Winograd transforms"
+        if axes == 6:
             return "Winograd products"
-        if len(a) <= 6:
-            return "Winograd transforms"
         if op.layer == "conv1_conv":
             return "7x7 matmul"
         return "3x3 matmul, direct" if op.layer.endswith("_2_conv") else "1x1 matmul"
     if op.layer == "conv1_conv":
         return "7x7 im2col" if op.func is np.copyto else "max pool"
-    return {np.copyto: "copies: borders, tiles, columns", np.add: "shortcut"}.get(op.func, "bias and ReLU")
+    others = {
+        np.copyto: "copies: borders, tiles, columns",
+        np.add: "shortcut",
+        np.add.reduce: "sums of parts",
+        np.mean: "average",
+    }
+    return others.get(op.func, "bias and ReLU")
 
 
 def main() -> None:

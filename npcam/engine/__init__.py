@@ -2,9 +2,11 @@
 
 Read `schedule` first: it says which blocks are shared how by the threads, for how many photographs
 at once. Then `passes`, which records a schedule, by `by_rows` and `by_channels`; these make a block
-of the layers in `kernels` and `winograd`. `engine` is what is called; `team` is the threads.
-What is multiplied with comes from `filters`, what is left out from `strides`, the sizes inside a
-block and the choice of its 3x3 from `geometry`. `program` holds what is recorded, and the memory.
+of the layers in `kernels` and `winograd`, all of whose matmuls are cut by `products`. `engine` is
+what is called; `team` is the threads. What is multiplied with comes from `filters`, how it lies in
+memory from `slices`, what is left out from `strides`, the sizes inside a block and the choice of its
+3x3 from `geometry`, what this machine's BLAS can do from `blas`. `program` holds what is recorded,
+and the memory.
 
 One thing to know before any of them: inside a block an activation is kept without its bias, as
 x - b. relu(conv + b) - b is max(conv, -b), so that bias and ReLU are one maximum with the vector

@@ -9,7 +9,7 @@ import numpy as np
 
 from npcam.engine import kernels
 from npcam.engine.filters import BlockFilters
-from npcam.engine.geometry import Geometry, pooled_size
+from npcam.engine.geometry import Geometry, pooled_size, rows_of
 from npcam.engine.kernels import Span
 from npcam.engine.program import Program, Recorder
 from npcam.engine.schedule import Schedule, Stretch
@@ -18,7 +18,7 @@ from npcam.shapes import Array
 
 STEM_BUDGET = 1 << 19  # numbers in the stem's columns at a time
 TILES_BUDGET = 5 << 18  # numbers in the transformed tiles, or the columns, of a 3x3 at a time
-POINTS_BUDGET = 1 << 20  # numbers in the output of a 1x1 at a time, for each time its filters are packed anew
+POINTS_BUDGET = 1 << 19  # numbers in the output of a 1x1 at a time, for each time its filters are packed anew
 
 
 class Entered(NamedTuple):
@@ -61,6 +61,18 @@ def record_stem(program: Program, schedule: Schedule, padded: Array) -> Array:
     return _record_blocks(program, stretch, first, x)
 
 
+def photo_rows(schedule: Schedule) -> list[slice]:
+    """The rows of the photograph that each share of the first stretch reads, if it has any work."""
+    filters, (height, width), shares = schedule.filters, schedule.size, schedule.one_by_one.shares
+    h, _ = pooled_size(height, width, filters.pool_padding)
+    found = []
+    for top, bottom in (rows_of(h, share, shares) for share in range(shares)):
+        first, last = kernels.stem_rows(top, bottom, filters.pool_padding, height + 6)
+        if top < bottom:
+            found.append(slice(max(2 * first - 3, 0), 2 * last + 2))
+    return found
+
+
 def record_stretch(program: Program, stretch: Stretch, x: Array) -> Array:
     """Record a stretch from x (n, h, w, C) in the shared memory on; returns what it makes, there too.
 
@@ -79,24 +91,19 @@ def record_stretch(program: Program, stretch: Stretch, x: Array) -> Array:
     return _record_blocks(program, stretch, first, x)
 
 
-def rows_of(h: int, share: int, shares: int, step: int = 1) -> tuple[int, int]:
-    """The rows that a share makes, in whole steps: of as many rows as tiles have that are to stay whole.
-
-    >>> [rows_of(14, share, 2, step=4) for share in range(2)]
-    [(0, 8), (8, 14)]
-    """
-    steps = -(-h // step)
-    first, last = -(-steps * share // shares), -(-steps * (share + 1) // shares)
-    return min(first * step, h), min(last * step, h)
-
-
 def _enter(program: Program, stretch: Stretch, i: int) -> Entered | None:
-    """Make room for what the 3x3 of a stretch's block `i` reads; None after the last block."""
+    """Make room, with a border, for what the 3x3 of a stretch's block `i` reads; None after the last."""
     if i == len(stretch.blocks):
         return None
     block, g = stretch.blocks[i]
-    shape = (stretch.at_once, *g.padded, block.channels[0])
-    return Entered(block, g, program.shared.take(f"{block.name}_1_relu", shape))
+    rows, columns = g.padded
+    over = g.step - 1 if stretch.shares > 1 else 0  # by which the last share's tiles may hang over the edge
+    shape = (stretch.at_once, rows + over, columns, block.channels[0])
+    padded = program.shared.take(f"{block.name}_1_relu", shape)
+    record = program.shares[0]
+    record.layer = f"{block.name}_1_conv"
+    kernels.fill_border(record, padded, g.inside, block.floor_1)
+    return Entered(block, g, padded)
 
 
 def _record_blocks(program: Program, stretch: Stretch, first: Entered | None, x: Array) -> Array:
@@ -121,7 +128,7 @@ def _record_block(program: Program, shares: int, entered: Entered, after: Entere
     y = x if block.in_place else program.shared.take(f"{block.name}_out", (n, g.h, g.w, k))
     columns = g.form.products / g.form.tile**2 if g.form else 9  # numbers that are multiplied, per number
     for share, record in enumerate(program.shares[:shares]):
-        own = Span(0, n, *rows_of(g.h, share, shares, g.step))
+        own = Span(0, n, *rows_of(g.h, share, shares))
         for span in kernels.spans(own, int(g.w * c * columns), TILES_BUDGET, g.step):
             joined = _branch(record, entered, x, span)
             for points in kernels.spans(span, g.w * k, POINTS_BUDGET):
@@ -149,7 +156,6 @@ def _first1x1(record: Recorder, entered: Entered, x: Array, span: Span) -> None:
     down, across = g.inside
     rows = slice(down.start + top, down.start + bottom)
     some = padded[span.i : span.j]
-    kernels.fill_border(record, some, g.inside, rows, block.floor_1)
     source = x[span.i : span.j, s * top : span.bottom : s, ::s]
     kernels.conv1x1(record, source, block.kernel_1, block.floor_1, some[:, rows, across])
 
@@ -166,16 +172,18 @@ def _branch(record: Recorder, entered: Entered, x: Array, span: Span) -> Array:
     y = joined[..., :k]
     record.layer = f"{block.name}_2_conv"
     if g.form:
-        halo = padded[span.i : span.j, span.top : -(-span.bottom // g.step) * g.step + 2]
+        bottom = span.top - (span.top - span.bottom) // g.step * g.step  # of whole tiles
+        halo = padded[span.i : span.j, span.top : bottom + 2]
         winograd3x3(record, g.form, halo, block.transformed(g.form), block.floor_2, y)
     else:
         s = block.strides.stride_2
         halo = padded[span.i : span.j, s * span.top : s * (span.bottom - 1) + 3]
         kernels.conv3x3(record, halo, block.kernel_2, block.floor_2, s, y)
     record.layer = f"{block.name}_3_conv"
+    c = x.shape[3] if block.projects else 0
     if block.projects:
-        record(np.copyto, joined[..., k:-1], _sampled(x, span, block.strides.stride_0))
-    record(np.copyto, joined[..., -1], 1)
+        record(np.copyto, joined[..., k : k + c], _sampled(x, span, block.strides.stride_0))
+    record(np.copyto, joined[..., k + c :], 1)
     return joined
 
 
@@ -185,17 +193,9 @@ def _join(
     """The last 1x1, the shortcut and the ReLU over `points`, some of a span's rows, into `y`."""
     record.layer = f"{block.name}_3_conv"
     inside = Span(points.i - span.i, points.j - span.i, points.top - span.top, points.bottom - span.top)
-    a, out = inside.of(joined), points.of(y)
-    (kernel,) = block.kernel_3
-    c, k = kernel.shape
-    if block.projects:
-        record(np.matmul, a.reshape(-1, c), kernel, out=out.reshape(-1, k))
-    else:
-        sums = record.scratch.take("sums", out.shape)
-        record(np.matmul, a.reshape(-1, c), kernel, out=sums.reshape(-1, k))
-        record(np.add, sums, _sampled(x, points, block.strides.stride_0), out=out)
-        record.scratch.free(sums)
-    kernels.relu(record, out, out)
+    shortcut = None if block.projects else _sampled(x, points, block.strides.stride_0)
+    floor = np.zeros(y.shape[3], y.dtype)
+    kernels.conv1x1(record, inside.of(joined), block.kernel_3, floor, points.of(y), shortcut)
 
 
 def _sampled(x: Array, span: Span, s: int) -> Array:

@@ -8,10 +8,11 @@ import numpy as np
 
 from npcam import resnet
 from npcam.common.threads import cores
+from npcam.engine.blas import one_blas_thread, unpacked_products
 from npcam.engine.filters import fold_network
-from npcam.engine.passes import Pass, record_pass
+from npcam.engine.passes import Found, Pass, record_pass
 from npcam.engine.schedule import SCRATCH, Schedule, Step, list_steps, make_schedule, next_group
-from npcam.engine.team import one_blas_thread, team_of
+from npcam.engine.team import team_of
 from npcam.resnet import Architecture, Outputs, Tensors
 from npcam.shapes import Array, check_conv
 
@@ -38,7 +39,7 @@ class Engine:
         self._features = resnet.last_activation(architecture)
         self._team = team_of(threads or cores())
         with one_blas_thread:
-            self._filters = fold_network(tensors, architecture, self._team)
+            self._filters = fold_network(tensors, architecture, self._team, unpacked_products())
         self._idle: list[tuple[tuple[int, int, int], Pass]] = []
         self._lock = threading.Lock()
 
@@ -94,18 +95,21 @@ class Engine:
             group = next_group(len(x) - at, height, width, self._team.size)
             with one_blas_thread, self._recorded(group, height, width) as recorded:
                 piece = x[at : at + group]
-                yield self._head(piece, recorded.run(piece), names)
+                yield self._outputs(piece, recorded.run(piece), names)
             at += group
 
-    def _head(self, x: Array, y: Array, names: Sequence[str]) -> Outputs:
-        """What follows the last activation `y`, which is scratch memory, and what was asked for."""
-        found = {"input_layer": x}
+    def _outputs(self, x: Array, found: Found, names: Sequence[str]) -> Outputs:
+        """The end of the network, and copies of what was asked for."""
+        kept = {"input_layer": x}
         if self._features in names:
-            found[self._features] = y.copy()
-        logits, probabilities = None, None
-        if self._arch.activation is not None:
-            logits, probabilities = resnet.head(y, self._tensors, self._arch, found.setdefault)
-        return Outputs(logits, probabilities, {name: found[name] for name in names})
+            kept[self._features] = found.features.copy()
+        if found.averages is None:
+            return Outputs(None, None, {name: kept[name] for name in names})
+        if "avg_pool" in names:
+            kept["avg_pool"] = found.averages.copy()
+        logits = sum(found.parts, self._tensors["predictions"]["bias"])
+        kept["predictions"] = resnet.ACTIVATIONS[self._arch.activation or "linear"](logits)
+        return Outputs(logits, kept["predictions"], {name: kept[name] for name in names})
 
     def _schedule(self, group: int, height: int, width: int) -> Schedule:
         """What is recorded, and printed, for such a group."""

@@ -1,25 +1,22 @@
 """A network's weights in the form in which the engine multiplies with them."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from npcam.engine.products import whole_terms
+from npcam.engine.slices import Machine, is_large
 from npcam.engine.strides import BlockStrides, block_strides
 from npcam.engine.team import Team
 from npcam.engine.winograd import Form, transform_filters
 from npcam.resnet import Architecture, Tensors
 from npcam.shapes import Array
-
-SLICE = 128  # output channels of a slice, where that makes enough slices for all threads
-WINOGRAD_SLICE = 64  # the same of Winograd's filters
-WINOGRAD_SMALL = 1 << 14  # input times output channels of a slice of them at most
-UNEVEN = 1.2  # how much longer one thread may work than all do on average
-LARGE = 1 << 21  # numbers in a block's kernels, above which they lie in slices
 
 
 class Folded(NamedTuple):
@@ -71,18 +68,16 @@ class BlockFilters:
     Reason: one pass over each activation instead of two, and a maximum of two arrays runs at
     three times the speed of one against the number 0 (8 against 2 billion numbers a second).
 
-    The kernels of a large block lie in slices of some output channels each, S of them; those of
-    others are one slice. Reason: few positions go through a large block, so little is computed with
-    what is read, and memory is read faster in one piece: 147 instead of 128 GFLOP/s.
+    The kernels lie in S slices, each of some output channels (`npcam.engine.slices`).
 
     Attributes:
         strides: its strides, its name, and whether its shortcut is a convolution.
         kernel_1: (S, C, F / S) of the first 1x1.
         kernel_2: (S, 3, 3, F, F2 / S) of the 3x3.
         kernel_3: (S, F2 + 1, K / S) of the last 1x1 and its bias; with a projecting shortcut the
-            shortcut's (C, K) stands between the two.
+            shortcut's (C, K) stands between the two. There may be rows of zeros before the bias.
         floor_1, floor_2: minus the biases, a vector each.
-        threads: for how many threads slices are cut.
+        machine: what the slices are cut for.
     """
 
     strides: BlockStrides
@@ -91,7 +86,7 @@ class BlockFilters:
     kernel_3: Array = field(repr=False)
     floor_1: Array = field(repr=False)
     floor_2: Array = field(repr=False)
-    threads: int = 1
+    machine: Machine
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _transformed: dict[int, Array] = field(default_factory=dict, repr=False)
 
@@ -117,8 +112,8 @@ class BlockFilters:
 
     @property
     def large(self) -> bool:
-        """Whether its kernels lie in slices, and are shared by channels."""
-        return self.size > LARGE
+        """Whether a batch shares it by channels."""
+        return is_large(self.size)
 
     @property
     def channels(self) -> tuple[int, int, int]:
@@ -128,44 +123,36 @@ class BlockFilters:
         )
         return f, f2, k
 
-    def transformed(self, form: Form) -> Array:
+    def has(self, form: Form) -> bool:
+        """Whether a form of Winograd's of `kernel_2` is made."""
+        return form.tile in self._transformed
+
+    def transformed(self, form: Form, room: Array | None = None) -> Array:
         """A form of Winograd's of `kernel_2`, (36, S, F, F2 / S) for F(4x4); made when first asked for.
 
-        Reason for narrow slices: where the processor has AVX-512, OpenBLAS multiplies small matrices,
-        of up to a million products, without packing them first: 187 instead of 129 GFLOP/s in conv3,
-        206 instead of 153 in conv4. Where it has not, they cost a hundredth of the whole.
+        It lies in `room` where that is given.
         """
         with self._lock:
             if form.tile not in self._transformed:
                 slices, *_, f, k = self.kernel_2.shape
-                width = min(WINOGRAD_SLICE, WINOGRAD_SMALL // f)
-                each = slices_of(k, self.threads if slices == 1 else 1, width)
-                self._transformed[form.tile] = transform_filters(self.kernel_2, form, each)
+                each = self.machine.winograd_slices(f, k, self.size if slices == 1 else 0)
+                self._transformed[form.tile] = transform_filters(self.kernel_2, form, each, room)
             return self._transformed[form.tile]
 
 
-def in_slices(kernel: Array, slices: int) -> Array:
-    """A kernel (1, ..., K) as a view (slices, ..., K / slices); one that lies in slices stays as it is.
+def transform_blocks(forms: Sequence[tuple[BlockFilters, Form]], team: Team) -> None:
+    """Make the forms of Winograd's that some blocks still lack, all in one piece of memory, shared by a team.
 
-    >>> in_slices(np.arange(8).reshape(1, 2, 4), 2).tolist()
-    [[[0, 1], [4, 5]], [[2, 3], [6, 7]]]
+    Reason for one piece: it comes in huge pages, where a block's own would be too small for them.
     """
-    if len(kernel) > 1:
-        return kernel
-    return np.moveaxis(kernel[0].reshape(*kernel.shape[1:-1], slices, -1), -2, 0)
-
-
-def slices_of(channels: int, threads: int, width: int = SLICE) -> int:
-    """Into how many slices some output channels are cut: as many for every thread, `width` wide or less.
-
-    Reason for wide ones: each slice's matmul packs the activations anew.
-
-    >>> [slices_of(512, threads) for threads in (1, 2, 3, 6, 16)]
-    [4, 4, 8, 16, 16]
-    """
-    least = max(threads, channels // max(width, 1))
-    counts = [n for n in range(least, 4 * least) if channels % n == 0]
-    return min(counts, key=lambda n: (-(-n // threads) * threads / n > UNEVEN, n), default=1)
+    made = [(block, form) for block, form in forms if not block.has(form)]
+    edges = list(accumulate((form.products * block.kernel_2.size // 9 for block, form in made), initial=0))
+    memory = np.empty(edges[-1], forms[0][0].kernel_2.dtype if forms else np.float32)
+    tasks = [
+        partial(block.transformed, form, memory[a:b])
+        for (block, form), (a, b) in zip(made, pairwise(edges), strict=True)
+    ]
+    team.run([tasks])
 
 
 @dataclass
@@ -177,37 +164,53 @@ class Filters:
         stem_floor: minus its bias.
         blocks: the residual blocks in order.
         pool_padding: zeros around the input of `pool1_pool`.
+        machine: what they are laid out for.
+        dense: (C, K) of the last layer; None in a network without a top.
     """
 
     stem: Array = field(repr=False)
     stem_floor: Array = field(repr=False)
     blocks: list[BlockFilters]
     pool_padding: int
+    machine: Machine
+    dense: Array | None = field(default=None, repr=False)
 
 
-def fold_network(tensors: Tensors, arch: Architecture, team: Team) -> Filters:
-    """Fold every batch norm, and every offset into the bias behind it, the blocks shared by a team."""
+def fold_network(tensors: Tensors, arch: Architecture, team: Team, unpacked: int = 0) -> Filters:
+    """Fold every batch norm, and every offset into the bias behind it, the blocks shared by a team.
+
+    For `unpacked` see `npcam.engine.blas.unpacked_products`.
+    """
+    machine = Machine(team.size, unpacked)
     stem = fold_batch_norm(tensors, "conv1_conv", "conv1_bn", arch)
     strides = block_strides(arch)
     blocks: list[BlockFilters] = [None] * len(strides)  # type: ignore[list-item]
-    edges = list(accumulate((block_size(tensors, block) for block in strides), initial=0))
+    edges = list(accumulate((block_size(tensors, block, unpacked) for block in strides), initial=0))
     memory = np.empty(edges[-1], stem.kernel.dtype)  # in one piece, for it comes in huge pages
 
     def fold(i: int) -> None:
         room = memory[edges[i] : edges[i + 1]]
-        blocks[i] = fold_block(tensors, arch, strides[i], None if i else stem.bias, room, team.size)
+        blocks[i] = fold_block(tensors, arch, strides[i], None if i else stem.bias, room, machine)
 
     largest_first = sorted(range(len(strides)), key=lambda i: edges[i] - edges[i + 1])
     team.run([[partial(fold, i) for i in largest_first]])
     kernel = stem.kernel.reshape(-1, stem.kernel.shape[3])
-    return Filters(kernel, (-stem.bias).astype(kernel.dtype), blocks, arch.pool_padding)
+    floor = (-stem.bias).astype(kernel.dtype)
+    dense = None if arch.activation is None else tensors["predictions"]["kernel"]
+    return Filters(kernel, floor, blocks, arch.pool_padding, machine, dense)
 
 
-def block_size(tensors: Tensors, block: BlockStrides) -> int:
-    """How many numbers a block's folded kernels hold: as many as its kernels, and a bias."""
+def block_size(tensors: Tensors, block: BlockStrides, unpacked: int = 0) -> int:
+    """How many numbers a block's folded kernels hold."""
+    return sum(prod(shape) for shape in _shapes(tensors, block, unpacked))
+
+
+def _shapes(tensors: Tensors, block: BlockStrides, unpacked: int) -> list[tuple[int, ...]]:
+    """Of a block's folded kernels; the last has its own rows, its shortcut's, some to spare, and a bias."""
     parts = (0, 1, 2, 3) if block.projects else (1, 2, 3)
-    kernels = [tensors[f"{block.name}_{part}_conv"]["kernel"] for part in parts]
-    return int(sum(kernel.size for kernel in kernels) + kernels[-1].shape[3])
+    *shortcut, first, second, last = (tensors[f"{block.name}_{part}_conv"]["kernel"].shape for part in parts)
+    terms = last[2] + sum(shape[2] for shape in shortcut) + 1
+    return [first[2:], second, (whole_terms(terms, unpacked), last[3])]
 
 
 def fold_block(
@@ -216,7 +219,7 @@ def fold_block(
     block: BlockStrides,
     x_offset: Array | None,
     room: Array,
-    threads: int = 1,
+    machine: Machine,
 ) -> BlockFilters:
     """The convolutions of one block. Biases are summed in float64.
 
@@ -225,18 +228,16 @@ def fold_block(
         block: its name and strides.
         x_offset: (C,), what its input misses: the stem's bias for the first block.
         room: memory for its kernels, (`block_size`,).
-        threads: for how many threads its slices are cut.
+        machine: what its slices are cut for.
     """
-    kernels = [tensors[f"{block.name}_{part}_conv"]["kernel"] for part in (1, 2, 3)]
-    f, c = kernels[2].shape[2], kernels[0].shape[2] if block.projects else 0
-    shapes = [kernels[0].shape[2:], kernels[1].shape, (f + c + 1, kernels[2].shape[3])]
-    pieces, at = [], 0
-    for *rows, k in shapes:
-        slices = slices_of(k, threads) if room.size > LARGE else 1
-        size = k * prod(rows)
-        pieces.append(room[at : at + size].reshape(slices, *rows, k // slices))
+    kernels, at = [], 0
+    for *rows, k in _shapes(tensors, block, machine.unpacked):
+        slices, size = machine.slices(k, room.size), k * prod(rows)
+        kernels.append(room[at : at + size].reshape(slices, *rows, k // slices))
         at += size
-    kernel_1, kernel_2, kernel_3 = pieces
+    kernel_1, kernel_2, kernel_3 = kernels
+    f = kernel_2.shape[0] * kernel_2.shape[-1]
+    c = kernel_1.shape[1] if block.projects else 0
 
     def fold(part: int, out: Array) -> Array:
         conv, bn = f"{block.name}_{part}_conv", f"{block.name}_{part}_bn"
@@ -250,18 +251,19 @@ def fold_block(
     if x_offset is not None:
         offset_1 += times(x_offset, kernel_1[one])
     offset_2 = bias_2 + times(offset_1, kernel_2)
-    last, shortcut = (part[one] for part in join_shortcut(kernel_3, f))
+    last, shortcut = (part[one] for part in join_shortcut(kernel_3, f, c))
     offset_3 = fold(3, last) + times(offset_2, last)
     if block.projects:
         offset_3 += fold(0, shortcut)
         if x_offset is not None:
             offset_3 += times(x_offset, shortcut)
+    kernel_3[:, f + c : -1] = 0
     kernel_3[:, -1] = offset_3.reshape(len(kernel_3), -1)
     floor_1, floor_2 = ((-offset).astype(room.dtype) for offset in (offset_1, offset_2))
-    return BlockFilters(block, kernel_1, kernel_2, kernel_3, floor_1, floor_2, threads)
+    return BlockFilters(block, kernel_1, kernel_2, kernel_3, floor_1, floor_2, machine)
 
 
-def join_shortcut(kernel_3: Array, f: int) -> tuple[Array, Array]:
+def join_shortcut(kernel_3: Array, f: int, c: int) -> tuple[Array, Array]:
     """Where in a block's last kernel, (S, F + C + 1, K), its last 1x1 and its shortcut's convolution lie.
 
     Both 1x1s and their bias are one matmul: [y, x, 1] @ [[W3], [W0], [b]] = y W3 + x W0 + b.
@@ -270,4 +272,4 @@ def join_shortcut(kernel_3: Array, f: int) -> tuple[Array, Array]:
     read again; x, smaller by half or more, is copied beside y instead. And a matmul with more
     terms runs closer to its peak: 92 % instead of 89.
     """
-    return kernel_3[:, :f], kernel_3[:, f:-1]
+    return kernel_3[:, :f], kernel_3[:, f : f + c]

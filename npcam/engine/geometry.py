@@ -48,6 +48,15 @@ def pooled_size(height: int, width: int, pool_padding: int) -> tuple[int, int]:
     return h, w
 
 
+def rows_of(h: int, share: int, shares: int) -> tuple[int, int]:
+    """The rows that a share makes. Its tiles begin with the first of them; the last may hang over its border.
+
+    >>> [rows_of(28, share, 3) for share in range(3)]
+    [(0, 10), (10, 19), (19, 28)]
+    """
+    return -(-h * share // shares), -(-h * (share + 1) // shares)
+
+
 def geometry(block: BlockFilters, n: int, h: int, w: int) -> Geometry:
     """Sizes and method for `n` photographs at once, of `h` x `w` at the block's input."""
     strides = block.strides

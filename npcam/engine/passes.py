@@ -1,15 +1,31 @@
 """A schedule recorded as a pass: one photograph that all threads share, or some for each thread."""
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from npcam.engine import by_channels, by_rows
+from npcam.engine.filters import transform_blocks
 from npcam.engine.program import Op, Program, Recorder, run_ops
 from npcam.engine.schedule import Schedule
-from npcam.engine.team import Team
+from npcam.engine.team import Task, Team
 from npcam.shapes import Array
+
+
+class Found(NamedTuple):
+    """What a pass comes to: scratch memory, valid until the next run.
+
+    Attributes:
+        features: (n, h, w, C), the last activation.
+        averages: (n, C), its average over all positions; None in a network without a top.
+        parts: some (n, K), which sum to the logits but for the bias; none in a network without a top.
+    """
+
+    features: Array
+    averages: Array | None = None
+    parts: Sequence[Array] = ()
 
 
 class Pass(Protocol):
@@ -23,11 +39,8 @@ class Pass(Protocol):
     photographs: int
     nbytes: int
 
-    def run(self, x: Array) -> Array:
-        """Preprocessed photographs (photographs, H, W, 3) -> features (photographs, h, w, C).
-
-        The features are scratch memory, valid until the next run.
-        """
+    def run(self, x: Array) -> Found:
+        """What preprocessed photographs (photographs, H, W, 3) come to."""
 
 
 def record_pass(schedule: Schedule, team: Team) -> Pass:
@@ -37,7 +50,7 @@ def record_pass(schedule: Schedule, team: Team) -> Pass:
     """
     stretches = (schedule.one_by_one, schedule.gathered, schedule.together)
     forms = [(block, g.form) for stretch in stretches for block, g in stretch.blocks if g.form]
-    team.run([[partial(block.transformed, form) for block, form in forms]])
+    transform_blocks(forms, team)
     return ManyPhotographs(schedule, team) if schedule.photographs > 1 else OnePhotograph(schedule, team)
 
 
@@ -50,19 +63,28 @@ class OnePhotograph:
         dtype = schedule.filters.stem.dtype
         self._team = team
         self._padded = _padded(schedule)
-        program = Program([Recorder(dtype) for _ in range(schedule.together.shares)], dtype)
+        program = Program(_recorders(schedule, schedule.together.shares), dtype)
         x = by_rows.record_stem(program, schedule, self._padded)
         x = by_rows.record_stretch(program, schedule.gathered, x)
-        self._y = by_channels.record_stretch(program, schedule.together, x)
-        self._tasks = [[partial(run_ops, ops) for ops in phase] for phase in program.phases]
+        self._found = _record_end(program, schedule, x)
+        self._first, *self._tasks = [[partial(run_ops, ops) for ops in phase] for phase in program.phases]
+        self._rows = by_rows.photo_rows(schedule)
         scratch = [program.shared, *(record.scratch for record in program.shares)]
         self.nbytes = self._padded.nbytes + sum(space.nbytes for space in scratch)
 
-    def run(self, x: Array) -> Array:
+    def run(self, x: Array) -> Found:
         """See `Pass`."""
-        copy = partial(np.copyto, self._padded[:, 3:-3, 3:-3], x)  # while the other threads wake up
-        self._team.run([[copy], *self._tasks])
-        return self._y
+        first = [
+            partial(self._begin, x[:, rows], rows, task)
+            for rows, task in zip(self._rows, self._first, strict=True)
+        ]
+        self._team.run([first, *self._tasks])
+        return self._found
+
+    def _begin(self, x: Array, rows: slice, task: Task) -> None:
+        """Take rows of the photograph, and do with them what a task does. Some rows, two tasks take both."""
+        np.copyto(self._padded[:, 3:-3, 3:-3][:, rows], x)
+        task()
 
 
 class ManyPhotographs:
@@ -72,17 +94,17 @@ class ManyPhotographs:
         dtype = schedule.filters.stem.dtype
         self.photographs, self._each = schedule.photographs, schedule.each
         self._team = team
-        threads = [Recorder(dtype) for _ in range(schedule.threads)]
+        threads = _recorders(schedule, schedule.threads)
         self._own = [_OwnPhotographs(schedule, record) for record in threads]
-        program = Program([Recorder(dtype) for _ in range(schedule.together.shares)], dtype)
+        program = Program(_recorders(schedule, schedule.together.shares), dtype)
         shape = (schedule.photographs, *self._own[0].y.shape[1:])
         self._together = program.shared.take("features of all threads", shape)
-        self._y = by_channels.record_stretch(program, schedule.together, self._together)
+        self._found = _record_end(program, schedule, self._together)
         self._tasks = [[partial(run_ops, ops) for ops in phase] for phase in program.phases]
         scratch = [program.shared, *(record.scratch for record in (*threads, *program.shares))]
         self.nbytes = sum(space.nbytes for space in scratch) + sum(own.nbytes for own in self._own)
 
-    def run(self, x: Array) -> Array:
+    def run(self, x: Array) -> Found:
         """See `Pass`."""
         own = [slice(i * self._each, (i + 1) * self._each) for i in range(len(self._own))]
         first = [
@@ -90,7 +112,7 @@ class ManyPhotographs:
             for thread, some in zip(self._own, own, strict=True)
         ]
         self._team.run([first, *self._tasks])
-        return self._y
+        return self._found
 
 
 class _OwnPhotographs:
@@ -119,6 +141,21 @@ class _OwnPhotographs:
             np.copyto(self._gathered[i], self._one[0])
         run_ops(self._all)
         np.copyto(y, self.y)
+
+
+def _record_end(program: Program, schedule: Schedule, x: Array) -> Found:
+    """Record what all threads do together: the last stretch, and the network's end."""
+    stretch, dense = schedule.together, schedule.filters.dense
+    if dense is None:
+        return Found(by_channels.record_stretch(program, stretch, x))
+    y, end = by_channels.record_end(program, stretch, x, dense)
+    return Found(y, end.averages, end.parts)
+
+
+def _recorders(schedule: Schedule, count: int) -> list[Recorder]:
+    """A recorder for each of so many shares."""
+    filters = schedule.filters
+    return [Recorder(filters.stem.dtype, filters.machine.unpacked) for _ in range(count)]
 
 
 def _padded(schedule: Schedule) -> Array:

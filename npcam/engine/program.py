@@ -103,10 +103,12 @@ class Recorder:
     Attributes:
         scratch: that memory.
         layer: the Keras layer that what is recorded next works on.
+        unpacked: see `npcam.engine.blas.unpacked_products`.
     """
 
-    def __init__(self, dtype: Any) -> None:
+    def __init__(self, dtype: Any, unpacked: int = 0) -> None:
         self.scratch = Workspace(dtype)
+        self.unpacked = unpacked
         self.layer = ""
         self._ops: list[Op] = []
 

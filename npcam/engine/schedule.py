@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from npcam.common.tables import align
 from npcam.engine.filters import BlockFilters, Filters
-from npcam.engine.geometry import Geometry, geometry, pooled_size
+from npcam.engine.geometry import Geometry, geometry, pooled_size, rows_of
 
 SCRATCH = 512 << 20  # bytes of scratch memory, above which a batch is cut into smaller passes
 MOST_EACH = 16  # photographs per thread in a pass: more than that makes conv5 no faster
@@ -86,8 +86,8 @@ def scratch_bytes(photographs: int, height: int, width: int, threads: int) -> in
     """An upper bound of the scratch memory of one pass, for the widths of Keras's ResNets in float32.
 
     One photograph takes 12 MB per thread and 350 bytes per pixel. Several at once, each thread
-    with its own, take that per thread, and 110 bytes per pixel and photograph for what they keep
-    until the late stages.
+    with its own, take that per thread, and each of them 3.3 MB and 74 bytes per pixel for what it
+    keeps until the late stages.
 
     >>> scratch_bytes(1, 224, 224, threads=2) / 1e6
     41.5616
@@ -95,7 +95,7 @@ def scratch_bytes(photographs: int, height: int, width: int, threads: int) -> in
     pixels = height * width
     if photographs == 1:
         return threads * 12_000_000 + 350 * pixels
-    return threads * (12_000_000 + 350 * pixels) + 110 * photographs * pixels
+    return threads * (12_000_000 + 350 * pixels) + photographs * (3_300_000 + 74 * pixels)
 
 
 def next_group(photographs: int, height: int, width: int, threads: int) -> int:
@@ -187,13 +187,18 @@ def _block_steps(block: BlockFilters, g: Geometry, stretch: Stretch) -> list[Ste
     method, products = f"3x3 by im2col{every}", g.h * g.w * block.kernel_2.size
     if g.form:
         method = f"3x3 by Winograd F({g.form.tile}x{g.form.tile},3x3)"
-        products = g.form.products * g.form.tiles(g.h, g.w) * f * f2
-    joined = "1x1 and shortcut as one" if block.projects else "1x1"
+        shares = stretch.shares if stretch.shared == "rows" else 1
+        rows = [rows_of(g.h, share, shares) for share in range(shares)]
+        tiles = sum(g.form.tiles(bottom - top, g.w) for top, bottom in rows)
+        products = g.form.products * tiles * f * f2
+    joined, terms = "1x1", f2
+    if block.projects:
+        joined, terms = "1x1 and shortcut as one", f2 + block.kernel_1.shape[1]
     how = stretch.shared, stretch.at_once
     return [
         Step(f"{block.name}_1_conv", "1x1", (g.h1, g.w1, f), *how, g.h1 * g.w1 * block.kernel_1.size),
         Step(f"{block.name}_2_conv", method, (g.h, g.w, f2), *how, products),
-        Step(f"{block.name}_3_conv", joined, (g.h, g.w, k3), *how, g.h * g.w * (block.kernel_3.size - k3)),
+        Step(f"{block.name}_3_conv", joined, (g.h, g.w, k3), *how, g.h * g.w * terms * k3),
     ]
 
 

@@ -6,63 +6,23 @@ another program wants a core too, they wait for each other at every single one: 
 took 9 ms instead of 0.3 on a busy machine.
 """
 
+import ctypes
 import os
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, partial
-from typing import Any
+from itertools import accumulate
 
 import numpy as np
-import threadpoolctl
 
 Task = Callable[[], object]
-SQUARE_ROOTS = 8192  # per look around while waiting: some 10 microseconds
-LOOKS = 10  # before a thread that waits begins to take naps
+NUMBERS = np.ones(16384)  # square roots to draw per look around while waiting: some 20 microseconds
+LOOKS = 5  # before a thread that waits begins to take naps
 NAP = 2e-5  # seconds
-
-
-class OneBlasThread:
-    """A context with BLAS at one thread, until the last of all who are in it leaves."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._controller: Any = None
-        self._limit: Any = None
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._inside == 0:
-                self._controller = self._controller or threadpoolctl.ThreadpoolController()
-                self._take_control()
-                self._limit = self._controller.limit(limits=1, user_api="blas")
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._take_control()
-                self._limit.restore_original_limits()
-                self._take_control()
-
-    def _take_control(self) -> None:
-        """Let this thread set the limit, and after it any other.
-
-        From threadpoolctl 3.8 on, OpenBLAS's limit belongs to the thread that set it first; what
-        another one sets does nothing, without a word. Here the first who comes and the last who
-        leaves are different threads, and the lock keeps them from each other.
-        """
-        for library in self._controller.lib_controllers:
-            if hasattr(library, "clear_controlling_thread"):
-                library.clear_controlling_thread(force=True)
-
-
-one_blas_thread = OneBlasThread()
+_SCHED_GETCPU = getattr(ctypes.pythonapi, "sched_getcpu", None)  # of Linux's C library
 
 
 @cache
@@ -134,63 +94,36 @@ class Team:
         self._inboxes: list[queue.SimpleQueue[Task]] = []
 
 
-class Phase:
-    """Tasks that may be done at the same time, in any order: whoever is free takes the next one."""
-
-    def __init__(self, tasks: Sequence[Task]) -> None:
-        self._waiting, self._count = deque(tasks), len(tasks)
-        self._done: list[Task] = []
-
-    def take(self, index: int) -> Task | None:
-        """A task for a thread; None where all are taken.
-
-        From both ends. Reason: what a thread takes then lies beside what it had in the phase before, and
-        is in its cache.
-        """
-        try:
-            return self._waiting.pop() if index % 2 else self._waiting.popleft()
-        except IndexError:
-            return None
-
-    def tick_off(self, task: Task) -> None:
-        """A task that was taken is done."""
-        self._done.append(task)
-
-    @property
-    def over(self) -> bool:
-        """Whether all tasks are done."""
-        return len(self._done) == self._count
-
-
 class Together:
-    """One run of phases, through which the threads of a team go together."""
+    """One run of phases, through which the threads of a team go: whoever is free takes the next task."""
 
     def __init__(self, phases: Sequence[Sequence[Task]], size: int) -> None:
-        self._phases = [Phase(tasks) for tasks in phases]
+        self._waiting = [list(tasks) for tasks in phases]
+        self._ends = list(accumulate(map(len, phases)))  # how many tasks are done when a phase is over
+        self._done: list[Task] = []
         self._left = [False] * size
         self._empty = threading.Event()
         self._failures: list[BaseException] = []
-        self._numbers = np.ones(SQUARE_ROOTS)
 
     def take_part(self, index: int, callers_core: int | None) -> None:
         """What one thread does of a run; the caller is thread 0."""
         failure = None
         try:
             with _apart(index, callers_core):
-                for phase in self._phases:
-                    while not self._failures and (task := phase.take(index)):
+                for waiting, end in zip(self._waiting, self._ends, strict=True):
+                    while not self._failures and (task := _take(waiting, index)):
                         task()
-                        phase.tick_off(task)
-                    self._wait(phase)
+                        self._done.append(task)
+                    self._wait(end)
         except BaseException as raised:
             failure = raised
         self.leave(index, failure)
 
-    def _wait(self, phase: Phase) -> None:
-        """Wait until a phase is over, or one of the threads failed."""
+    def _wait(self, end: int) -> None:
+        """Wait until so many tasks are done, or one of the threads failed."""
         looks = 0
-        while not (phase.over or self._failures):
-            np.sqrt(self._numbers) if looks < LOOKS else time.sleep(NAP)
+        while not (len(self._done) >= end or self._failures):
+            np.sqrt(NUMBERS) if looks < LOOKS else time.sleep(NAP)
             looks += 1
 
     def leave(self, index: int, failure: BaseException | None) -> None:
@@ -210,6 +143,18 @@ class Together:
                 self._failures.append(raised)
         if self._failures:
             raise self._failures[0]
+
+
+def _take(waiting: list[Task], index: int) -> Task | None:
+    """A task of a phase for a thread; None where all are taken.
+
+    From both ends. Reason: what a thread takes then lies beside what it had in the phase before, and
+    is in its cache.
+    """
+    try:
+        return waiting.pop() if index % 2 else waiting.pop(0)
+    except IndexError:
+        return None
 
 
 def _do_alone(phases: Sequence[Sequence[Task]]) -> None:
@@ -241,15 +186,7 @@ def _apart(index: int, callers_core: int | None) -> Iterator[None]:
 
 def _processor() -> int | None:
     """The number of the core that this thread runs on, where the system tells it."""
-    try:
-        file = os.open("/proc/thread-self/stat", os.O_RDONLY)
-        try:
-            stat = os.read(file, 1024)
-        finally:
-            os.close(file)
-        return int(stat.rpartition(b")")[2].split()[36])  # proc(5): field 39, the first one here being 3
-    except (OSError, ValueError, IndexError):
-        return None
+    return None if _SCHED_GETCPU is None else int(_SCHED_GETCPU())
 
 
 def _serve(inbox: "queue.SimpleQueue[Task]") -> None:

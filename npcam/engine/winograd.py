@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from npcam.engine.products import multiply
 from npcam.engine.program import Recorder
 from npcam.shapes import Array
 
@@ -82,14 +83,18 @@ F4 = Form(4, *winograd_matrices())
 F2 = Form(2, *winograd_matrices((0.0, 1.0, -1.0)))
 
 
-def transform_filters(kernel: Array, form: Form = F4, each: int = 1) -> Array:
+def transform_filters(kernel: Array, form: Form = F4, each: int = 1, room: Array | None = None) -> Array:
     """G g G^T for every pair of channels: (S, 3, 3, C, K) -> (36, each S, C, K / each), found in float64.
+
+    They lie in `room`, (36 S C K,), where that is given.
 
     Some channels at a time, in memory that is used again: fresh memory takes longer than the sums.
     """
     slices, _, _, c, k = kernel.shape
     gg = np.kron(form.g, form.g)  # (36, 9)
-    u = np.empty((len(gg), slices, each, c, k // each), kernel.dtype)
+    if room is None:
+        room = np.empty(len(gg) * slices * c * k, kernel.dtype)
+    u = room.reshape(len(gg), slices, each, c, k // each)
     step = max(1, AT_ONCE // k)
     some, found = np.empty((9, step * k)), np.empty((len(gg), step * k))
     for s in range(slices):
@@ -139,17 +144,16 @@ def tiles_in(record: Recorder, form: Form, padded: Array, h: int, w: int) -> Arr
 
 
 def multiply_tiles(record: Recorder, tiles: Array, kernel: Array) -> Array:
-    """36 S matmuls: tiles (36, tiles, C) times kernel (36, S, C, K) -> (36, S, tiles, K), to be freed."""
+    """36 products: tiles (36, tiles, C) times kernel (36, S, C, K / S) -> (36, tiles, K), to be freed."""
     n, slices, _, k = kernel.shape
-    products = record.scratch.take("products of tiles", (n, slices, tiles.shape[1], k))
-    record(np.matmul, tiles[:, None], kernel, out=products)
+    products = record.scratch.take("products of tiles", (n, tiles.shape[1], slices * k))
+    multiply(record, tiles, kernel, products)
     return products
 
 
 def tiles_out(record: Recorder, form: Form, products: Array, floor: Array, y: Array) -> None:
-    """A^T m A of every tile's products m, bias and ReLU: (36, S, tiles, K), freed -> y (n, h, w, S K)."""
-    n, h, w, _ = y.shape
-    _, slices, _, k = products.shape
+    """A^T m A of every tile's products m, bias and ReLU: (36, tiles, K), freed -> y (n, h, w, K)."""
+    n, h, w, k = y.shape
     tile = form.tile
     m = products.reshape(form.window, form.window, -1)
     half = record.scratch.take("results, half transformed", (tile, form.window, m.shape[2]))
@@ -159,24 +163,23 @@ def tiles_out(record: Recorder, form: Form, products: Array, floor: Array, y: Ar
     results = record.scratch.take("results in tiles", (tile, tile, m.shape[2]))
     record(np.matmul, at, half, out=results)  # (A^T m) A
     record.scratch.free(half)
-    untile(record, results.reshape(tile, tile, slices, n, -(-h // tile), -(-w // tile), k), floor, y)
+    untile(record, results.reshape(tile, tile, n, -(-h // tile), -(-w // tile), k), floor, y)
     record.scratch.free(results)
 
 
 def untile(record: Recorder, t: Array, floor: Array, y: Array) -> None:
-    """Tiles (m, m, S, n, rows, columns, K) back into y (n, h, w, S K), cut at its edges, with the ReLU."""
-    n, h, w, _ = y.shape
-    tile, _, slices, *_, k = t.shape
+    """Tiles (m, m, n, rows, columns, K) back into y (n, h, w, K), cut at its edges, with the ReLU."""
+    n, h, w, k = y.shape
+    tile = len(t)
     sn, sh, sw, sc = y.strides
-    floor = floor.reshape(slices, k)
     for a, i, high in _edges(h, tile):
         for b, j, wide in _edges(w, tile):
             down, across = (h // tile if high == tile else 1), (w // tile if wide == tile else 1)
-            shape = (high, wide, slices, n, down, across, k)
-            strides = (sh, sw, k * sc, sn, tile * sh, tile * sw, sc)
+            shape = (high, wide, n, down, across, k)
+            strides = (sh, sw, sn, tile * sh, tile * sw, sc)
             target = as_strided(y[:, a:, b:], shape, strides)
-            source = t[:high, :wide, :, :, i : i + down, j : j + across]
-            order = (3, 4, 0, 5, 1, 2, 6)  # as they lie in y: photograph, row, column, slice
+            source = t[:high, :wide, :, i : i + down, j : j + across]
+            order = (2, 3, 0, 4, 1, 5)  # as they lie in y: photograph, row, column
             record(np.maximum, source.transpose(order), floor, out=target.transpose(order))
 
 

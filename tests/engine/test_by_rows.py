@@ -1,34 +1,17 @@
 """Rows shared by threads: every row once, in pieces, and the same network however it is cut."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from helpers.networks import random_tensors
+from helpers.pieces import product
 
 from npcam import resnet
 from npcam.engine import Engine, by_rows
-from npcam.engine.by_rows import rows_of
 from npcam.engine.filters import fold_network
 from npcam.engine.program import Program, Recorder
 from npcam.engine.schedule import make_schedule
 from npcam.engine.team import Team
 from npcam.resnet import Architecture
-
-
-@pytest.mark.parametrize("step", [1, 4])
-def test_every_row_is_one_threads(step):
-    """In order, without a gap, in whole steps that differ by one at most."""
-    for h in (1, 3, 4, 7, 14, 55, 56):
-        for threads in (1, 2, 3, 8):
-            parts = [rows_of(h, thread, threads, step) for thread in range(threads)]
-            assert parts[0][0] == 0
-            assert parts[-1][1] == h
-            assert all(a[1] == b[0] for a, b in pairwise(parts))
-            assert all(top % step == 0 or top == h for top, _ in parts)
-            steps = [-(-bottom // step) - -(-top // step) for top, bottom in parts]
-            assert max(steps) - min(steps) <= 1
-    assert [rows_of(3, thread, 2) for thread in range(2)] == [(0, 2), (2, 3)]
 
 
 @pytest.mark.parametrize(
@@ -52,18 +35,16 @@ def test_pieces_of_any_size(budgets, threads, n, monkeypatch):
 
 
 def pieces(program, layer):
-    """The matmuls of a layer, Winograd's transforms left out: the shapes of what they make."""
+    """(Positions or tiles, channels) that the matmuls of a layer make, Winograd's transforms left out."""
     ops = [op for phase in program.phases for ops in phase for op in ops if op.layer == layer]
-    made = [op.keywords["out"].shape for op in ops if op.func is np.matmul and len(op.args[0]) > 6]
-    return [(positions, channels) for *_, positions, channels in made]
+    return [product(op) for op in ops if product(op)]
 
 
 def test_pieces_of_full_sizes():
     """In ResNet-50's widths, as many pieces as the numbers in hand at a time demand.
 
     They are 2^19 in the stem's columns, 5 2^18 in Winograd's tiles (9 / 4 per number of the input) or the
-    columns of a 3x3 (9 per number), and 2^20 in what a 1x1 makes. A photograph of 224x224 goes through
-    conv2 in one piece.
+    columns of a 3x3 (9 per number), and 2^19 in what a 1x1 makes.
     """
     arch = Architecture(blocks=(2, 1), strides=(1, 2))
     network = fold_network(random_tensors(arch, 64), arch, Team(1))
@@ -78,12 +59,12 @@ def test_pieces_of_full_sizes():
     stem, conv2, last, _ = found[224]
     assert [positions // 112 for positions, _ in stem] == [28, 29, 29, 29]
     assert len(conv2) == 1
-    assert last == [(3136, 256)]
+    assert last == [(1568, 256)] * 2
     stem, conv2, last, skipping = found[1120]
     assert len(stem) == -(-280 * 1120 * 147 // 2**19)
     assert len(conv2) == -(-280 * 280 * 64 * 9 // 4 // (5 * 2**18))
     rows = [tiles // 70 * 4 for tiles, _ in conv2]
     assert sum(rows) == 280
-    assert len(last) == sum(-(-high * 280 * 256 // 2**20) for high in rows)
+    assert len(last) == sum(-(-high * 280 * 256 // 2**19) for high in rows)
     assert len(skipping) == -(-140 * 140 * 64 * 9 // (5 * 2**18))
-    assert max(positions for positions, _ in last) * 256 <= 2**20
+    assert max(positions for positions, _ in last) * 256 <= 2**19

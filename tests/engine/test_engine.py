@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers.agreement import photographs
 from helpers.networks import random_tensors
+from helpers.pieces import small_pieces
 
 import npcam
 from npcam import resnet
@@ -35,6 +36,14 @@ def reference(x, tensors, arch):
     if arch.activation is not None:
         found["logits"], _ = resnet.head(y, wide, arch, keep)
     return found
+
+
+@pytest.fixture(params=[0, 1500, 1_000_000], ids=["packed", "in pieces", "unpacked"])
+def machine(request, monkeypatch):
+    """BLAS that packs every matrix; none of the small ones; and limits that small networks reach."""
+    monkeypatch.setattr(engine_module, "unpacked_products", lambda: request.param)
+    if request.param == 1500:
+        small_pieces(monkeypatch)
 
 
 def assert_close(found, expected, dtype=np.float32, roundings=64):
@@ -69,18 +78,20 @@ def test_sizes_and_batches(size, batch):
     check(SMALL, random_tensors(SMALL), photographs(batch, *size))
 
 
+@pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize("width", [1, 3, 5, 8, 17, 32])
 def test_widths(width):
     """Any number of channels, odd ones too."""
     check(SMALL, random_tensors(SMALL, width), photographs(2, 64, 64))
 
 
+@pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize("channels_from", [0, 1 << 21])
 @pytest.mark.parametrize("few_tiles", [0, 1000])
 @pytest.mark.parametrize("batch", [1, 4])
 def test_every_convolution_of_another_width(channels_from, few_tiles, batch, monkeypatch):
     """Keras's are as wide in the 3x3 as in the 1x1 before it; others need not be."""
-    monkeypatch.setattr("npcam.engine.filters.LARGE", channels_from)
+    monkeypatch.setattr("npcam.engine.slices.LARGE", channels_from)
     monkeypatch.setattr("npcam.engine.geometry.FEW_TILES", few_tiles)
     arch = Architecture(blocks=(2, 1), strides=(1, 2))
     widths = {"conv1_conv": 3, "predictions": 5}
@@ -98,6 +109,7 @@ def test_every_convolution_of_another_width(channels_from, few_tiles, batch, mon
     check(arch, tensors, photographs(batch, 70, 59))
 
 
+@pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize(
     "arch",
     [
@@ -120,6 +132,7 @@ def test_architectures(arch, size):
     check(arch, tensors, photographs(2, *size))
 
 
+@pytest.mark.usefixtures("machine")
 def test_float64():
     """A float64 engine rounds like float64."""
     x = photographs(2, 64, 64, dtype=np.float64)
@@ -158,11 +171,12 @@ def test_the_same_bits_every_time():
     assert np.array_equal(first, Engine(SMALL, tensors).run(x).logits)
 
 
+@pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize("threads", [2, 4, 8, 16])
 @pytest.mark.parametrize("batch", [1, 16])
 def test_the_same_bits_whoever_does_which_task(threads, batch, monkeypatch):
     """Many threads on few cores, and the caller alone: the same bits, which are right to rounding."""
-    monkeypatch.setattr("npcam.engine.filters.LARGE", 100_000)
+    monkeypatch.setattr("npcam.engine.slices.LARGE", 100_000)
     x, tensors = photographs(batch, 64, 64), random_tensors(SMALL, 16)
     fast = Engine(SMALL, tensors, threads=threads)
     first = fast.run(x).logits
@@ -213,13 +227,14 @@ def test_a_batch_larger_than_memory_is_cut(monkeypatch):
     assert_close(cut.activations["avg_pool"], whole.activations["avg_pool"])
 
 
+@pytest.mark.usefixtures("machine")
 @pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("batch", [1, 2, 7])
 @pytest.mark.parametrize("size", [(64, 64), (97, 130), (224, 160)])
 def test_large_filters_are_shared_by_channels(threads, batch, size, monkeypatch):
     """Whatever is shared how, by one thread or three, it is the same network."""
-    monkeypatch.setattr("npcam.engine.filters.LARGE", 3000)
+    monkeypatch.setattr("npcam.engine.slices.LARGE", 3000)
     monkeypatch.setattr("npcam.engine.geometry.FEW_TILES", 0)
     tensors, x = random_tensors(SMALL, 7), photographs(batch, *size)
     fast = Engine(SMALL, tensors, threads=threads)
@@ -231,11 +246,12 @@ def test_large_filters_are_shared_by_channels(threads, batch, size, monkeypatch)
     assert_close(outputs.logits, expected["logits"])
 
 
+@pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize("stride_in", [1, 2])
 @pytest.mark.parametrize("strides", [(1, 2, 2, 2), (2, 1, 3, 2)])
 def test_strides_where_channels_are_shared(stride_in, strides, monkeypatch):
     """Strides in either convolution, and positions skipped, from the first block on."""
-    monkeypatch.setattr("npcam.engine.filters.LARGE", 0)
+    monkeypatch.setattr("npcam.engine.slices.LARGE", 0)
     monkeypatch.setattr("npcam.engine.geometry.FEW_TILES", 0)
     arch = Architecture(blocks=(2, 1, 2, 1), strides=strides, stride_in=stride_in)
     check(arch, random_tensors(arch, 5), photographs(3, 95, 64))

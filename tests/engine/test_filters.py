@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from helpers.networks import random_tensors
+from helpers.pieces import small_pieces
 from helpers.rounding import assert_within_rounding
 
 from npcam import ops
-from npcam.engine import filters
-from npcam.engine.filters import block_size, fold_batch_norm, fold_network, in_slices, slices_of
+from npcam.engine import filters, slices
+from npcam.engine.filters import block_size, fold_batch_norm, fold_network, transform_blocks
+from npcam.engine.slices import slices_of
 from npcam.engine.strides import block_strides
 from npcam.engine.team import Team
 from npcam.engine.winograd import F2, F4, transform_filters
@@ -53,15 +55,18 @@ def whole(kernel):
 
 
 @pytest.mark.parametrize("team", [1, 2, 3, 5])
-@pytest.mark.parametrize("large", [0, 1 << 21])
-def test_a_blocks_convolutions(team, large, monkeypatch):
+@pytest.mark.parametrize(("large", "unpacked"), [(0, 0), (1 << 21, 0), (1 << 21, 1500)])
+def test_a_blocks_convolutions(team, large, unpacked, monkeypatch):
     """With the floors that the activations are kept by, kernels and last biases make the true outputs.
 
-    Also where the kernels lie in slices.
+    Also where the kernels lie in slices, and where the last one has rows to spare.
     """
-    monkeypatch.setattr(filters, "LARGE", large)
+    monkeypatch.setattr(slices, "LARGE", large)
+    if unpacked:
+        small_pieces(monkeypatch)
     tensors = random_tensors(ARCH, 6, dtype=np.float64)
-    network = fold_network(tensors, ARCH, Team(team))
+    network = fold_network(tensors, ARCH, Team(team), unpacked)
+    assert [block.kernel_3.shape[1] for block in network.blocks] == [13, 7, 39 if unpacked else 37]
     assert [block.name for block in network.blocks] == ["conv2_block1", "conv2_block2", "conv3_block1"]
     stem = fold_batch_norm(tensors, "conv1_conv", "conv1_bn", ARCH)
     assert np.array_equal(network.stem, stem.kernel.reshape(147, -1))
@@ -72,7 +77,9 @@ def test_a_blocks_convolutions(team, large, monkeypatch):
         assert block.large == (not large)
         stored = block.kernel_1, block.kernel_2, block.kernel_3
         for kernel, plain in zip(stored, kernels, strict=True):
-            assert len(kernel) == (slices_of(plain.shape[-1], team) if block.large else 1)
+            width = 4 if unpacked else slices.SLICE
+            count = slices_of(plain.shape[-1], 1 if unpacked else team, width)
+            assert len(kernel) == (count if block.large or unpacked else 1)
         assert block.channels == tuple(kernel.shape[-1] for kernel in kernels)
         x = rng.normal(size=(1, 4, 5, len(kernels[0])))
         kept = x if i else x + network.stem_floor  # the first block's input is kept minus the stem's bias
@@ -83,7 +90,8 @@ def test_a_blocks_convolutions(team, large, monkeypatch):
         y2 = np.maximum(ops.conv2d(y1, kernels[1]), block.floor_2)
         assert np.allclose(y2 - block.floor_2, expected, rtol=0, atol=1e-12)
         expected = conv_bn(expected, tensors, f"{block.name}_3")
-        beside, ones = kept[:, 1:-1, 1:-1], np.ones((*y2.shape[:3], 1))
+        beside = kept[:, 1:-1, 1:-1]
+        ones = np.ones((*y2.shape[:3], len(kernels[2]) - y2.shape[3] - block.projects * beside.shape[3]))
         if block.projects:
             expected = expected + conv_bn(x, tensors, f"{block.name}_0")[:, 1:-1, 1:-1]
         joined = np.concatenate([y2, *([beside] if block.projects else []), ones], axis=3)
@@ -119,31 +127,17 @@ def test_winograds_form_is_made_once(monkeypatch):
     assert np.array_equal(made[0], transform_filters(block.kernel_2))
 
 
-def test_winograds_slices():
-    """64 channels wide, or as many as make 16,384 pairs; even for all threads."""
-    arch = Architecture(blocks=(1, 1, 1, 1))
-    for threads, slices in ((1, [1, 2, 4, 16]), (3, [8, 8, 8, 16]), (16, [16, 16, 16, 16])):
-        blocks = fold_network(random_tensors(arch, 64), arch, Team(threads)).blocks
-        assert [block.transformed(F4).shape[1] for block in blocks] == slices
-        assert len(blocks[3].kernel_2) == slices_of(512, threads)
-
-
-def test_slices_are_a_view():
-    """The channels in order, and no copy."""
-    kernel = np.arange(2 * 3 * 12).reshape(1, 2, 3, 12)
-    parts = in_slices(kernel, 4)
-    assert parts.shape == (4, 2, 3, 3)
-    assert np.shares_memory(parts, kernel)
-    assert np.array_equal(whole(parts), kernel[0])
-    assert in_slices(parts, 2) is parts
-
-
-@pytest.mark.parametrize("threads", [1, 2, 3, 4, 5, 6, 8, 12, 16, 64])
-@pytest.mark.parametrize("channels", [1, 7, 64, 96, 256, 512, 2048])
-def test_how_many_slices(channels, threads):
-    """They divide the channels; where there is a way, every thread has work, and none has much more."""
-    count = slices_of(channels, threads)
-    assert channels % count == 0
-    if channels % threads == 0:
-        assert count % threads == 0 or -(-count // threads) * threads / count <= 1.2
-        assert channels // count <= 128
+def test_all_forms_in_one_piece_of_memory():
+    """Those that are missing; one that is there stays what it was."""
+    blocks = fold_network(random_tensors(ARCH, 3), ARCH, Team(2)).blocks
+    first = blocks[0].transformed(F2)
+    assert [block.has(F2) for block in blocks] == [True, False, False]
+    transform_blocks([(block, form) for block in blocks for form in (F2, F4)], Team(2))
+    assert blocks[0].transformed(F2) is first
+    made = [block.transformed(form) for block in blocks for form in (F2, F4)][1:]
+    memory = made[0].base
+    assert all(form.base is memory for form in made)
+    assert memory.size == sum(form.size for form in made)
+    for block in blocks:
+        assert np.array_equal(block.transformed(F4), transform_filters(block.kernel_2, F4))
+    transform_blocks([], Team(1))

@@ -1,11 +1,13 @@
-"""Sizes inside a block against Keras's shapes, and where Winograd's convolution is taken."""
+"""Sizes inside a block against Keras's shapes, rows shared, and where Winograd's convolution is taken."""
+
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from helpers.networks import random_tensors
 
 from npcam.engine.filters import fold_network
-from npcam.engine.geometry import geometry, pooled_size
+from npcam.engine.geometry import geometry, pooled_size, rows_of
 from npcam.engine.team import Team
 from npcam.engine.winograd import F2, F4
 from npcam.layers import output_shapes
@@ -101,3 +103,16 @@ def test_where_winograd_is_not_for():
     assert not geometry(fold(STRIDED)[1], 100, 16, 16).form
     assert not geometry(fold(PLAIN, np.float64)[1], 100, 16, 16).form
     assert geometry(fold(PLAIN)[1], 100, 16, 16).form is F4
+
+
+def test_every_row_is_one_threads():
+    """In order, without a gap, as many for each, but for one."""
+    for h in (1, 3, 4, 7, 14, 55, 56):
+        for threads in (1, 2, 3, 8):
+            parts = [rows_of(h, thread, threads) for thread in range(threads)]
+            assert parts[0][0] == 0
+            assert parts[-1][1] == h
+            assert all(a[1] == b[0] for a, b in pairwise(parts))
+            rows = [bottom - top for top, bottom in parts]
+            assert max(rows) - min(rows) <= 1
+    assert [rows_of(3, thread, 2) for thread in range(2)] == [(0, 2), (2, 3)]

@@ -10,9 +10,9 @@ from npcam.engine.kernels import Span
 from npcam.engine.program import Recorder, run_ops
 
 
-def recorded(function, *args):
+def recorded(function, *args, unpacked=0):
     """Record one layer, and run it."""
-    record = Recorder(np.float32)
+    record = Recorder(np.float32, unpacked)
     function(record, *args)
     run_ops(record.cut())
 
@@ -29,12 +29,13 @@ def sliced(kernel, slices):
 
 @pytest.mark.parametrize("slices", [1, 3])
 @pytest.mark.parametrize("adds", [False, True])
-def test_conv1x1_into_a_view(slices, adds):
+@pytest.mark.parametrize("unpacked", [0, 1000])
+def test_conv1x1_into_a_view(slices, adds, unpacked):
     """A matmul per slice, a shortcut added, the ReLU on the way into the middle of a larger array."""
     x, kernel, bias, shortcut = draw(2, 5, 6, 7), draw(7, 6), draw(6), draw(2, 10, 12, 6)[:, ::2, ::2]
     y = np.full((2, 7, 8, 6), 9, np.float32)
     added = [shortcut] if adds else []
-    recorded(kernels.conv1x1, x, sliced(kernel, slices), -bias, y[:, 1:-1, 1:-1], *added)
+    recorded(kernels.conv1x1, x, sliced(kernel, slices), -bias, y[:, 1:-1, 1:-1], *added, unpacked=unpacked)
     wide = x.astype(float)
     expected = ops.relu(ops.conv2d(wide, kernel[None, None], bias) + sum(added))
     size = ops.conv2d(abs(wide), abs(kernel[None, None]), abs(bias)) + 2 * abs(bias) + sum(map(abs, added))
@@ -110,20 +111,15 @@ def test_a_span_of_an_activation():
     assert np.array_equal(Span(1, 3, 4, 6).of(x)[..., 0, 0], [[11, 12], [18, 19]])
 
 
-@pytest.mark.parametrize("rows", [(0, 2), (2, 4), (4, 5), (0, 5)])
-def test_the_border_of_some_rows(rows):
-    """Above the first and below the last row, left and right of the rows themselves, nowhere else."""
-    inside = (slice(1, 6), slice(2, 5))  # 5 x 3 in 9 x 6
+@pytest.mark.parametrize("across", [slice(2, 5), slice(1, 5), slice(0, 5), slice(2, 4), slice(0, 6)])
+@pytest.mark.parametrize("down", [slice(1, 6), slice(0, 9), slice(0, 5)])
+def test_the_border(across, down):
+    """On all four sides, as wide as it is on each of them, and nothing of the middle."""
     padded, floor = np.full((2, 9, 6, 2), 9, np.float32), np.array([-1, -2], np.float32)
-    top, bottom = rows
-    recorded(kernels.fill_border, padded, inside, slice(1 + top, 1 + bottom), floor)
-    expected = np.full((9, 6), 9)
-    expected[1 + top : 1 + bottom, [0, 1, 5]] = 1
-    if top == 0:
-        expected[0] = 1
-    if bottom == 5:
-        expected[6:] = 1
-    assert np.array_equal(padded, np.where(expected[..., None] == 1, floor, 9) * np.ones((2, 1, 1, 1)))
+    recorded(kernels.fill_border, padded, (down, across), floor)
+    expected = np.broadcast_to(floor, padded.shape).copy()
+    expected[:, down, across] = 9
+    assert np.array_equal(padded, expected)
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -144,12 +140,20 @@ def test_conv1x1_of_any_view(packed):
     assert_within_rounding(y + bias, expected, size, 5)
 
 
-def test_relu_of_a_blocks_output():
-    """In place, and exactly."""
-    x = draw(2, 3, 4, 5)
-    y = x.copy()
-    recorded(kernels.relu, y, y)
-    assert np.array_equal(y, np.maximum(x, 0))
+@pytest.mark.parametrize("view", ["whole", "middle", "channels"])
+def test_bias_and_relu_into_any_view(view):
+    """Exactly, whether the rows of what is written lie in one piece or not, and nothing beside it."""
+    x, floor = draw(2, 3, 4, 5), draw(5)
+    shape, at = {
+        "whole": ((2, 3, 4, 5), np.s_[:]),
+        "middle": ((2, 5, 6, 5), np.s_[:, 1:-1, 1:-1]),
+        "channels": ((2, 3, 4, 7), np.s_[..., 2:]),
+    }[view]
+    memory = np.full(shape, 9, np.float32)
+    recorded(kernels.add_floor, x, floor, memory[at])
+    assert np.array_equal(memory[at], np.maximum(x, floor))
+    memory[at] = 9
+    assert (memory == 9).all()
 
 
 @pytest.mark.parametrize("size", range(3, 12))

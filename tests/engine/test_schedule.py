@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from helpers.networks import random_tensors
 
-from npcam.engine import Engine, Step, filters, format_steps, schedule, scratch_bytes
+from npcam.engine import Engine, Step, format_steps, schedule, scratch_bytes, slices
 from npcam.engine.filters import fold_network
 from npcam.engine.passes import record_pass
 from npcam.engine.schedule import list_steps, make_schedule, next_group
-from npcam.engine.team import Team, team_of
+from npcam.engine.team import Team
 from npcam.layers import layers, output_shapes
 from npcam.resnet import RESNET50, Architecture
 from npcam.weights.random import filters as channels
@@ -53,15 +53,15 @@ def test_the_next_group_is_halved_until_its_memory_is_enough(monkeypatch):
         monkeypatch.setattr(schedule, "SCRATCH", limit)
         assert next_group(8, 100, 200, 2) == group
     monkeypatch.undo()
-    assert next_group(64, 448, 448, 2) == 16  # 512 MB: 383 by the bound, and 736 for 32
+    assert next_group(64, 448, 448, 2) == 16  # 512 MB: 455 by the bound, and 745 for 32
     assert next_group(4, 1500, 1500, 2) == 1
 
 
 def test_the_bound_of_scratch_memory():
     """The numbers that docs/performance.md gives."""
     assert scratch_bytes(1, 10, 20, 3) == 3 * 12_000_000 + 350 * 200
-    assert scratch_bytes(2, 10, 20, 1) == 12_000_000 + 350 * 200 + 110 * 2 * 200
-    assert scratch_bytes(6, 10, 20, 3) == 3 * (12_000_000 + 350 * 200) + 110 * 6 * 200
+    assert scratch_bytes(2, 10, 20, 1) == 12_000_000 + 350 * 200 + 2 * (3_300_000 + 74 * 200)
+    assert scratch_bytes(6, 10, 20, 3) == 3 * (12_000_000 + 350 * 200) + 6 * (3_300_000 + 74 * 200)
 
 
 def test_one_photograph(monkeypatch):
@@ -71,7 +71,7 @@ def test_one_photograph(monkeypatch):
     sizes = [block.size for block in network.blocks]
     assert sizes[2] > sizes[0] > sizes[1]
     for most, rows in ((sizes[2], 4), (sizes[2] - 1, 2), (sizes[0] - 1, 0), (1 << 21, 4)):
-        monkeypatch.setattr(filters, "LARGE", most)
+        monkeypatch.setattr(slices, "LARGE", most)
         s = make_schedule(network, 1, (64, 96), 2)
         assert (len(s.one_by_one.blocks), len(s.gathered.blocks), len(s.together.blocks)) == (
             rows,
@@ -103,7 +103,7 @@ def test_one_photographs_rows_are_few(monkeypatch):
 def test_many_photographs(monkeypatch):
     """Those with 512 positions or more one by one, then a thread's together, then all."""
     network = fold(Architecture(blocks=(2, 2), strides=(1, 2)))
-    monkeypatch.setattr(filters, "LARGE", network.blocks[2].size - 1)
+    monkeypatch.setattr(slices, "LARGE", network.blocks[2].size - 1)
     s = make_schedule(network, 6, (64, 128), 2)  # pooled 16 x 32
     assert names(s.one_by_one) == ["2_block1", "2_block2"]
     assert names(s.gathered) == []
@@ -138,7 +138,7 @@ def test_sizes_lead_from_stretch_to_stretch(group, monkeypatch):
     """Each block's input is the output of the one before it, across the borders, too."""
     arch = Architecture(blocks=(2, 2, 1), strides=(1, 2, 2))
     network = fold(arch)
-    monkeypatch.setattr(filters, "LARGE", network.blocks[4].size - 1)
+    monkeypatch.setattr(slices, "LARGE", network.blocks[4].size - 1)
     s = make_schedule(network, group, (96, 96), 2)
     shapes = output_shapes(arch, channels(arch, 2, 5), (96, 96))
     stretches = [s.one_by_one, s.gathered, s.together]
@@ -209,10 +209,6 @@ def test_products_of_full_size():
     last = next(step for step in fast.plan(1, 224, 224) if step.layer == "conv4_block6_2_conv")
     assert last.method == "3x3 by im2col, every 2 positions"
     assert last.output == (7, 7, 256)
-    for photographs, size in ((1, 224), (1, 448), (4, 224), (32, 224), (8, 320)):
-        group = next_group(photographs, size, size, 2)
-        recorded = record_pass(fast._schedule(group, size, size), team_of(2))
-        assert recorded.nbytes <= scratch_bytes(group, size, size, 2)
 
 
 def test_the_table():
@@ -229,3 +225,23 @@ def test_the_table():
         "-------------------  ------  -------  -----------  -------  ---------",
         "Total                                                       2,346.9 M",
     ]
+
+
+@pytest.mark.parametrize("unpacked", [0, 10**6])
+def test_scratch_memory_is_bounded(unpacked):
+    """In ResNet-50's widths, however BLAS multiplies; also of 160x160, most of whose tiles hang over."""
+    for threads in (1, 4):
+        network = fold_network(random_tensors(RESNET50, 64, 3), RESNET50, Team(threads), unpacked)
+        for most, size in (
+            (1, 224),
+            (1, 448),
+            (threads, 224),
+            (32, 64),
+            (32, 128),
+            (32, 160),
+            (32, 224),
+            (8, 320),
+        ):
+            group = next_group(most, size, size, threads)
+            recorded = record_pass(make_schedule(network, group, (size, size), threads), Team(threads))
+            assert recorded.nbytes <= scratch_bytes(group, size, size, threads)

@@ -1,4 +1,4 @@
-"""Threads in step, and BLAS kept to one thread while they work."""
+"""Threads in step."""
 
 import contextlib
 import os
@@ -8,14 +8,8 @@ from functools import partial
 
 import numpy as np
 import pytest
-import threadpoolctl
 
-from npcam.engine.team import Team, one_blas_thread, team_of
-
-
-def blas_threads():
-    """How many threads each BLAS in this process may use now."""
-    return [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+from npcam.engine.team import Team, team_of
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
@@ -182,43 +176,6 @@ def test_one_team_per_size():
     """Engines share their threads."""
     assert team_of(2) is team_of(2)
     assert team_of(3).size == 3
-
-
-def test_blas_has_its_threads_back_when_the_last_one_leaves():
-    """Nested or from several threads, the limit ends with the last user."""
-    before = blas_threads()
-    with one_blas_thread:
-        with one_blas_thread:
-            assert set(blas_threads()) <= {1}
-        assert set(blas_threads()) <= {1}
-    assert blas_threads() == before
-
-
-def test_blas_is_limited_by_any_thread_and_freed_by_any_other():
-    """The first to come and the last to leave are different threads, and neither was here before."""
-    before, seen = blas_threads(), []
-    with one_blas_thread:
-        pass
-    here, go = threading.Event(), threading.Event()
-
-    def first():
-        with one_blas_thread:
-            seen.append(blas_threads())
-            here.set()
-            assert go.wait(30)
-
-    thread = threading.Thread(target=first)
-    thread.start()
-    assert here.wait(30)
-    with one_blas_thread:
-        go.set()
-        thread.join()
-        seen.append(blas_threads())
-    assert all(set(threads) <= {1} for threads in seen)
-    assert blas_threads() == before
-    with threadpoolctl.threadpool_limits(limits=1, user_api="blas"):  # somebody else may have it now
-        assert set(blas_threads()) <= {1}
-    assert blas_threads() == before
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system has no such call")

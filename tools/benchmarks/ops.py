@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from npcam.engine.blas import one_blas_thread
 from npcam.engine.program import Op
-from npcam.engine.team import one_blas_thread
 from npcam.shapes import Array
 
 

@@ -8,6 +8,7 @@ from unittest import mock
 import numpy as np
 
 from npcam.engine import passes
+from npcam.engine.blas import unpacked_products
 from npcam.engine.filters import Filters, fold_network
 from npcam.engine.program import Op
 from npcam.engine.schedule import make_schedule, next_group
@@ -45,7 +46,7 @@ class Balance(NamedTuple):
 
 def folded(weights: Weights, threads: int) -> Filters:
     """The filters of a network, cut for so many threads, none of which is started."""
-    return fold_network(weights.tensors, weights.architecture, _Alone(threads))
+    return fold_network(weights.tensors, weights.architecture, _Alone(threads), unpacked_products())
 
 
 def recorded_phases(
@@ -53,8 +54,7 @@ def recorded_phases(
 ) -> list[list[list[Op]]]:
     """What a team of so many threads does for a batch of photographs, by phase and task.
 
-    Nothing is computed and no thread is started. What the caller copies before a pass begins is a
-    phase of one task. Averaging, the dense layer and softmax, which follow the passes, are not in it.
+    Nothing is computed and no thread is started. Softmax, which follows the passes, is not in it.
     """
     found: list[list[list[Op]]] = []
     while photographs:
@@ -124,8 +124,6 @@ class _Listener(Team):
 
     def run(self, phases: Sequence[Sequence[Task]]) -> None:
         """Take down the operations of every task."""
-        if self._ops:  # what the caller did by itself is a phase of one task
-            self.phases.append([self._cut()])
         for phase in phases:
             self.phases.append([self._listen(task) for task in phase])
 
