@@ -20,6 +20,7 @@ from npcam.common.collector import leave_all
 from npcam.common.errors import InputError
 from npcam.common.interrupts import INTERRUPTED, PROGRAM, Signals
 from npcam.common.text import finish_output, open_streams, show
+from npcam.common.unused import PARTS, put_off
 from npcam.common.version import __version__
 
 COMMANDS = (
@@ -42,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signals.watch()
         if arguments is None:
             open_streams()
+        if PROGRAM:
+            put_off(*PARTS)
         status = _run(arguments, signals)
         signals.stop()
         if PROGRAM and arguments is None:

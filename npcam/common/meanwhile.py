@@ -1,4 +1,4 @@
-"""Work that a second thread does while its result is not needed yet."""
+"""Work that a second thread does while its result is not needed yet; what to do while waiting for it."""
 
 import threading
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 Result = TypeVar("Result")
+_wanted_later: list[Callable[[], object]] = []
 
 
 def meanwhile(work: Callable[[], Result]) -> Callable[[], Result]:
@@ -34,4 +35,25 @@ def meanwhile(work: Callable[[], Result]) -> Callable[[], Result]:
         threading.Thread(target=do, daemon=True).start()
     except (RuntimeError, MemoryError):
         return work
-    return future.result
+
+    def result() -> Result:
+        while _wanted_later and not future.done():
+            _wanted_later.pop(0)()
+        return future.result()
+
+    return result
+
+
+def while_waiting(work: Callable[[], object]) -> None:
+    """Do some work, once, when this process next waits for what a second thread does; never if it does not.
+
+    What it raises is raised there.
+
+    >>> import time
+    >>> done = []
+    >>> while_waiting(lambda: done.append("something useful"))
+    >>> meanwhile(lambda: time.sleep(0.1))()
+    >>> done
+    ['something useful']
+    """
+    _wanted_later.append(work)

@@ -1,6 +1,6 @@
 """Matmuls with kernels that lie in slices, in pieces so small that BLAS need not pack them."""
 
-from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 
@@ -38,6 +38,7 @@ def multiply(record: Recorder, x: Array, kernel: Array, out: Array) -> None:
         record.scratch.free(sums)
 
 
+@cache
 def cut(m: int, c: int, k: int, most: int) -> tuple[int, int]:
     """Into how many parts to cut sums of c terms, and how many of m rows to take at a time.
 
@@ -48,7 +49,7 @@ def cut(m: int, c: int, k: int, most: int) -> tuple[int, int]:
     ((8, 49), (4, 28), (1, 49))
     """
     for parts in (parts for parts in _divisors(c) if parts == 1 or c // parts >= TERMS // 2):
-        for rows in reversed(list(_divisors(m))):
+        for rows in reversed(_divisors(m)):
             if rows >= min(ROWS, m) and rows * (c // parts) * k <= most:
                 return parts, rows
     return 1, m
@@ -64,6 +65,7 @@ def whole_terms(c: int, most: int) -> int:
     return -(-c // parts) * parts
 
 
-def _divisors(n: int) -> Iterator[int]:
+@cache
+def _divisors(n: int) -> list[int]:
     """Those of a number, the smallest first."""
-    return (d for d in range(1, n + 1) if n % d == 0)
+    return [d for d in range(1, n + 1) if n % d == 0]

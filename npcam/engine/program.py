@@ -6,6 +6,7 @@ arithmetic on a small array, and only one thread at a time can do it.
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ class Workspace:
         """
         if name in self._used:
             raise RuntimeError(f"scratch memory: {name!r} is still in use")
-        size = int(np.prod(shape))
+        size = prod(shape)
         fitting = [i for i, piece in enumerate(self._free) if piece.size >= size]
         if fitting:
             piece = self._free.pop(min(fitting, key=lambda i: self._free[i].size))

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from npcam.common.meanwhile import meanwhile
+from npcam.common.meanwhile import meanwhile, while_waiting
 
 
 def test_another_thread_works_while_this_one_goes_on():
@@ -43,3 +43,26 @@ def test_without_a_second_thread(monkeypatch, refusal):
     assert began == []
     assert found() is None
     assert began == [threading.current_thread()]
+
+
+def test_what_is_done_while_waiting():
+    """Once, by whoever waits first; and never where there is nothing to wait for."""
+    begun, done = threading.Event(), []
+    while_waiting(lambda: (begun.set(), done.append(threading.current_thread())))
+    assert meanwhile(lambda: begun.wait(60))()  # it ends only when the other work is done
+    assert meanwhile(lambda: 5)() == 5
+    assert done == [threading.current_thread()]
+
+
+def test_what_is_ready_is_not_waited_for():
+    """What was to be done while waiting is left for the next time."""
+    done = []
+    found = meanwhile(lambda: 5)
+    assert found() == 5
+    while_waiting(lambda: done.append(1))
+    assert found() == 5
+    assert done == []
+    gate = threading.Event()
+    while_waiting(gate.set)
+    assert meanwhile(lambda: gate.wait(60))()
+    assert done == [1]

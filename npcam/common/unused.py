@@ -1,0 +1,29 @@
+"""Parts of NumPy that SciPy imports on its way and npcam never uses, put off until somebody does.
+
+In the program `npcam` alone. SciPy takes over all names of NumPy, so that all is imported that NumPy
+itself imports only when it is asked for: f2py, the helpers of its tests, masked arrays. They are two
+fifths of the time that the import of `scipy.ndimage` takes.
+"""
+
+import importlib.util
+import sys
+
+PARTS = ("numpy.f2py", "numpy.testing", "numpy.ma", "numpy.polynomial", "numpy.ctypeslib")
+
+
+def put_off(*names: str) -> None:
+    """Have modules loaded when one imports them by name or reads an attribute, unless they are there already.
+
+    Args:
+        names: members of packages that are imported.
+    """
+    for name in names:
+        package, _, member = name.rpartition(".")
+        spec = None if name in sys.modules else importlib.util.find_spec(name)
+        if spec is None or spec.loader is None:
+            continue
+        spec.loader = importlib.util.LazyLoader(spec.loader)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+        setattr(sys.modules[package], member, module)
