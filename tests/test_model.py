@@ -108,7 +108,7 @@ def test_one_model_serves_many_threads():
 
 def test_the_bundled_model_is_the_listed_file():
     """load_model() finds it, and its checksum is the one in weights/SHA256SUMS."""
-    from npcam.common.files import sha256_file
+    from npcam.common.hashes import sha256_file
     from npcam.common.where import bundled_path
 
     model = npcam.load_model()

@@ -30,7 +30,8 @@ from npcam import InputError
 from npcam.cli.commands import parse
 from npcam.cli.explaining import Explaining
 from npcam.cli.names import Names
-from npcam.common.files import open_file, sha256_of_file
+from npcam.common.files import open_file
+from npcam.common.hashes import sha256_of_file
 from npcam.common.tables import markdown_table
 from npcam.common.text import say
 from npcam.common.threads import cores

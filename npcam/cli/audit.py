@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from npcam.cli.measured import measured
 from npcam.cli.options import Command, add_reading_options, add_weights_option, positive
 from npcam.common.errors import InputError
-from npcam.common.files import make_folder, require_file, require_outside, sha256_file
+from npcam.common.files import make_folder, require_file, require_outside
+from npcam.common.hashes import sha256_file
 from npcam.common.text import say, show, to_json
 from npcam.common.version import __version__
 from npcam.common.where import weights_path

@@ -9,7 +9,8 @@ from npcam.cli.measured import measured
 from npcam.cli.options import Command, add_reading_options, add_weights_option
 from npcam.cli.sharing import add_sharing_options, check_sharing
 from npcam.common.errors import InputError
-from npcam.common.files import make_folder, require_apart, require_outside, same_place, sha256_file
+from npcam.common.files import make_folder, require_apart, require_outside, same_place
+from npcam.common.hashes import sha256_file
 from npcam.common.text import say, show, to_json
 from npcam.common.version import __version__
 from npcam.common.where import weights_path

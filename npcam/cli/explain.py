@@ -20,7 +20,8 @@ from npcam.cli.options import (
 from npcam.cli.sharing import add_sharing_options, check_sharing, shared
 from npcam.cli.telling import Told, add_telling_options, check_table
 from npcam.common.errors import InputError
-from npcam.common.files import make_folder, require_apart, sha256_file
+from npcam.common.files import make_folder, require_apart
+from npcam.common.hashes import sha256_file
 from npcam.common.meanwhile import meanwhile, while_waiting
 from npcam.common.text import say
 from npcam.common.version import __version__

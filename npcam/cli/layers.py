@@ -6,7 +6,8 @@ from pathlib import Path
 from npcam.cli.names import require_picture
 from npcam.cli.options import Command, add_weights_option, positive
 from npcam.common.errors import InputError
-from npcam.common.files import open_file, replacing, require_apart, sha256_file
+from npcam.common.files import open_file, replacing, require_apart
+from npcam.common.hashes import sha256_file
 from npcam.common.text import say
 from npcam.common.version import __version__
 from npcam.common.where import weights_path

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from npcam.common.errors import InputError
-from npcam.common.files import md5_file
+from npcam.common.hashes import md5_file
 from npcam.common.published import (
     ADDRESS,
     CLASSES_ADDRESS,

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from npcam.common.errors import InputError
-from npcam.common.files import md5_file, require_file, sha256_file
+from npcam.common.files import require_file
+from npcam.common.hashes import md5_file, sha256_file
 from npcam.common.limits import MAX_HDF5_DEPTH, MAX_KERAS_LAYERS
 from npcam.common.published import identify
 from npcam.common.text import printable

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from npcam.common.errors import InputError
-from npcam.common.files import sha256_file
+from npcam.common.hashes import sha256_file
 from npcam.common.limits import MAX_INPUT_SIDE, MIN_INPUT_SIDE
 from npcam.common.version import __version__
 from npcam.keras_files.arrays import check_order

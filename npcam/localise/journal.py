@@ -15,7 +15,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
 
 from npcam.common.errors import InputError
-from npcam.common.files import open_file, sha256_of_file
+from npcam.common.files import open_file
+from npcam.common.hashes import sha256_of_file
 from npcam.datasets.photographs import Photograph
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from npcam.card import network_in_words
-from npcam.common.files import sha256_file
+from npcam.common.hashes import sha256_file
 from npcam.common.version import __version__
 from npcam.convert.findings import in_values
 from npcam.images.preprocess import to_input

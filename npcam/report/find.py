@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from npcam.common.errors import InputError
-from npcam.common.files import open_file, sha256_file, sha256_of_file
+from npcam.common.files import open_file
+from npcam.common.hashes import sha256_file, sha256_of_file
 from npcam.common.published import NAMES
 from npcam.common.where import weights_path
 from npcam.report.read import Report

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from npcam.common.errors import InputError
-from npcam.common.files import open_file, sha256_of_file
+from npcam.common.files import open_file
+from npcam.common.hashes import sha256_of_file
 from npcam.common.quiet import quiet
 from npcam.explain import Pass, look
 from npcam.images.photos import FORMATS, open_photo

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from npcam.common.errors import InputError
-from npcam.common.files import require_size
+from npcam.common.hashes import require_size
 from npcam.common.limits import MAX_LAYER_ARRAYS
 from npcam.common.meanwhile import meanwhile
 from npcam.hdf5 import Dataset, Group, new_hdf5, open_hdf5, read_together

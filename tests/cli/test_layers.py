@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from npcam.cli.commands import main
-from npcam.common.files import sha256_file
+from npcam.common.hashes import sha256_file
 from npcam.pictures.saved import Origin, origin_of
 
 
