@@ -1,7 +1,6 @@
 """`npcam explain`: what is in photographs, and where the network sees it."""
 
 import argparse
-import importlib
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -24,6 +23,7 @@ from npcam.common.files import make_folder, require_apart
 from npcam.common.hashes import sha256_file
 from npcam.common.meanwhile import meanwhile, while_waiting
 from npcam.common.text import say
+from npcam.common.unused import import_ndimage
 from npcam.common.version import __version__
 from npcam.common.where import weights_path
 
@@ -104,7 +104,7 @@ def explain_photographs(options: argparse.Namespace) -> int:
         raise InputError(f"{options.output}: is one picture's name, and there are {found}; give -o a folder")
     weights = weights_path(options.weights)
     hashed = meanwhile(lambda: sha256_file(weights))
-    while_waiting(lambda: importlib.import_module("scipy.ndimage"))  # for the map, a tenth of a second
+    while_waiting(import_ndimage)  # for the map
     model = load_model(weights, threads=1 if len(photos) > 1 else None)
     if not model.has_top:
         reason = "holds a network without a top (include_top=False), so there is no class to explain"

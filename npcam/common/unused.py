@@ -1,14 +1,24 @@
-"""Parts of NumPy that SciPy imports on its way and npcam never uses, put off until somebody does.
+"""Parts of NumPy and SciPy that are imported on the way and never used by npcam, put off until somebody does.
 
 In the program `npcam` alone. SciPy takes over all names of NumPy, so that all is imported that NumPy
-itself imports only when it is asked for: f2py, the helpers of its tests, masked arrays. They are two
-fifths of the time that the import of `scipy.ndimage` takes.
+itself imports only when it is asked for: f2py, the helpers of its tests, masked arrays. And
+`scipy.ndimage` imports `scipy.special` for its `rotate`. They are four fifths of the time that its import
+takes.
 """
 
 import importlib.util
 import sys
 
+from npcam.common.interrupts import PROGRAM
+
 PARTS = ("numpy.f2py", "numpy.testing", "numpy.ma", "numpy.polynomial", "numpy.ctypeslib")
+
+
+def import_ndimage() -> None:
+    """Import `scipy.ndimage`, before it is used."""
+    if PROGRAM:
+        put_off("scipy.special")
+    importlib.import_module("scipy.ndimage")
 
 
 def put_off(*names: str) -> None:
