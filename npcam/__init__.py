@@ -7,7 +7,7 @@
 'cat'
 """
 
-from npcam.common import collector, interrupts, threads  # noqa: F401  # before the rest is imported
+from npcam.common import collector, interrupts, threads, weights_hash  # noqa: F401  # before the rest is imported
 
 # isort: split
 from typing import TYPE_CHECKING

@@ -4,9 +4,9 @@
     python tools/benchmark_start.py examples/coffee.png --weights resnet50.h5 --rounds 31
 
 Each round is a new process with clocks around its steps. Printed are the medians, and each one's share of
-the whole; what is done within a step and has a row of its own counts there alone. What a second thread does
-meanwhile is no part of the sum, and is named below it. Python keeps npcam's bytecode after the first round,
-as pip does for whatever it installs.
+the whole; what is done within a step and has a row of its own counts there alone. What other threads do
+meanwhile is no part of the sum. Python keeps npcam's bytecode after the first round, as pip does for
+whatever it installs.
 """
 
 import argparse
@@ -36,17 +36,15 @@ STEPS = {
     "npcam.explain:bounding_box": "its box",
     "npcam.cli.drawing:_picture": "picture drawn",
     "npcam.cli.drawing:save_picture": "picture compressed, written",
-    "npcam.cli.explain:sha256_file": "the file hashed",
 }
 LIBRARIES = {"numpy": "NumPy", "scipy": "SciPy", "h5py": "h5py", "PIL": "Pillow"}
 
 
 class Clocks:
-    """How long each step took by itself, and how long what other threads did."""
+    """How long each step took the main thread, without the steps within it."""
 
     def __init__(self) -> None:
         self.own: dict[str, float] = {}
-        self.others: dict[str, float] = {}
         self._inner = [0.0]  # seconds of the steps within each step that has begun
 
     def timed(self, step: str, work: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,19 +52,16 @@ class Clocks:
 
         def run(*args: Any, **options: Any) -> Any:
             began = time.perf_counter()
-            own = threading.current_thread() is threading.main_thread()
-            if own:
-                self._inner.append(0.0)
+            if threading.current_thread() is not threading.main_thread():
+                return work(*args, **options)
+            self._inner.append(0.0)
             try:
                 return work(*args, **options)
             finally:
                 seconds = time.perf_counter() - began
-                if own:
-                    within = self._inner.pop()
-                    self._inner[-1] += seconds
-                    self.own[step] = self.own.get(step, 0.0) + seconds - within
-                else:
-                    self.others[step] = self.others.get(step, 0.0) + seconds
+                within = self._inner.pop()
+                self._inner[-1] += seconds
+                self.own[step] = self.own.get(step, 0.0) + seconds - within
 
         return run
 
@@ -97,7 +92,7 @@ def be_timed(began: float, report: str, arguments: list[str]) -> int:
         if hasattr(holder, name):
             setattr(holder, name, clocks.timed(step, getattr(holder, name)))
     status: int = clocks.timed("all else", sys.modules["npcam.cli.commands"].main)()
-    found = {"own": clocks.own, "others": clocks.others, "ended": time.time()}
+    found = {"own": clocks.own, "ended": time.time()}
     Path(report).write_text(json.dumps(found), encoding="utf-8")
     return status
 
@@ -121,26 +116,24 @@ def main() -> int:
             write_weights(weights, random_weights())
         call = ["explain", str(options.photo), "--weights", weights, "-o", folder]
         rounds = [one_round(f"{folder}/clocks.json", call) for _ in range(1 + options.rounds)][1:]
-    whole = statistics.median(sum(own.values()) for own, _ in rounds)
+    whole = statistics.median(sum(found.values()) for found in rounds)
     rows = [("step", "ms", "share")]
-    for step in rounds[0][0]:
-        seconds = statistics.median(own[step] for own, _ in rounds)
+    for step in rounds[0]:
+        seconds = statistics.median(found[step] for found in rounds)
         rows.append((step, f"{1000 * seconds:.0f}", f"{seconds / whole:.0%}"))
     print(markdown_table([*rows, ("from start to end", f"{1000 * whole:.0f}", "")]))
-    for step in rounds[0][1]:
-        print(f"in a second thread: {step}, {1000 * statistics.median(o[step] for _, o in rounds):.0f} ms")
     return 0
 
 
-def one_round(report: str, call: list[str]) -> tuple[dict[str, float], dict[str, float]]:
-    """The seconds of each step of one process, and of those that a second thread did."""
+def one_round(report: str, call: list[str]) -> dict[str, float]:
+    """The seconds of each step of one process."""
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     env.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [sys.executable, __file__, "--be-timed", str(time.time()), report, *call]
     subprocess.run(command, env=env, check=True, stdout=subprocess.DEVNULL)
     ended = time.time()
     found = json.loads(Path(report).read_text(encoding="utf-8"))
-    return {**found["own"], "end of the process": ended - found["ended"]}, found["others"]
+    return {**found["own"], "end of the process": ended - found["ended"]}
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from npcam.cli.options import Command, add_reading_options, add_weights_option
 from npcam.cli.sharing import add_sharing_options, check_sharing
 from npcam.common.errors import InputError
 from npcam.common.files import make_folder, require_apart, require_outside, same_place
-from npcam.common.hashes import sha256_file
 from npcam.common.text import say, show, to_json
 from npcam.common.version import __version__
+from npcam.common.weights_hash import hash_meanwhile
 from npcam.common.where import weights_path
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _provenance(options: argparse.Namespace, dataset: "Dataset") -> dict[str, An
     return {
         "npcam": __version__,
         "weights": weights.name,
-        "weights_sha256": sha256_file(weights),
+        "weights_sha256": hash_meanwhile(weights)(),
         "dataset": {
             "folder": str(Path(options.folder)),
             "boxes": options.boxes and str(options.boxes),

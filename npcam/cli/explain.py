@@ -20,11 +20,11 @@ from npcam.cli.sharing import add_sharing_options, check_sharing, shared
 from npcam.cli.telling import Told, add_telling_options, check_table
 from npcam.common.errors import InputError
 from npcam.common.files import make_folder, require_apart
-from npcam.common.hashes import sha256_file
-from npcam.common.meanwhile import meanwhile, while_waiting
+from npcam.common.meanwhile import while_waiting
 from npcam.common.text import say
 from npcam.common.unused import import_ndimage
 from npcam.common.version import __version__
+from npcam.common.weights_hash import hash_meanwhile
 from npcam.common.where import weights_path
 
 EXAMPLES = """\
@@ -103,7 +103,7 @@ def explain_photographs(options: argparse.Namespace) -> int:
         found = f"{len(photos):,} photographs" if len(photos) > 1 else "several pictures or maps"
         raise InputError(f"{options.output}: is one picture's name, and there are {found}; give -o a folder")
     weights = weights_path(options.weights)
-    hashed = meanwhile(lambda: sha256_file(weights))
+    hashed = hash_meanwhile(weights)
     while_waiting(import_ndimage)  # for the map
     model = load_model(weights, threads=1 if len(photos) > 1 else None)
     if not model.has_top:
