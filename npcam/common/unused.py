@@ -2,8 +2,7 @@
 
 In the program `npcam` alone. SciPy takes over all names of NumPy, so that all is imported that NumPy
 itself imports only when it is asked for: f2py, the helpers of its tests, masked arrays. And
-`scipy.ndimage` imports `scipy.special` for its `rotate`. They are four fifths of the time that its import
-takes.
+`scipy.ndimage` imports `scipy.special` for its `rotate`. Its import takes 53 ms without them instead of 125.
 """
 
 import importlib.util

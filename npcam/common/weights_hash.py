@@ -14,7 +14,7 @@ from npcam.common.hashes import sha256_file
 from npcam.common.interrupts import PROGRAM
 from npcam.common.meanwhile import meanwhile
 
-COMMANDS = ("explain", "evaluate")  # those that say the hash in what they make
+COMMANDS = ("explain", "evaluate")  # that ask for the hash here
 OPTION = "--weights"
 _begun: dict[str, Callable[[], str]] = {}
 

@@ -13,7 +13,7 @@ ROWS = 24  # at a time, if there are as many: fewer are slower
 
 
 def multiply(record: Recorder, x: Array, kernel: Array, out: Array) -> None:
-    """Record x (..., m, C) times the slices of a kernel, (..., S, C, k), -> out (..., m, S k), in one piece.
+    """Record x (..., m, C) times the slices of a kernel, (..., S, C, k), -> out (..., m, S k).
 
     Where BLAS packs nothing of small matrices, it is given small ones: some rows, and some terms of
     the sums, which are then added up.
